@@ -1,0 +1,46 @@
+# Every target that needs packages sets up .venv by itself, once: `make demo` and `make test` are all the set-up.
+# Another interpreter: make PYTHON=python3.12 demo
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check slow clean
+
+help:
+	@echo "make demo    reconstruct, edit, interpolate and cross over faces with the bundled model, into demo/"
+	@echo "make test    all tests but the slow ones"
+	@echo "make check   format, lint, types and the fast tests (pre-commit runs this)"
+	@echo "make slow    the tests that take minutes"
+	@echo "make clean   remove what the targets made (keeps $(VENV) and runs/)"
+
+demo: $(INSTALLED)
+	$(BIN)/sean demo --output demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m "not slow"
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m "not slow and not integration"
+
+slow: $(INSTALLED)
+	$(BIN)/python -m pytest -q -m slow
+
+clean:
+	rm -rf demo build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "sean needs Python 3.11 or newer; $(PYTHON) is: $$($(PYTHON) --version 2>&1 || true)." \
+		     "Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) cannot make a virtual environment (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
+	@echo "Installing sean and what it needs into $(VENV) (once, a few minutes) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Training data: paired folders, their geometry, checks, synthetic scenes, and batches in a fixed order."""

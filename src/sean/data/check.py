@@ -1,0 +1,233 @@
+"""A report on a paired folder: pairing, sizes, label ids, rare labels. Collects everything that is wrong.
+
+The command `sean data check` prints it. One pair is in memory at a time; of each kind of problem the first
+few are kept word by word and the rest are counted, so that the size of the folder does not matter.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sean.data.paired import FolderScan, check_sizes, read_labels, scan_folder
+from sean.errors import InputError
+from sean.images import read_image
+from sean.labels import LabelSet
+from sean.segmap import legal_ids, read_ids, read_instances
+
+SHOWN = 20
+RARE_SHARE = 0.01
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One kind of problem: how often, and the first occurrences in words (with file names)."""
+
+    kind: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataReport:
+    """What `check_folder` found.
+
+    Attributes:
+        root: the folder.
+        labels: its label set.
+        num_pairs: pictures that have a label map.
+        num_counted: pairs whose map could be read; the label counts are over these.
+        sizes: number of pictures by (h, w).
+        pixels, images: for each label, the pixels that carry it and the maps in which it occurs.
+        ignored_pixels: pixels with the ignore id.
+        problems: what has to be mended before training, by kind.
+    """
+
+    root: Path
+    labels: LabelSet
+    num_pairs: int
+    num_counted: int
+    sizes: dict[tuple[int, int], int]
+    pixels: tuple[int, ...]
+    images: tuple[int, ...]
+    ignored_pixels: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the folder can be trained on as it is (rare and absent labels do not hinder)."""
+        return not self.problems
+
+    @property
+    def rare(self) -> tuple[str, ...]:
+        """Labels that occur, but in less than 1 % of the maps."""
+        return tuple(
+            name
+            for name, count in zip(self.labels.names, self.images, strict=True)
+            if 0 < count < RARE_SHARE * self.num_counted
+        )
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Labels that occur in no map."""
+        return tuple(name for name, count in zip(self.labels.names, self.images, strict=True) if count == 0)
+
+    def text(self) -> str:
+        """The report for a reader: sizes, a table of the labels, the problems with file names."""
+        lines = [
+            f"{self.root}: {self.num_pairs} pairs, {self.labels.num_regions} labels ({self.labels.name})",
+            f"sizes (h x w): {self._sizes_text()}",
+            "",
+            *self._table(),
+            "",
+            f"rare (in less than {RARE_SHARE:.0%} of the maps): {', '.join(self.rare) or 'none'}",
+            f"absent: {', '.join(self.absent) or 'none'}",
+        ]
+        for problem in self.problems:
+            lines += ["", f"{problem.count} {problem.kind}:"]
+            lines += [f"  {example}" for example in problem.examples]
+            if problem.count > len(problem.examples):
+                lines.append(f"  ... and {problem.count - len(problem.examples)} more")
+        lines += ["", "no problems" if self.ok else f"{sum(p.count for p in self.problems)} problems"]
+        return "\n".join(lines) + "\n"
+
+    def _sizes_text(self) -> str:
+        common = sorted(self.sizes.items(), key=lambda item: (-item[1], item[0]))
+        parts = [f"{height} x {width} ({count})" for (height, width), count in common[:5]]
+        if len(common) > 5:
+            rest = sum(count for _, count in common[5:])
+            parts.append(f"{len(common) - 5} other sizes ({rest})")
+        return ", ".join(parts) or "none"
+
+    def _table(self) -> list[str]:
+        width = max(len("label"), *(len(name) for name in self.labels.names))
+        total = max(1, sum(self.pixels) + self.ignored_pixels)
+        lines = [f"{'id':>5}  {'label':<{width}}  {'pixels':>14}  {'share':>7}  {'maps':>8}"]
+        for index, name in enumerate(self.labels.names):
+            lines.append(
+                f"{index:>5}  {name:<{width}}  {self.pixels[index]:>14}  "
+                f"{self.pixels[index] / total:>7.2%}  {self.images[index]:>8}"
+            )
+        if self.labels.ignore_id is not None:
+            lines.append(
+                f"{self.labels.ignore_id:>5}  {'(unlabelled)':<{width}}  {self.ignored_pixels:>14}  "
+                f"{self.ignored_pixels / total:>7.2%}"
+            )
+        return lines
+
+
+def check_folder(root: str | os.PathLike[str], progress: Progress | None = None) -> DataReport:
+    """Read every file of a paired folder and report.
+
+    Args:
+        root: the folder (see `sean.data.paired`).
+        progress: called with (pairs done, pairs in all) after each pair.
+
+    Raises:
+        InputError: the folder, its images or labels folder, or its classes.txt is missing or malformed;
+            everything else becomes a problem in the report.
+    """
+    scan = scan_folder(root)
+    tally = _Tally(labels=read_labels(root))
+    for kind, found in scan.problems.items():
+        for line in found:
+            tally.problem(kind, line)
+    if not scan.stems:
+        tally.problem("missing pairs", "there is no picture in images/ with a label map in labels/")
+    for done, stem in enumerate(scan.stems, start=1):
+        _check_pair(scan, stem, tally)
+        if progress is not None:
+            progress(done, len(scan.stems))
+    return tally.report(scan)
+
+
+@dataclass(kw_only=True)
+class _Tally:
+    """The running counts."""
+
+    labels: LabelSet
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    num_counted: int = 0
+    ignored_pixels: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.pixels = np.zeros(self.labels.num_regions, dtype=np.int64)
+        self.images = np.zeros(self.labels.num_regions, dtype=np.int64)
+
+    def problem(self, kind: str, line: str) -> None:
+        self.counts[kind] += 1
+        kept = self.examples.setdefault(kind, [])
+        if len(kept) < SHOWN:
+            kept.append(line)
+
+    def count(self, segmap: np.ndarray, path: Path) -> None:
+        """Count the pixels of a map as it stands in the file, and note its illegal ids."""
+        found, amounts = np.unique(segmap, return_counts=True)
+        illegal = []
+        for label, amount in zip(found.tolist(), amounts.tolist(), strict=True):
+            if 0 <= label < self.labels.num_regions:
+                self.pixels[label] += amount
+                self.images[label] += 1
+            elif label == self.labels.ignore_id:
+                self.ignored_pixels += amount
+            else:
+                illegal.append(label)
+        self.num_counted += 1
+        if illegal:
+            listed = ", ".join(str(label) for label in illegal[:5]) + (", ..." if len(illegal) > 5 else "")
+            self.problem(f"label maps with ids outside {legal_ids(self.labels)}", f"{path.name} has id {listed}")
+
+    def report(self, scan: FolderScan) -> DataReport:
+        return DataReport(
+            root=scan.root,
+            labels=self.labels,
+            num_pairs=len(scan.stems),
+            num_counted=self.num_counted,
+            sizes=dict(self.sizes),
+            pixels=tuple(self.pixels.tolist()),
+            images=tuple(self.images.tolist()),
+            ignored_pixels=self.ignored_pixels,
+            problems=tuple(
+                Problem(kind=kind, count=count, examples=tuple(self.examples[kind]))
+                for kind, count in self.counts.items()
+            ),
+        )
+
+
+def _check_pair(scan: FolderScan, stem: str, tally: _Tally) -> None:
+    image_path, segmap_path = scan.images[stem], scan.segmaps[stem]
+    image = _read(read_image, image_path, tally)
+    if image is not None:
+        tally.sizes[image.shape[0], image.shape[1]] += 1
+    segmap = _read(lambda path: read_ids(path, tally.labels), segmap_path, tally)
+    if segmap is not None:
+        tally.count(segmap, segmap_path)
+        _compare(image, segmap, image_path, segmap_path, tally)
+    if scan.instances is not None and stem in scan.instances:
+        instances = _read(read_instances, scan.instances[stem], tally)
+        if instances is not None:
+            _compare(image, instances, image_path, scan.instances[stem], tally)
+
+
+def _read(read: Callable[[Path], np.ndarray], path: Path, tally: _Tally) -> np.ndarray | None:
+    try:
+        return read(path)
+    except InputError as error:
+        tally.problem("files that cannot be read", str(error))
+        return None
+
+
+def _compare(image: np.ndarray | None, segmap: np.ndarray, image_path: Path, segmap_path: Path, tally: _Tally) -> None:
+    if image is None:
+        return
+    try:
+        check_sizes(image, segmap, image_path, segmap_path)
+    except InputError as error:
+        tally.problem("pairs of different size", str(error))

@@ -1,0 +1,104 @@
+"""Geometry of a training pair: resize, crop and mirror, the same for a picture and its label map.
+
+A mirror exchanges left and right labels: the subject's left eye stays the left eye.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sean.errors import InputError
+from sean.images import resize_image
+from sean.labels import LabelSet
+from sean.segmap import resize_segmap
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """One drawn geometry: resize to `resized` (h, w), cut `size` at (`top`, `left`), perhaps mirror."""
+
+    resized: tuple[int, int]
+    size: tuple[int, int]
+    top: int
+    left: int
+    mirror: bool
+
+    def image(self, image: np.ndarray) -> np.ndarray:
+        """uint8 [h, w, 3] -> uint8 [*size, 3]; antialiased."""
+        return self._cut(resize_image(image, self.resized))
+
+    def segmap(self, segmap: np.ndarray, labels: LabelSet) -> np.ndarray:
+        """int64 [h, w] -> int64 [*size]; nearest, left and right labels exchanged in a mirror."""
+        cut = self._cut(resize_segmap(segmap, self.resized))
+        if self.mirror and labels.flip_pairs:
+            return np.array(labels.flip_table, dtype=np.int64)[cut]
+        return cut
+
+    def instances(self, instances: np.ndarray) -> np.ndarray:
+        """int64 [h, w] -> int64 [*size]; nearest, the numbers stay."""
+        return self._cut(resize_segmap(instances, self.resized))
+
+    def _cut(self, array: np.ndarray) -> np.ndarray:
+        height, width = self.size
+        cut = array[self.top : self.top + height, self.left : self.left + width]
+        return np.ascontiguousarray(cut[:, ::-1] if self.mirror else cut)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedTransform:
+    """How a pair of any size becomes a picture and a map of one size.
+
+    Attributes:
+        size: (h, w) of the result, in pixels.
+        resize: with `crop`: the resized picture just covers `resize` times the size; 1.0 keeps all of its
+            shorter extent, 1.12 (286 for a crop of 256) leaves room for the crop to move.
+        crop: keep the aspect and cut; otherwise stretch straight to the size.
+        random: cut at a random place; otherwise in the middle.
+        flip: mirror every second picture, at random.
+
+    Raises:
+        InputError: a size below 1, or a `resize` below 1 or without `crop`.
+    """
+
+    size: tuple[int, int]
+    resize: float = 1.0
+    crop: bool = True
+    random: bool = True
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.size) < 1:
+            raise InputError(f"expected a size (h, w) of at least 1 pixel, got {self.size}")
+        if not 1.0 <= self.resize <= 16.0:
+            raise InputError(f"expected a resize factor in 1..16 (1 = as large as the crop), got {self.resize}")
+        if not self.crop and self.resize != 1.0:
+            raise InputError(f"a resize factor ({self.resize}) needs crop; switch crop on or leave it 1")
+
+    def evaluation(self) -> "PairedTransform":
+        """The same without chance: the largest centred cut, never mirrored."""
+        return replace(self, resize=1.0, random=False, flip=False)
+
+    def draw(self, shape: tuple[int, int], rng: np.random.Generator) -> Geometry:
+        """Draw a geometry for a pair of `shape` (h, w). Always takes three numbers from `rng`."""
+        resized = self.size
+        if self.crop:
+            targets = [max(extent, round(extent * self.resize)) for extent in self.size]
+            scale = max(target / extent for target, extent in zip(targets, shape, strict=True))
+            height, width = (max(target, round(extent * scale)) for target, extent in zip(targets, shape, strict=True))
+            resized = (height, width)
+        down, across, coin = rng.random(3)
+        room = (resized[0] - self.size[0], resized[1] - self.size[1])
+        if self.random:
+            top, left = int(down * (room[0] + 1)), int(across * (room[1] + 1))
+        else:
+            top, left = room[0] // 2, room[1] // 2
+        mirror = bool(self.flip and coin < 0.5)
+        return Geometry(resized=resized, size=self.size, top=top, left=left, mirror=mirror)
+
+    def __call__(
+        self, image: np.ndarray, segmap: np.ndarray, labels: LabelSet, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Transform uint8 [h, w, 3] and int64 [h, w] into uint8 [*size, 3] and int64 [*size]."""
+        height, width = segmap.shape
+        geometry = self.draw((height, width), rng)
+        return geometry.image(image), geometry.segmap(segmap, labels)

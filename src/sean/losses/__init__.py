@@ -1,0 +1,1 @@
+"""Training losses: adversarial, feature matching, perceptual, and the objective that weighs them."""

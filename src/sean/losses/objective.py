@@ -1,0 +1,71 @@
+"""The training objective: named terms with their weights, applied once and only here."""
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from sean.losses.gan import Outputs, discriminator_hinge, feature_matching, generator_hinge
+from sean.losses.perceptual import PerceptualLoss
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossWeights:
+    """Weights of the generator's terms; a term of weight 0 is not computed. The defaults are the paper's.
+
+    Attributes:
+        adversarial: hinge loss.
+        feature_matching: L1 of discriminator features.
+        perceptual: L1 of VGG19 features.
+        l1: L1 of the pictures; not in the paper, useful for short trainings and where VGG19 is not to be had.
+    """
+
+    adversarial: float = 1.0
+    feature_matching: float = 10.0
+    perceptual: float = 10.0
+    l1: float = 0.0
+
+    def __post_init__(self) -> None:
+        if min(self.adversarial, self.feature_matching, self.perceptual, self.l1) < 0:
+            raise ValueError(f"expected loss weights of at least 0, got {self}")
+
+    @property
+    def uses_discriminator(self) -> bool:
+        """Whether any term needs the discriminator."""
+        return self.adversarial > 0 or self.feature_matching > 0
+
+
+def generator_losses(
+    weights: LossWeights,
+    fake: Tensor,
+    real: Tensor,
+    fake_outputs: Outputs,
+    real_outputs: Outputs,
+    perceptual: PerceptualLoss | None,
+) -> dict[str, Tensor]:
+    """The weighted terms of the generator's loss by name; their sum is what is minimized.
+
+    Args:
+        weights: of the terms.
+        fake, real: pictures [b, 3, h, w] in [-1, 1].
+        fake_outputs, real_outputs: the discriminator's layer outputs for them.
+        perceptual: the perceptual term, or None where its network is not available.
+    """
+    losses: dict[str, Tensor] = {}
+    if weights.adversarial > 0:
+        losses["adversarial"] = weights.adversarial * generator_hinge(fake_outputs)
+    if weights.feature_matching > 0:
+        losses["feature_matching"] = weights.feature_matching * feature_matching(fake_outputs, real_outputs)
+    if weights.perceptual > 0 and perceptual is not None:
+        losses["perceptual"] = weights.perceptual * perceptual(fake, real)
+    if weights.l1 > 0:
+        losses["l1"] = weights.l1 * F.l1_loss(fake, real)
+    return losses
+
+
+def discriminator_losses(fake_outputs: Outputs, real_outputs: Outputs) -> dict[str, Tensor]:
+    """The discriminator's two hinge terms by name."""
+    return {
+        "discriminator_fake": discriminator_hinge(fake_outputs, is_real=False),
+        "discriminator_real": discriminator_hinge(real_outputs, is_real=True),
+    }

@@ -1,0 +1,94 @@
+"""Perceptual loss on VGG19 features (SEAN paper, supplementary; Johnson et al. 2016).
+
+torchvision is not needed: the trunk is a dozen lines with torchvision's parameter names, so that its published weights
+file fits.
+"""
+
+import pickle
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sean.errors import InputError
+
+VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
+
+# channels of the 3x3 convolutions of VGG19 up to relu5_1; "M" halves the picture
+_VGG19 = (64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M", 512, 512, 512, 512, "M", 512)
+# relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 (indices of torchvision's `features`) and their weights
+_TAPS = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}
+
+
+class VGG19Features(nn.Module):
+    """The trunk of VGG19 up to relu5_1, frozen; the parameters carry torchvision's names (`features.*`)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        dim = 3
+        for width in _VGG19:
+            if isinstance(width, int):
+                layers += [nn.Conv2d(dim, width, 3, padding=1), nn.ReLU()]
+                dim = width
+            else:
+                layers.append(nn.MaxPool2d(2))
+        self.features = nn.Sequential(*layers)
+        self.requires_grad_(False)
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
+        """Features after relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1."""
+        taps = []
+        for index, layer in enumerate(self.features):
+            image = layer(image)
+            if index in _TAPS:
+                taps.append(image)
+        return taps
+
+
+class PerceptualLoss(nn.Module):
+    """Weighted L1 distance of VGG19 features; images in [-1, 1] are fed as they are, as in the authors' training."""
+
+    def __init__(self, network: VGG19Features) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, fake: Float[Tensor, "b 3 h w"], real: Float[Tensor, "b 3 h w"]) -> Float[Tensor, ""]:
+        """Distance of `fake` to `real`; no gradient reaches `real`."""
+        with torch.no_grad():
+            targets = self.network(real)
+        distances = [F.l1_loss(f, r) for f, r in zip(self.network(fake), targets, strict=True)]
+        return sum((w * d for w, d in zip(_TAPS.values(), distances, strict=True)), start=fake.new_zeros(()))
+
+
+def load_vgg19(weights: str | Path | None = None) -> VGG19Features | None:
+    """VGG19's trunk with ImageNet weights, or None when they are not given and cannot be downloaded.
+
+    Args:
+        weights: torchvision's vgg19-dcbb9e9d.pth; None takes it from torch's download cache or from the network.
+
+    Raises:
+        InputError: `weights` is given and is no such file.
+    """
+    if weights is None:
+        try:
+            state = torch.hub.load_state_dict_from_url(VGG19_URL, map_location="cpu", weights_only=True, progress=False)
+        except OSError:  # offline: the caller says that the term is off
+            return None
+    else:
+        try:
+            state = torch.load(weights, map_location="cpu", weights_only=True)
+        except FileNotFoundError as error:
+            raise InputError(f"expected VGG19 weights, found no file at {weights}") from error
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+            raise InputError(
+                f"{weights} is not a readable weights file; expected torchvision's vgg19-dcbb9e9d.pth"
+            ) from error
+    network = VGG19Features()
+    wanted = network.state_dict().keys()
+    if not isinstance(state, dict) or wanted - state.keys():
+        raise InputError(f"{weights} does not hold VGG19's features.*; expected torchvision's vgg19-dcbb9e9d.pth")
+    network.load_state_dict({key: state[key] for key in wanted})
+    return network

@@ -1,0 +1,71 @@
+"""The multi-scale patch discriminator of SEAN (and of SPADE and pix2pixHD before it)."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sean.models.layers import LEAKY_SLOPE, spectral_conv
+
+
+class PatchDiscriminator(nn.Module):
+    """One scale: 4x4 convolutions of stride 2, then a one-channel map of scores.
+
+    Args:
+        in_dim: channels of the input, k + 3.
+        base_channels: width of the first layer; it doubles with each following one.
+        num_layers: convolutions of stride 2.
+    """
+
+    def __init__(self, in_dim: int, base_channels: int = 64, num_layers: int = 3) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [
+            nn.Sequential(nn.Conv2d(in_dim, base_channels, 4, stride=2, padding=2), nn.LeakyReLU(LEAKY_SLOPE))
+        ]
+        dim = base_channels
+        for _ in range(num_layers - 1):
+            layers.append(
+                nn.Sequential(
+                    spectral_conv(dim, 2 * dim, 4, stride=2, padding=2, bias=False),
+                    nn.InstanceNorm2d(2 * dim),
+                    nn.LeakyReLU(LEAKY_SLOPE),
+                )
+            )
+            dim *= 2
+        layers.append(nn.Conv2d(dim, 1, 4, stride=1, padding=2))
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: Float[Tensor, "b cin h w"]) -> list[Tensor]:
+        """The outputs of all layers; the last is the score map [b, 1, h', w']."""
+        outputs = []
+        for layer in self.layers:
+            x = layer(x)
+            outputs.append(x)
+        return outputs
+
+
+class Discriminator(nn.Module):
+    """Patch discriminators on an average-pooling pyramid of the one-hot segmap and the picture, concatenated.
+
+    Args:
+        num_regions: labels k.
+        base_channels: width of the first layer (64 in the paper).
+        num_scales: pictures of the pyramid (2 in the paper).
+        num_layers: convolutions of stride 2 per scale (3 in the paper).
+    """
+
+    def __init__(self, num_regions: int, base_channels: int = 64, num_scales: int = 2, num_layers: int = 3) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList(
+            PatchDiscriminator(num_regions + 3, base_channels, num_layers) for _ in range(num_scales)
+        )
+
+    def forward(self, onehot: Float[Tensor, "b k h w"], image: Float[Tensor, "b 3 h w"]) -> list[list[Tensor]]:
+        """Outputs of all layers, per scale from fine to coarse. Fake and real are best passed as one batch."""
+        x = torch.cat([onehot, image], dim=1)
+        outputs = []
+        for index, scale in enumerate(self.scales):
+            if index:
+                x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+            outputs.append(scale(x))
+        return outputs

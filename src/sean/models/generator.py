@@ -1,0 +1,111 @@
+"""The generator: a segmap and one style code per region to a picture (SEAN paper, section 3.3 and Fig. 4A)."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from sean.models.layers import LEAKY_SLOPE
+from sean.models.sean import SEANResBlk
+from sean.segmap import onehot, resize_segmap
+
+NUM_STYLED_BLOCKS = 6
+"""SEAN ResBlks that take styles: the six of the paper's style-crossover figure (Fig. 7)."""
+
+SIZE_MULTIPLE = 32
+"""Five up-samplings by 2: height and width of a picture are multiples of this."""
+
+# (input width, output width) in units of base_channels, and whether the picture is doubled after the block
+_BLOCKS = (
+    (16, 16, True),
+    (16, 16, False),
+    (16, 16, True),
+    (16, 8, True),
+    (8, 4, True),
+    (4, 2, True),
+    (2, 1, False),
+)
+
+
+class Generator(nn.Module):
+    """SEAN generator: a convolution of the small segmap, then seven SEAN ResBlks with nearest up-sampling between.
+
+    Args:
+        num_regions: labels k.
+        style_dim: width d of a style code.
+        base_channels: NF, the width of the last block (64 in the paper); the first are 16 times as wide.
+        mask_dim: hidden width of the mask branches (128 in the paper).
+        max_channels: no block is wider than this; None as in the paper.
+    """
+
+    def __init__(
+        self,
+        num_regions: int,
+        style_dim: int = 512,
+        base_channels: int = 64,
+        mask_dim: int = 128,
+        max_channels: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_regions = num_regions
+
+        def width(multiple: int) -> int:
+            return min(multiple * base_channels, max_channels or multiple * base_channels)
+
+        self.stem = nn.Conv2d(num_regions, width(16), 3, padding=1)
+        self.blocks = nn.ModuleList(
+            SEANResBlk(width(i), width(o), num_regions, style_dim if index < NUM_STYLED_BLOCKS else None, mask_dim)
+            for index, (i, o, _) in enumerate(_BLOCKS)
+        )
+        self.to_rgb = nn.Conv2d(width(1), 3, 3, padding=1)
+
+    def forward(
+        self,
+        segmap: Int[Tensor, "b h w"],
+        style_codes: Float[Tensor, "b k d"] | Sequence[Tensor],
+        *,
+        noise: bool = False,
+        rng: torch.Generator | None = None,
+    ) -> Float[Tensor, "b 3 h w"]:
+        """Render pictures.
+
+        Args:
+            segmap: label ids; the id k means "no region". Height and width are multiples of 32.
+            style_codes: codes for all blocks, or a sequence of six, one [b, k, d] per SEAN ResBlk (crossover).
+            noise: whether to add the learned noise (on in training).
+            rng: where the noise comes from; None is torch's global generator.
+
+        Returns:
+            RGB in [-1, 1].
+
+        Raises:
+            ValueError: the size is no multiple of 32, or the number of per-block codes is not six.
+        """
+        h, w = segmap.shape[-2:]
+        if h % SIZE_MULTIPLE or w % SIZE_MULTIPLE:
+            raise ValueError(
+                f"expected height and width that are multiples of {SIZE_MULTIPLE}, got {h} x {w}; resize the segmap"
+            )
+        codes = [style_codes] * NUM_STYLED_BLOCKS if isinstance(style_codes, Tensor) else list(style_codes)
+        if len(codes) != NUM_STYLED_BLOCKS:
+            raise ValueError(f"expected one style per SEAN ResBlk, that is {NUM_STYLED_BLOCKS}, got {len(codes)}")
+
+        def draw_noise(x: Tensor) -> Tensor:
+            return torch.randn(x.shape[0], 1, *x.shape[2:], generator=rng, device=x.device, dtype=x.dtype)
+
+        scale = SIZE_MULTIPLE
+        segmaps = self._onehot(segmap, scale, codes[0].dtype)
+        x = self.stem(segmaps)
+        for block, block_codes, (_, _, double) in zip(self.blocks, [*codes, None], _BLOCKS, strict=True):
+            x = block(x, segmaps, block_codes, draw_noise if noise else None)
+            if double:
+                scale //= 2
+                x = F.interpolate(x, scale_factor=2, mode="nearest")
+                segmaps = self._onehot(segmap, scale, x.dtype)
+        return torch.tanh(self.to_rgb(F.leaky_relu(x, LEAKY_SLOPE)))
+
+    def _onehot(self, segmap: Tensor, scale: int, dtype: torch.dtype) -> Tensor:
+        h, w = segmap.shape[-2:]
+        return onehot(resize_segmap(segmap, (h // scale, w // scale)), self.num_regions).to(dtype)

@@ -1,0 +1,111 @@
+"""Small pieces shared by the networks: spectral-norm convolutions, the published initialization, the batch norm."""
+
+import math
+from typing import Protocol, cast, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import (
+    ParametrizationList,
+    is_parametrized,
+    register_parametrization,
+    remove_parametrizations,
+)
+
+LEAKY_SLOPE = 0.2
+
+
+class SpectralNorm(nn.Module):
+    """Parametrization W -> W / sigma(W) (Miyato et al. 2018), sigma estimated by one power iteration per training pass.
+
+    The order of the iteration (v, then u) and the stored vectors are those of the published networks; torch's own
+    parametrization iterates u first, which makes training steps differ in the third decimal.
+
+    Args:
+        rows: output channels of the weight.
+        columns: all its other sizes, multiplied.
+    """
+
+    u: Tensor
+    v: Tensor
+
+    def __init__(self, rows: int, columns: int) -> None:
+        super().__init__()
+        self.register_buffer("u", F.normalize(torch.randn(rows), dim=0))
+        self.register_buffer("v", F.normalize(torch.randn(columns), dim=0))
+
+    @torch.no_grad()
+    def iterate(self, weight: Tensor, iterations: int = 1) -> None:
+        """Bring the singular vectors nearer to those of `weight`, in place."""
+        matrix = weight.flatten(1)
+        for _ in range(iterations):
+            self.v.copy_(F.normalize(torch.mv(matrix.T, self.u), dim=0))
+            self.u.copy_(F.normalize(torch.mv(matrix, self.v), dim=0))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The normalized weight."""
+        if self.training:
+            self.iterate(weight)
+        # clones: a second forward pass before the backward pass must not change what the first one saved
+        sigma = torch.vdot(self.u.clone(), torch.mv(weight.flatten(1), self.v.clone()))
+        return weight / sigma
+
+
+def spectral_conv(
+    in_dim: int, out_dim: int, kernel: int, *, stride: int = 1, padding: int = 0, bias: bool = True
+) -> nn.Conv2d:
+    """A convolution with spectral normalization."""
+    conv = nn.Conv2d(in_dim, out_dim, kernel, stride=stride, padding=padding, bias=bias)
+    # unsafe: registering must not run (and thereby move) a power iteration
+    register_parametrization(conv, "weight", SpectralNorm(out_dim, in_dim * kernel * kernel), unsafe=True)
+    return conv
+
+
+def bake_spectral_norm(network: nn.Module) -> None:
+    """Replace every spectral-norm weight by its present value, in place: the same outputs, no division per call."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and is_parametrized(module, "weight"):
+            remove_parametrizations(module, "weight", leave_parametrized=True)
+
+
+def xavier_(weight: Tensor, gain: float) -> None:
+    """Xavier-normal initialization in place; a [2c, d, 3, 3] pair of stacked kernels is to be passed as its halves."""
+    receptive = math.prod(weight.shape[2:])
+    std = gain * math.sqrt(2.0 / ((weight.shape[0] + weight.shape[1]) * receptive))
+    with torch.no_grad():
+        weight.normal_(0.0, std)
+
+
+def initialize_weights(network: nn.Module, gain: float = 0.02) -> None:
+    """Initialize as the paper's training does: Xavier-normal with gain 0.02, biases 0.
+
+    Modules with stacked weights bring an `initialize(gain)` of their own. Works on the unnormalized weight of
+    spectral-norm convolutions and brings their singular vectors up to date.
+    """
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+            if is_parametrized(module, "weight"):
+                parametrization = cast(ParametrizationList, module.parametrizations["weight"])
+                original, spectral_norm = cast(Tensor, parametrization.original), cast(SpectralNorm, parametrization[0])
+                xavier_(original, gain)
+                spectral_norm.iterate(original, iterations=15)
+            else:
+                xavier_(module.weight, gain)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, StackedWeights):
+            module.initialize(gain)
+
+
+@runtime_checkable
+class StackedWeights(Protocol):
+    """A module whose parameters stack several matrices, and which therefore initializes them itself."""
+
+    def initialize(self, gain: float) -> None:
+        """Initialize every stacked matrix by itself: Xavier-normal with `gain`, biases 0."""
+
+
+def batch_norm(dim: int) -> nn.BatchNorm2d:
+    """The parameter-free batch norm inside every SEAN norm; its scale and shift come from the modulation."""
+    return nn.BatchNorm2d(dim, affine=False)

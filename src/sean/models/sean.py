@@ -1,0 +1,134 @@
+"""Semantic region-adaptive normalization and the residual block made of it (SEAN paper, section 3.2, Fig. 3 and 4B)."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sean.models.layers import LEAKY_SLOPE, batch_norm, spectral_conv, xavier_
+from sean.models.spade import MaskModulation
+from sean.ops.modulation import apply_table, region_styles, style_table
+
+DrawNoise = Callable[[Tensor], Tensor]
+"""Given an activation [b, c, h, w], a noise map [b, 1, h, w]: one value per pixel, shared by the channels."""
+
+
+class StyleModulation(nn.Module):
+    """gamma_s, beta_s = conv3x3 of the style map: the upper branch of the paper's Fig. 3, computed as a table.
+
+    Args:
+        num_regions: labels k; every region has a d x d linear map of its own, stacked in one [k, d, d] weight.
+        style_dim: width d of a style code.
+        channels: channels c of the activation to modulate.
+    """
+
+    def __init__(self, num_regions: int, style_dim: int, channels: int) -> None:
+        super().__init__()
+        self.region_weight = nn.Parameter(torch.empty(num_regions, style_dim, style_dim))
+        self.region_bias = nn.Parameter(torch.empty(num_regions, style_dim))
+        self.weight = nn.Parameter(torch.empty(2 * channels, style_dim, 3, 3))
+        self.bias = nn.Parameter(torch.empty(2 * channels))
+        self.initialize(gain=1.0)
+
+    def initialize(self, gain: float) -> None:
+        """See `StackedWeights`: each region's map, and the gamma and beta kernels, by themselves."""
+        for matrix in (*self.region_weight, *self.weight.chunk(2)):
+            xavier_(matrix, gain)
+        nn.init.zeros_(self.region_bias)
+        nn.init.zeros_(self.bias)
+
+    def forward(
+        self, onehot: Float[Tensor, "b k h w"], style_codes: Float[Tensor, "b k d"]
+    ) -> Float[Tensor, "b two_c h w"]:
+        """The stacked (gamma_s, beta_s)."""
+        mu = region_styles(style_codes, self.region_weight, self.region_bias)
+        return apply_table(onehot, style_table(mu, self.weight)) + self.bias[:, None, None]
+
+
+class SEANNorm(nn.Module):
+    """Semantic region-adaptive normalization.
+
+        out   = BatchNorm(x + n) * (1 + gamma) + beta
+        gamma = alpha_g gamma_s(style) + (1 - alpha_g) gamma_o(segmap),   beta likewise      (paper, eq. 2 and 3)
+
+    n is noise scaled per channel by a learned vector (0 at first); the alphas are sigmoids of learned scalars (1/2 at
+    first).
+
+    Args:
+        channels: channels c of the activation.
+        num_regions: labels k.
+        style_dim: width d of a style code, or None for a norm without style branch (the last ResBlk): gamma = gamma_o.
+        mask_dim: hidden width of the mask branch.
+    """
+
+    def __init__(self, channels: int, num_regions: int, style_dim: int | None, mask_dim: int) -> None:
+        super().__init__()
+        self.norm = batch_norm(channels)
+        self.noise_scale = nn.Parameter(torch.zeros(channels))
+        self.mask = MaskModulation(num_regions, mask_dim, channels)
+        self.style: StyleModulation | None = None
+        if style_dim is not None:
+            self.style = StyleModulation(num_regions, style_dim, channels)
+            self.blend = nn.Parameter(torch.zeros(2))  # logits of alpha_g and alpha_b
+
+    def forward(
+        self,
+        x: Float[Tensor, "b c h w"],
+        onehot: Float[Tensor, "b k h w"],
+        style_codes: Float[Tensor, "b k d"] | None = None,
+        draw_noise: DrawNoise | None = None,
+    ) -> Float[Tensor, "b c h w"]:
+        """Normalize and modulate `x`.
+
+        Args:
+            x: activation.
+            onehot: the segmap at the size of `x`.
+            style_codes: one code per region; unused by a norm without style branch.
+            draw_noise: makes the noise map; None leaves the noise out.
+        """
+        if draw_noise is not None:
+            x = x + draw_noise(x) * self.noise_scale[:, None, None]
+        modulation = self.mask(onehot)
+        if self.style is not None:
+            assert style_codes is not None, "a SEAN norm with a style branch was called without style codes"
+            alpha = torch.sigmoid(self.blend).repeat_interleave(x.shape[1])[:, None, None]
+            modulation = torch.lerp(modulation, self.style(onehot, style_codes), alpha.to(modulation.dtype))
+        gamma, beta = modulation.chunk(2, dim=1)
+        return self.norm(x) * (1 + gamma) + beta
+
+
+class SEANResBlk(nn.Module):
+    """Residual block with SEAN norms (paper, Fig. 4B), in_dim -> min(in_dim, out_dim) -> out_dim.
+
+    The shortcut is the identity where the widths agree, else SEAN norm and a 1x1 convolution without activation.
+    Spectral norm on the convolutions only, not inside the SEAN norms.
+    """
+
+    def __init__(self, in_dim: int, out_dim: int, num_regions: int, style_dim: int | None, mask_dim: int) -> None:
+        super().__init__()
+        mid_dim = min(in_dim, out_dim)
+        self.norm_0 = SEANNorm(in_dim, num_regions, style_dim, mask_dim)
+        self.conv_0 = spectral_conv(in_dim, mid_dim, 3, padding=1)
+        self.norm_1 = SEANNorm(mid_dim, num_regions, style_dim, mask_dim)
+        self.conv_1 = spectral_conv(mid_dim, out_dim, 3, padding=1)
+        self.norm_shortcut: SEANNorm | None = None
+        if in_dim != out_dim:
+            self.norm_shortcut = SEANNorm(in_dim, num_regions, style_dim, mask_dim)
+            self.conv_shortcut = spectral_conv(in_dim, out_dim, 1, bias=False)
+
+    def forward(
+        self,
+        x: Float[Tensor, "b cin h w"],
+        onehot: Float[Tensor, "b k h w"],
+        style_codes: Float[Tensor, "b k d"] | None = None,
+        draw_noise: DrawNoise | None = None,
+    ) -> Float[Tensor, "b cout h w"]:
+        """See `SEANNorm.forward` for the arguments."""
+        shortcut = x
+        if self.norm_shortcut is not None:
+            shortcut = self.conv_shortcut(self.norm_shortcut(x, onehot, style_codes, draw_noise))
+        x = self.conv_0(F.leaky_relu(self.norm_0(x, onehot, style_codes, draw_noise), LEAKY_SLOPE))
+        x = self.conv_1(F.leaky_relu(self.norm_1(x, onehot, style_codes, draw_noise), LEAKY_SLOPE))
+        return shortcut + x

@@ -1,0 +1,34 @@
+"""The mask branch of SEAN normalization, which is SPADE's modulation: gamma and beta from the segmap alone."""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sean.models.layers import xavier_
+
+
+class MaskModulation(nn.Module):
+    """gamma_o, beta_o = conv3x3(ReLU(conv3x3(onehot))): the lower branch of the paper's Fig. 3.
+
+    The two output convolutions are stacked into one with 2c outputs, gamma first.
+
+    Args:
+        num_regions: labels k of the segmap.
+        hidden_dim: width of the hidden layer (128 in the paper).
+        channels: channels c of the activation to modulate.
+    """
+
+    def __init__(self, num_regions: int, hidden_dim: int, channels: int) -> None:
+        super().__init__()
+        self.hidden = nn.Conv2d(num_regions, hidden_dim, 3, padding=1)
+        self.gamma_beta = nn.Conv2d(hidden_dim, 2 * channels, 3, padding=1)
+
+    def initialize(self, gain: float) -> None:
+        """See `StackedWeights`; the hidden convolution is initialized like any other."""
+        for half in self.gamma_beta.weight.chunk(2):
+            xavier_(half, gain)
+        nn.init.zeros_(self.gamma_beta.bias)  # type: ignore[arg-type]
+
+    def forward(self, onehot: Float[Tensor, "b k h w"]) -> Float[Tensor, "b two_c h w"]:
+        """The stacked (gamma_o, beta_o) of a one-hot segmap."""
+        return self.gamma_beta(F.relu(self.hidden(onehot)))

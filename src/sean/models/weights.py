@@ -1,0 +1,100 @@
+"""Model folders: config.json (sizes and labels) and model.safetensors, written atomically, read with clear errors."""
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from sean.errors import InputError
+from sean.files import atomic_write, write_text_atomic
+from sean.labels import LabelSet
+from sean.models.build import SEANConfig, SEANModel
+
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "model.safetensors"
+ARCHITECTURE = "sean"
+
+
+def save_model(folder: str | Path, model: SEANModel, labels: LabelSet, *, dtype: torch.dtype = torch.float32) -> None:
+    """Write `model` as a model folder.
+
+    Args:
+        folder: made when missing.
+        model: its state dict goes into model.safetensors.
+        labels: names, palette, ignored id and flip pairs, kept in config.json.
+        dtype: of the floating-point weights on disk; float16 halves the file and costs about 3 decimals.
+    """
+    config = {"architecture": ARCHITECTURE, "model": asdict(model.config), "labels": labels.to_dict()}
+    state = {
+        key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
+        for key, value in model.state_dict().items()
+    }
+    with atomic_write(Path(folder) / WEIGHTS_NAME) as temporary:
+        save_file(state, temporary)
+    write_text_atomic(Path(folder) / CONFIG_NAME, json.dumps(config, indent=1) + "\n")
+
+
+def load_model(folder: str | Path) -> tuple[SEANModel, LabelSet]:
+    """Read a model folder.
+
+    Returns:
+        The model in evaluation mode, float32, on the CPU, and its labels.
+
+    Raises:
+        InputError: a file is missing, damaged, or does not fit the other.
+    """
+    config, labels = read_config(Path(folder) / CONFIG_NAME)
+    state = read_safetensors(Path(folder) / WEIGHTS_NAME)
+    # the weights are all replaced: building on the meta device spares the initialization
+    with torch.device("meta"):
+        model = SEANModel(config)
+    state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    try:
+        model.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise InputError(
+            f"the weights in {Path(folder) / WEIGHTS_NAME} do not fit {CONFIG_NAME} beside them: {reason[:200]}"
+        ) from error
+    return model.eval(), labels
+
+
+def read_config(path: Path) -> tuple[SEANConfig, LabelSet]:
+    """The sizes and labels in a model folder's config.json; InputError when it is missing or wrong."""
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"expected a model folder with a {CONFIG_NAME}, found none at {path}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not readable JSON ({error}); restore the file") from error
+    try:
+        if raw["architecture"] != ARCHITECTURE:
+            raise InputError(f"expected architecture '{ARCHITECTURE}' in {path}, got {raw['architecture']!r}")
+        sizes = dict(raw["model"])
+        unknown = sizes.keys() - {field.name for field in fields(SEANConfig)}
+        if unknown:
+            raise InputError(f"unknown model settings in {path}: {', '.join(sorted(unknown))}")
+        sizes["image_size"] = tuple(sizes["image_size"])
+        config, labels = SEANConfig(**sizes), LabelSet.from_dict(raw["labels"])
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is no model configuration ({type(error).__name__}: {error})") from error
+    if labels.num_regions != config.num_regions:
+        raise InputError(f"{path} names {labels.num_regions} labels for a model of {config.num_regions} regions")
+    return config, labels
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file; InputError when it is missing or damaged."""
+    if not path.is_file():
+        raise InputError(f"expected a weights file, found none at {path}")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path} is not a readable safetensors file ({error}); download or train it again") from error

@@ -1,0 +1,1 @@
+"""Pure tensor functions that SEAN's networks are made of: region pooling and the tabulated modulation."""

@@ -1,0 +1,23 @@
+"""Region-wise average pooling (SEAN paper, section 3.1): a mean feature vector per label, without a loop."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def region_mean(
+    features: Float[Tensor, "b d h w"], onehot: Float[Tensor, "b k h w"]
+) -> tuple[Float[Tensor, "b k d"], Bool[Tensor, "b k"]]:
+    """Mean of `features` over the pixels of every region, as one batched matrix product.
+
+    Args:
+        features: feature maps.
+        onehot: the segmap at the size of the features; a pixel of no region is zero in all k channels.
+
+    Returns:
+        codes: [b, k, d]; the code of a region without a pixel is zero.
+        present: [b, k], whether the region has a pixel.
+    """
+    sums = torch.einsum("bkhw,bdhw->bkd", onehot, features)
+    counts = onehot.sum(dim=(2, 3))
+    return sums / counts.clamp_min(1).unsqueeze(-1), counts > 0

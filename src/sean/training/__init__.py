@@ -1,0 +1,1 @@
+"""Training: configs and presets, the step, the state that a checkpoint holds, the loop and its logs."""

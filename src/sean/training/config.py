@@ -1,0 +1,169 @@
+"""The training config and its presets: functions that return a config."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from sean.errors import InputError
+from sean.losses.objective import LossWeights
+from sean.models.build import SEANConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything a training depends on beside the data. The defaults are the paper's.
+
+    Attributes:
+        model: sizes of the networks; num_regions is taken from the data.
+        losses: weights of the generator's loss terms.
+        discriminator_channels: width of the discriminator's first layer.
+        batch_size: pictures per step, over all processes together.
+        steps: optimizer steps of the whole training.
+        decay_steps: the learning rates fall linearly to 0 over the last so many steps.
+        generator_rate: Adam's learning rate of style encoder and generator.
+        discriminator_rate: Adam's learning rate of the discriminator.
+        beta1: Adam's decay of the mean; the paper says 0.
+        beta2: Adam's decay of the square; the paper says 0.999, the released code uses 0.9.
+        ema_decay: of the averaged weights, which are what is validated, sampled and exported.
+        resize: pictures are scaled to cover this multiple of the size before the random crop.
+        flip: mirror half of the pictures, exchanging left and right labels.
+        validation: held-out pairs: a fraction of the sorted names, or the prefix of their names.
+        seed: of the initialization, the order and the crops of the data, and the noise.
+        precision: lightning-fabric's name, e.g. 32-true or bf16-mixed.
+        num_workers: processes that read data ahead.
+        vgg_weights: torchvision's vgg19-dcbb9e9d.pth for the perceptual term; None downloads it once.
+        log_every: steps between log lines.
+        sample_every: steps between validations, sample sheets and exports of the model.
+        checkpoint_every: steps between checkpoints.
+    """
+
+    model: SEANConfig = field(default_factory=SEANConfig)
+    losses: LossWeights = field(default_factory=LossWeights)
+    discriminator_channels: int = 64
+    batch_size: int = 32
+    steps: int = 87_500
+    decay_steps: int = 43_750
+    generator_rate: float = 1e-4
+    discriminator_rate: float = 4e-4
+    beta1: float = 0.0
+    beta2: float = 0.999
+    ema_decay: float = 0.999
+    resize: float = 1.0
+    flip: bool = True
+    validation: float | str = 0.1
+    seed: int = 0
+    precision: str = "32-true"
+    num_workers: int = 2
+    vgg_weights: str | None = None
+    log_every: int = 50
+    sample_every: int = 1000
+    checkpoint_every: int = 500
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "steps", "log_every", "sample_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"expected {name} of at least 1, got {getattr(self, name)}")
+        if not 0 <= self.decay_steps <= self.steps:
+            raise InputError(f"expected decay_steps in 0..steps ({self.steps}), got {self.decay_steps}")
+        if self.num_workers < 0 or self.seed < 0 or not 0 <= self.ema_decay < 1:
+            raise InputError(
+                "expected num_workers and seed of at least 0 and ema_decay in [0, 1), got "
+                f"{self.num_workers}, {self.seed} and {self.ema_decay}"
+            )
+
+    def rate_factor(self, step: int) -> float:
+        """What the learning rates are multiplied by at `step` (0, 1, ...): 1, then linearly down to 0."""
+        if not self.decay_steps:
+            return 1.0
+        return min(1.0, (self.steps - step) / self.decay_steps)
+
+
+# What may differ between a run and its continuation: where and how it runs, not what it computes.
+_FREE_ON_RESUME = ("num_workers", "vgg_weights", "log_every", "sample_every", "checkpoint_every")
+
+
+def check_resumable(saved: TrainConfig, now: TrainConfig) -> None:
+    """Raise InputError, naming the fields, when a run of config `saved` cannot continue under `now`."""
+    wanted = replace(now, **{name: getattr(saved, name) for name in _FREE_ON_RESUME})
+    differing = [f.name for f in fields(saved) if getattr(saved, f.name) != getattr(wanted, f.name)]
+    if differing:
+        pairs = "; ".join(f"{n}: {getattr(saved, n)} then, {getattr(now, n)} now" for n in differing)
+        raise InputError(f"the run was started with other settings ({pairs}); resume with the same, or start a new run")
+
+
+def config_to_json(config: TrainConfig) -> str:
+    """The resolved config as JSON text."""
+    return json.dumps(asdict(config), indent=1)
+
+
+def config_from_json(text: str) -> TrainConfig:
+    """The config back from `config_to_json`."""
+    return _from_dict(TrainConfig, json.loads(text))
+
+
+def _from_dict(cls: type[Any], values: Mapping[str, Any]) -> Any:
+    nested = {"model": SEANConfig, "losses": LossWeights}
+    arguments = {}
+    for name, value in values.items():
+        if cls is TrainConfig and name in nested:
+            value = _from_dict(nested[name], value)
+        arguments[name] = tuple(value) if isinstance(value, list) else value
+    return cls(**arguments)
+
+
+def celebamask_hq() -> TrainConfig:
+    """The paper's training on CelebAMask-HQ: 256 px, batch 32, 100 epochs of 28 000 pictures."""
+    return TrainConfig()
+
+
+def mini(size: int) -> TrainConfig:
+    """Small networks for small machines and data sets of about a thousand pictures; no VGG19 needed.
+
+    Narrow layers (16 channels at full size, none wider than 128), an L1 term in the place of the perceptual
+    one and higher rates: half an hour to two hours on two CPU cores at 128 px.
+    """
+    return TrainConfig(
+        model=SEANConfig(
+            image_size=(size, size),
+            style_dim=96,
+            base_channels=16,
+            max_channels=128,
+            mask_dim=32,
+            encoder_channels=16,
+        ),
+        losses=LossWeights(adversarial=0.25, feature_matching=2.5, perceptual=0.0, l1=20.0),
+        discriminator_channels=32,
+        batch_size=4,
+        steps=7000,
+        decay_steps=4000,
+        generator_rate=5e-4,
+        discriminator_rate=5e-4,
+        ema_decay=0.998,
+        resize=1.05,
+        num_workers=1,
+        sample_every=500,
+        checkpoint_every=250,
+    )
+
+
+def synthetic() -> TrainConfig:
+    """A few minutes at 64 px on synthetic scenes: no data to download."""
+    config = mini(64)
+    return replace(config, steps=1000, decay_steps=500, sample_every=250, checkpoint_every=100, num_workers=0)
+
+
+PRESETS: dict[str, Callable[[], TrainConfig]] = {
+    "celebamask-hq": celebamask_hq,
+    "mini-64": lambda: mini(64),
+    "mini-128": lambda: mini(128),
+    "mini-256": lambda: mini(256),
+    "synthetic": synthetic,
+}
+
+
+def preset(name: str) -> TrainConfig:
+    """The preset of that name; InputError lists the names."""
+    if name not in PRESETS:
+        raise InputError(f"unknown preset {name!r}; expected one of: {', '.join(PRESETS)}")
+    return PRESETS[name]()

@@ -1,0 +1,49 @@
+"""Averaged weights: the running average that is validated and exported, and batch-norm statistics that fit it."""
+
+import copy
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from sean.models.build import SEANModel
+
+
+def averaged_copy(model: SEANModel) -> SEANModel:
+    """A copy of `model` to hold the average, without gradients and in evaluation mode."""
+    return copy.deepcopy(model).requires_grad_(False).eval()
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
+    """Move `average` towards `model`, in place; early steps use a smaller decay so that the start is forgotten.
+
+    Floating-point buffers (running statistics, singular vectors) are averaged like weights.
+    """
+    decay = min(decay, (1 + step) / (10 + step))
+    for mean, value in zip(_floats(average), _floats(model), strict=True):
+        mean.lerp_(value, 1 - decay)
+
+
+@torch.no_grad()
+def recompute_statistics(model: SEANModel, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+    """Replace the batch-norm statistics by plain means over (image, segmap) batches, in place.
+
+    Averaged weights have activations that no training step saw, so their averaged statistics are a little off;
+    it shows in the pictures. The noise is on, as it was when the weights were trained.
+    """
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # cumulative mean
+        norm.train()
+    for image, segmap in batches:
+        model(image, segmap, noise=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
+
+
+def _floats(model: nn.Module) -> list[Tensor]:
+    return [tensor for tensor in model.state_dict().values() if tensor.is_floating_point()]

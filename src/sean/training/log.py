@@ -1,0 +1,115 @@
+"""What a training tells while it runs: progress bar, log lines, JSON lines, TensorBoard and sample sheets."""
+
+import json
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from torch.utils.tensorboard import SummaryWriter
+
+from sean.files import write_text_atomic
+
+METRICS_NAME = "metrics.jsonl"
+
+
+class TrainingLog:
+    """Context manager over the outputs of a run; terms are averaged between log lines.
+
+    Args:
+        run: the run's folder.
+        start_step: steps already done; older records stay, records of later steps (lost by a kill) are dropped.
+        total_steps: of the whole training.
+        log_every: steps between records.
+    """
+
+    def __init__(self, run: Path, start_step: int, total_steps: int, log_every: int) -> None:
+        self.path = run / METRICS_NAME
+        self.log_every = log_every
+        self.console = Console(stderr=True, soft_wrap=True)
+        self.progress = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[terms]}"),
+            console=self.console,
+            disable=not sys.stderr.isatty(),
+        )
+        self.task = self.progress.add_task("training", total=total_steps, completed=start_step, terms="")
+        self.total_steps = total_steps
+        self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=start_step)
+        self.sums: dict[str, float] = defaultdict(float)
+        self.count = 0
+        self.last_time = time.perf_counter()
+        self._drop_records_after(start_step)
+
+    def __enter__(self) -> "TrainingLog":
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.stop()
+        self.writer.close()
+
+    def step(self, step: int, terms: dict[str, float]) -> None:
+        """Note the loss terms of step number `step` (1, 2, ...)."""
+        for name, value in terms.items():
+            self.sums[name] += value
+        self.count += 1
+        if step % self.log_every and step != self.total_steps:
+            self.progress.advance(self.task)
+            return
+        now = time.perf_counter()
+        means = {name: total / self.count for name, total in self.sums.items()}
+        seconds = (now - self.last_time) / self.count
+        text = " ".join(f"{name} {value:.3f}" for name, value in means.items())
+        self.progress.update(self.task, completed=step, terms=text)
+        left = seconds * (self.total_steps - step) / 60
+        self.message(
+            f"step {step}/{self.total_steps}: {text} ({seconds:.2f} s a step, {left:.0f} min left)",
+            quiet=True,
+        )
+        self.record("train", step, {**means, "seconds_per_step": seconds})
+        self.sums.clear()
+        self.count = 0
+        self.last_time = now
+
+    def record(self, kind: str, step: int, values: dict[str, float]) -> None:
+        """Append one JSON line and write the same values to TensorBoard."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+        for name, value in values.items():
+            self.writer.add_scalar(f"{kind}/{name}", value, step)
+
+    def message(self, text: str, *, quiet: bool = False) -> None:
+        """Print a line; a quiet one only where there is no progress bar to show the same."""
+        if not (quiet and sys.stderr.isatty()):
+            self.console.print(text, highlight=False, markup=False)
+
+    def _drop_records_after(self, step: int) -> None:
+        if not self.path.is_file():
+            return
+        kept = []
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:  # the line that a kill cut off
+                continue
+            if record["step"] <= step:
+                kept.append(line + "\n")
+        write_text_atomic(self.path, "".join(kept))

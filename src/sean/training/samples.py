@@ -1,0 +1,38 @@
+"""Sample sheets of a training: segmap, photo, reconstruction, and each photo with the styles of the next one."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sean.figures import Tile, sheet
+from sean.images import tensor_to_image, write_image
+from sean.labels import LabelSet
+from sean.models.build import SEANModel
+from sean.segmap import colorize
+
+
+@torch.no_grad()
+def write_samples(path: Path, model: SEANModel, image: Tensor, segmap: Tensor, labels: LabelSet, title: str) -> None:
+    """Render and write a sheet.
+
+    Args:
+        path: of the picture.
+        model: in evaluation mode.
+        image: [b, 3, h, w] in [-1, 1]; segmap: [b, h, w].
+        labels: for the colours of the segmaps.
+        title: of the sheet.
+    """
+    codes, present = model.encode(image, segmap)
+    other = torch.roll(codes, 1, dims=0)
+    # a region that the other photo lacks keeps its own style
+    exchanged = torch.where(torch.roll(present, 1, dims=0).unsqueeze(-1), other, codes)
+    rows = {
+        "segmap": [Tile(colorize(ids.cpu().numpy(), labels), pixelated=True) for ids in segmap],
+        "photo": [Tile(tensor_to_image(picture.cpu())) for picture in image],
+        "reconstruction": [Tile(tensor_to_image(picture.cpu().float())) for picture in model.render(segmap, codes)],
+        "styles of the photo to the left": [
+            Tile(tensor_to_image(picture.cpu().float())) for picture in model.render(segmap, exchanged)
+        ],
+    }
+    write_image(path, sheet(list(rows.values()), row_titles=list(rows), title=title))

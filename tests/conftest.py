@@ -1,0 +1,33 @@
+"""What every test shares: run-time shape checks of the package, no network, a fixed seed, few threads."""
+
+import os
+
+# Before anything imports huggingface_hub: offline it would otherwise retry for most of a minute.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import hypothesis
+import jaxtyping
+import numpy as np
+import pytest
+import torch
+
+# Before anything imports sean: every annotation of the package is checked when its function is called.
+jaxtyping.install_import_hook("sean", "beartype.beartype")
+
+torch.set_num_threads(2)
+
+# The same examples every time, and no limit on the time of one: a test must not depend on luck or load.
+hypothesis.settings.register_profile("sean", derandomize=True, deadline=None, max_examples=25, database=None)
+hypothesis.settings.load_profile("sean")
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed() -> None:
+    """Seed torch's global generator before each test, so that the order of the tests does not matter."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A numpy generator with a fixed seed."""
+    return np.random.default_rng(0)

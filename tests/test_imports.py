@@ -1,0 +1,192 @@
+"""The import direction of the package: one table says which layer may import which, and every file is read.
+
+A layer is a module or folder directly under src/sean. Imports inside functions and under TYPE_CHECKING count
+too. Two further tables say which files may do more, and which third-party packages a layer must do without.
+"""
+
+import ast
+import graphlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[1] / "src"
+
+# layer -> the layers it may import (itself always).
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "files": {"errors"},
+    "label_tables": set(),
+    "labels": {"errors", "files", "label_tables"},
+    "images": {"errors", "files", "labels"},
+    "segmap": {"errors", "files", "labels", "images"},
+    "figures": {"errors", "files", "labels", "images", "segmap"},
+    "data": {"errors", "files", "labels", "images", "segmap", "figures"},
+    "ops": {"errors", "labels", "segmap"},
+    "models": {"errors", "labels", "segmap", "ops"},
+    "losses": {"errors", "labels", "segmap", "ops", "models"},
+    "evaluation": {"errors", "files", "labels", "images", "segmap", "figures", "data", "ops", "models"},
+    "editing": {"errors", "files", "labels", "images", "segmap", "figures", "data", "ops", "models"},
+}
+ALLOWED["training"] = {*ALLOWED["evaluation"], "losses", "evaluation"}
+ALLOWED["web"] = {*ALLOWED["editing"], "editing"}
+ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation"}
+ALLOWED["cli"] = set(ALLOWED)
+ALLOWED["__main__"] = {"cli"}
+
+# Files that may import more than their layer: this one reads and writes model folders.
+EXTRA: dict[str, set[str]] = {"models/weights.py": {"files"}}
+
+# layer -> third-party or standard modules it must do without.
+FLAGS = {"argparse", "tyro"}
+TRAINING_ONLY = {"lightning", "lightning_fabric", "tensorboard", "torch.utils.tensorboard"}
+FILES = {"io", "json", "os", "pathlib", "shutil", "tempfile", "PIL"}
+BANNED: dict[str, set[str]] = {
+    "labels": {"torch"},
+    "figures": {"torch"},
+    "models": FILES,
+    "ops": FILES,
+}
+MAY_TRAIN = {"training"}
+MAY_HAVE_FLAGS = {"cli"}
+# These two hold what is on disk: our model folders, and the authors' checkpoint (which is only read).
+BANNED_EXCEPT: dict[str, set[str]] = {"models/weights.py": FILES, "models/official.py": {"pathlib"}}
+
+# What `import sean` must not load, and the modules that must stay light themselves.
+HEAVY = ("torch", "lightning", "lightning_fabric", "tensorboard", "tyro")
+LIGHT_MODULES = ("sean", "sean.labels", "sean.figures")
+
+
+def layer_of(path: PurePosixPath) -> str:
+    """The layer of a file given by its path below src/sean."""
+    return path.parts[0].removesuffix(".py")
+
+
+def imported_modules(path: PurePosixPath, source: str) -> Iterator[tuple[int, str]]:
+    """Yield (line, full dotted name) of everything imported, with `from a import b` as `a.b`."""
+    package = ("sean", *path.parts[:-1])
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            # level 1 is the file's own package, each further dot one package up
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            prefix = ".".join((*base, node.module) if node.module else base)
+            yield from ((node.lineno, f"{prefix}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module") and node.args:
+            name = node.args[0]
+            if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                yield node.lineno, name.value
+
+
+def violations(path: PurePosixPath, source: str) -> list[str]:
+    """One line per import in this file that the tables do not allow."""
+    layer = layer_of(path)
+    if layer not in ALLOWED:
+        return [f"sean/{path}: '{layer}' is a new layer; add it to ALLOWED in tests/test_imports.py"]
+    allowed = ALLOWED[layer] | EXTRA.get(str(path), set()) | {layer}
+    banned = BANNED.get(layer, set()) - BANNED_EXCEPT.get(str(path), set())
+    banned = banned | (set() if layer in MAY_TRAIN else TRAINING_ONLY)
+    banned = banned | (set() if layer in MAY_HAVE_FLAGS else FLAGS)
+    found = []
+    for line, name in imported_modules(path, source):
+        if name == "sean" or name.startswith("sean."):
+            target = target_layer(name)
+            if target not in allowed:
+                found.append(f"sean/{path}:{line}: layer '{layer}' must not import '{name}' (layer '{target}')")
+        elif any(name == module or name.startswith(f"{module}.") for module in banned):
+            found.append(f"sean/{path}:{line}: layer '{layer}' must do without '{name}'")
+    return found
+
+
+def target_layer(name: str) -> str:
+    """The layer of a dotted name below sean; what is no layer is an export of the package itself."""
+    first = name.split(".")[1] if "." in name else ""
+    is_module = (SOURCE / "sean" / first).is_dir() or (SOURCE / "sean" / f"{first}.py").is_file()
+    return first if first and (first in ALLOWED or is_module) else "__init__"
+
+
+def sources() -> list[Path]:
+    return sorted((SOURCE / "sean").rglob("*.py"))
+
+
+def test_every_file_imports_downwards() -> None:
+    found = []
+    for file in sources():
+        path = PurePosixPath(file.relative_to(SOURCE / "sean").as_posix())
+        found += violations(path, file.read_text(encoding="utf-8"))
+    assert sources(), "no source file found"
+    assert not found, "\n" + "\n".join(found)
+
+
+def test_the_table_has_no_cycle() -> None:
+    graphlib.TopologicalSorter(ALLOWED).prepare()
+
+
+def test_data_and_ops_never_see_each_other() -> None:
+    assert "ops" not in ALLOWED["data"]
+    assert "data" not in ALLOWED["ops"]
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "complaint"),
+    [
+        ("data/paired.py", "from sean.ops.pooling import pool", "must not import 'sean.ops.pooling.pool'"),
+        ("data/paired.py", "import sean.ops.pooling", "(layer 'ops')"),
+        ("data/paired.py", "from sean import ops", "(layer 'ops')"),
+        ("data/paired.py", "from ..ops import pooling", "(layer 'ops')"),
+        ("data/paired.py", "def f():\n    from sean.models import build", "sean/data/paired.py:2"),
+        ("data/paired.py", 'import importlib\nimportlib.import_module("sean.ops")', "(layer 'ops')"),
+        ("models/generator.py", "from sean.losses import gan", "(layer 'losses')"),
+        ("models/generator.py", "from sean.files import atomic_write", "(layer 'files')"),
+        ("models/generator.py", "from pathlib import Path", "must do without 'pathlib.Path'"),
+        ("models/generator.py", "from sean import SEANPipeline", "(layer '__init__')"),
+        ("editing/pipeline.py", "from sean.training.loop import train", "(layer 'training')"),
+        ("editing/pipeline.py", "import tyro", "must do without 'tyro'"),
+        ("evaluation/fid.py", "from torch.utils.tensorboard import SummaryWriter", "must do without"),
+        ("labels.py", "import torch.nn as nn", "must do without 'torch.nn'"),
+        ("surprise.py", "", "add it to ALLOWED"),
+        ("surprise/__init__.py", "", "add it to ALLOWED"),
+    ],
+)
+def test_a_wrong_import_is_found(path: str, source: str, complaint: str) -> None:
+    found = violations(PurePosixPath(path), source)
+    assert len(found) == 1
+    assert complaint in found[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        (
+            "data/paired.py",
+            "from sean.segmap import onehot\nfrom .transforms import flip\nfrom . import check",
+        ),
+        ("models/weights.py", "from pathlib import Path\nfrom sean.files import atomic_write"),
+        (
+            "models/generator.py",
+            "import torch\nfrom sean.ops.pooling import pool\nfrom ..errors import InputError",
+        ),
+        (
+            "training/log.py",
+            "from torch.utils.tensorboard import SummaryWriter\nfrom sean.figures import sheet",
+        ),
+        ("cli.py", "import tyro\nfrom sean.training.loop import train\nfrom sean import SEANPipeline"),
+        ("__main__.py", "from sean.cli import main"),
+    ],
+)
+def test_a_right_import_passes(path: str, source: str) -> None:
+    assert violations(PurePosixPath(path), source) == []
+
+
+@pytest.mark.parametrize("module", LIGHT_MODULES)
+def test_importing_is_light(module: str) -> None:
+    code = f"import sys, {module}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == []
