@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
 ALLOWED["training"] = {*ALLOWED["evaluation"], "losses", "evaluation"}
 ALLOWED["web"] = {*ALLOWED["editing"], "editing"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation"}
+ALLOWED["commands"] = {*ALLOWED["training"], "training", "editing"}
 ALLOWED["cli"] = set(ALLOWED)
 ALLOWED["__main__"] = {"cli"}
 

@@ -1,0 +1,34 @@
+"""sean: one style per region of a photo, and pictures of any segmap with any styles (SEAN, CVPR 2020).
+
+The names below are loaded on first use, so that `import sean` and `sean --help` stay light.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sean.editing.pipeline import SEANPipeline
+    from sean.editing.styles import StyleCodes
+    from sean.errors import InputError
+    from sean.labels import LabelSet
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "InputError": "sean.errors",
+    "LabelSet": "sean.labels",
+    "SEANPipeline": "sean.editing.pipeline",
+    "StyleCodes": "sean.editing.styles",
+}
+
+__all__ = ["InputError", "LabelSet", "SEANPipeline", "StyleCodes", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sean' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -91,12 +91,17 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
     save_image(path, Image.fromarray(image))
 
 
+def format_of(path: str | os.PathLike[str]) -> str:
+    """Pillow's name of the format that the suffix of `path` names; InputError where it cannot be written."""
+    image_format = Image.registered_extensions().get(Path(path).suffix.lower())
+    if image_format is None or image_format not in Image.SAVE:
+        raise InputError(f"cannot write a picture named {Path(path).name!r}; use the suffix .png or .jpg")
+    return image_format
+
+
 def save_image(path: str | os.PathLike[str], image: Image.Image) -> None:
     """Write a PIL picture of any mode (see `write_image`)."""
-    path = Path(path)
-    image_format = Image.registered_extensions().get(path.suffix.lower())
-    if image_format is None or image_format not in Image.SAVE:
-        raise InputError(f"cannot write a picture named {path.name!r}; use the suffix .png or .jpg")
+    image_format = format_of(path)
     options = {"quality": _JPEG_QUALITY} if image_format in ("JPEG", "WEBP") else {}
     with atomic_write(path) as temporary:
         image.save(temporary, format=image_format, **options)

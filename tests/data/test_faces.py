@@ -106,6 +106,14 @@ def test_a_longer_hair_edit_leaves_the_features_alone() -> None:
         assert np.array_equal(before == CELEBAMASK_HQ.id_of(name), after == CELEBAMASK_HQ.id_of(name)), name
 
 
+def test_ears_stand_beside_the_face_and_cover_none_of_it() -> None:
+    for turn in (0.0, -0.25):
+        bare, eared = (draw_face(FaceShape(ears=ears, hair_length=0.0, turn=turn), SIZE) for ears in (0.0, 1.0))
+        skin = CELEBAMASK_HQ.id_of("skin")
+        assert np.array_equal(bare == skin, eared == skin)
+        assert min(area(eared, "l_ear"), area(eared, "r_ear")) > 0
+
+
 def test_turning_moves_the_nose_and_hides_the_far_ear() -> None:
     ahead, right = (draw_face(FaceShape(ears=1.0, hair_length=0.0, turn=turn), SIZE) for turn in (0.0, 0.7))
     assert center(ahead, "nose")[0] == pytest.approx(0.5, abs=0.01)
@@ -131,7 +139,7 @@ def test_a_picture_that_is_not_square_shows_more_beside_the_same_face(size: tupl
     top, left = (height - side) // 2, (width - side) // 2
     middle = segmap[top : top + side, left : left + side]
     assert (middle == draw_face(ALL_WORN, (side, side))).mean() > 0.999
-    assert area(segmap[:top], "background") == top * width
+    assert area(segmap[: top // 2], "background") == top // 2 * width
     if height > width:
         assert area(segmap[top + side :], "cloth") > 0.9 * segmap[top + side :].size
 

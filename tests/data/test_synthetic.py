@@ -127,5 +127,5 @@ def test_scenes_are_not_mixed_into_other_data(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="images is not empty; give an empty folder"):
         write_paired(tmp_path, scenes())
     assert [path.name for path in tmp_path.rglob("*")] == ["images", "mine.png"]
-    with pytest.raises(InputError, match="mine.png is a file"):
+    with pytest.raises(InputError, match=r"mine\.png is a file"):
         write_paired(tmp_path / "images" / "mine.png", scenes())

@@ -73,7 +73,7 @@ def body(shape: FaceShape, frame: HeadFrame) -> tuple[np.ndarray, np.ndarray]:
 def necklace(shape: FaceShape, frame: HeadFrame) -> np.ndarray:
     """Return a thin chain that hangs around the neck."""
     half = 0.19 * shape.neck_width * shape.scale
-    top_y = shape.center_y + shape.scale * (0.545 - 0.22 * shape.shoulders)
+    top_y = shape.center_y + shape.scale * (0.44 - 0.14 * shape.shoulders)
     t = np.linspace(-1.0, 1.0, 25)
     x, y = _neck_x(frame) + half * t, top_y + 0.08 * shape.scale * (1 - t * t)
     upper, lower = np.stack([x, y], axis=1), np.stack([x, y + 0.012 * shape.scale], axis=1)

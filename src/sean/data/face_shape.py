@@ -139,7 +139,7 @@ def random_face(rng: np.random.Generator) -> FaceShape:
         parting=float(rng.choice([-1.0, 1.0]) * rng.uniform(0.0, 0.6)),
         fringe=fringe,
         fringe_sweep=float(rng.uniform(0.0, 1.0)),
-        ears=float(rng.uniform(0.6, 1.0) if short else rng.choice([0.0, rng.uniform(0.2, 0.8)])),
+        ears=float(rng.uniform(0.6, 1.0) if short else rng.choice([0.0, *rng.uniform(0.2, 0.8, 2)])),
         eye_size=around(1.0, 0.07, "eye_size"),
         eye_openness=around(1.0, 0.18, "eye_openness"),
         brow_height=around(0.4, 0.2, "brow_height"),

@@ -72,7 +72,7 @@ def _ears(canvas: "_Canvas", shape: FaceShape, face: np.ndarray) -> None:
     frame = face_parts.frame_of(shape)
     for side, prefix in ((-1, "r"), (1, "l")):
         turned_away = side * shape.turn
-        if shape.ears > 0 and turned_away < 0.2:
+        if shape.ears > 0 and turned_away < 0.3:
             canvas.fill(face_parts.ear(shape, frame, side), f"{prefix}_ear", outside=face)
         if shape.earrings and turned_away < 0.3:
             canvas.fill(face_parts.earring(shape, frame, side), "ear_r", outside=face)

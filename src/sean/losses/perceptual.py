@@ -4,7 +4,6 @@ torchvision is not needed: the trunk is a dozen lines with torchvision's paramet
 file fits.
 """
 
-import pickle
 from pathlib import Path
 
 import torch
@@ -70,25 +69,29 @@ def load_vgg19(weights: str | Path | None = None) -> VGG19Features | None:
         weights: torchvision's vgg19-dcbb9e9d.pth; None takes it from torch's download cache or from the network.
 
     Raises:
-        InputError: `weights` is given and is no such file.
+        InputError: `weights` (or the cached download) is no such file, or is damaged.
     """
-    if weights is None:
-        try:
+    if weights is not None and not Path(weights).is_file():
+        raise InputError(f"expected VGG19 weights, found no file at {weights}")
+    source = weights or Path(torch.hub.get_dir(), "checkpoints", Path(VGG19_URL).name)
+    try:
+        if weights is None:
             state = torch.hub.load_state_dict_from_url(VGG19_URL, map_location="cpu", weights_only=True, progress=False)
-        except OSError:  # offline: the caller says that the term is off
-            return None
-    else:
-        try:
+        else:
             state = torch.load(weights, map_location="cpu", weights_only=True)
-        except FileNotFoundError as error:
-            raise InputError(f"expected VGG19 weights, found no file at {weights}") from error
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-            raise InputError(
-                f"{weights} is not a readable weights file; expected torchvision's vgg19-dcbb9e9d.pth"
-            ) from error
+    except Exception as error:  # torch.load raises UnpicklingError, RuntimeError, ValueError, ... on damaged files
+        if weights is None and isinstance(error, OSError):  # offline: the caller says that the term is off
+            return None
+        raise InputError(
+            f"{source} is not a readable weights file ({type(error).__name__}); "
+            "expected torchvision's vgg19-dcbb9e9d.pth, remove it or name another"
+        ) from error
     network = VGG19Features()
-    wanted = network.state_dict().keys()
-    if not isinstance(state, dict) or wanted - state.keys():
-        raise InputError(f"{weights} does not hold VGG19's features.*; expected torchvision's vgg19-dcbb9e9d.pth")
-    network.load_state_dict({key: state[key] for key in wanted})
+    try:
+        state = dict(state)
+        network.load_state_dict({key: state[key] for key in network.state_dict()})
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{source} does not hold VGG19's features.*; expected torchvision's vgg19-dcbb9e9d.pth"
+        ) from error
     return network

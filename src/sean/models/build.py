@@ -81,10 +81,10 @@ class SEANModel(nn.Module):
         return self.render(segmap, codes, noise=noise)
 
 
-def build_model(config: SEANConfig) -> SEANModel:
-    """A SEAN model with the paper's initialization, drawn from torch's global generator."""
+def build_model(config: SEANConfig, init_gain: float = 0.02) -> SEANModel:
+    """A SEAN model with Xavier-normal weights, drawn from torch's global generator; the paper's gain is 0.02."""
     model = SEANModel(config)
-    initialize_weights(model)
+    initialize_weights(model, init_gain)
     return model
 
 

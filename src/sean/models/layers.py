@@ -86,8 +86,9 @@ def initialize_weights(network: nn.Module, gain: float = 0.02) -> None:
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             if is_parametrized(module, "weight"):
-                parametrization = cast(ParametrizationList, module.parametrizations["weight"])
-                original, spectral_norm = cast(Tensor, parametrization.original), cast(SpectralNorm, parametrization[0])
+                parametrization = cast(nn.ModuleDict, module.parametrizations)["weight"]
+                original = cast(ParametrizationList, parametrization).original
+                spectral_norm = cast(SpectralNorm, cast(ParametrizationList, parametrization)[0])
                 xavier_(original, gain)
                 spectral_norm.iterate(original, iterations=15)
             else:

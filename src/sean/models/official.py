@@ -7,6 +7,7 @@ spectral-norm buffers; ours stacks the first two and uses torch's parametrizatio
 
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,9 +34,10 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     if not Path(path).is_file():
         raise InputError(f"expected a checkpoint file, found none at {path}")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # about odd pickles; the one line of the error says it
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0]
         raise InputError(
             f"{path} is refused as no plain weights file (damaged, or a pickle that wants to run code: {reason[:99]}); "
             "expected a state dict of tensors as saved by the authors"
@@ -53,16 +55,23 @@ def infer_config(state: State, image_size: tuple[int, int] = (256, 256)) -> SEAN
     Raises:
         InputError: a tensor that every published SEAN generator has is missing.
     """
-    stem = _require(state, "fc.weight")
-    hidden = _require(state, "head_0.ace_0.Spade.mlp_shared.0.weight")
+
+    def kernel_size(key: str, dim: int) -> int:
+        kernel = _require(state, key)
+        if kernel.dim() != 4 or not kernel.numel():
+            raise InputError(
+                f"expected a published SEAN generator checkpoint, got a tensor {key} of shape {list(kernel.shape)}"
+            )
+        return kernel.shape[dim]
+
     return SEANConfig(
-        num_regions=stem.shape[1],
+        num_regions=kernel_size("fc.weight", 1),
         image_size=image_size,
-        style_dim=_require(state, "Zencoder.model.14.weight").shape[0],
-        base_channels=_require(state, "conv_img.weight").shape[1],
+        style_dim=kernel_size("Zencoder.model.14.weight", 0),
+        base_channels=kernel_size("conv_img.weight", 1),
         max_channels=None,
-        mask_dim=hidden.shape[0],
-        encoder_channels=_require(state, "Zencoder.model.1.weight").shape[0],
+        mask_dim=kernel_size("head_0.ace_0.Spade.mlp_shared.0.weight", 0),
+        encoder_channels=kernel_size("Zencoder.model.1.weight", 0),
     )
 
 
@@ -145,5 +154,5 @@ def _pair(state: State, prefix: str, leaf: str) -> Tensor:
 
 def _require(state: State, key: str) -> Tensor:
     if key not in state:
-        raise InputError(f"expected a published SEAN generator checkpoint with the tensor {key}, which is not in it")
+        raise InputError(f"expected a published SEAN checkpoint with the tensor {key}, which is not in it")
     return state[key]

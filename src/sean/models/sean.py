@@ -94,7 +94,9 @@ class SEANNorm(nn.Module):
         if self.style is not None:
             assert style_codes is not None, "a SEAN norm with a style branch was called without style codes"
             alpha = torch.sigmoid(self.blend).repeat_interleave(x.shape[1])[:, None, None]
-            modulation = torch.lerp(modulation, self.style(onehot, style_codes), alpha.to(modulation.dtype))
+            modulation = torch.lerp(
+                modulation, self.style(onehot, style_codes).to(modulation.dtype), alpha.to(modulation.dtype)
+            )
         gamma, beta = modulation.chunk(2, dim=1)
         return self.norm(x) * (1 + gamma) + beta
 

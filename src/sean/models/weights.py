@@ -34,8 +34,7 @@ def save_model(folder: str | Path, model: SEANModel, labels: LabelSet, *, dtype:
         key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
         for key, value in model.state_dict().items()
     }
-    with atomic_write(Path(folder) / WEIGHTS_NAME) as temporary:
-        save_file(state, temporary)
+    write_safetensors(Path(folder) / WEIGHTS_NAME, state)
     write_text_atomic(Path(folder) / CONFIG_NAME, json.dumps(config, indent=1) + "\n")
 
 
@@ -50,11 +49,11 @@ def load_model(folder: str | Path) -> tuple[SEANModel, LabelSet]:
     """
     config, labels = read_config(Path(folder) / CONFIG_NAME)
     state = read_safetensors(Path(folder) / WEIGHTS_NAME)
-    # the weights are all replaced: building on the meta device spares the initialization
-    with torch.device("meta"):
-        model = SEANModel(config)
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     try:
+        # the weights are all replaced: building on the meta device spares the initialization
+        with torch.device("meta"):
+            model = SEANModel(config)
         model.load_state_dict(state, assign=True)
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
@@ -80,14 +79,34 @@ def read_config(path: Path) -> tuple[SEANConfig, LabelSet]:
         if unknown:
             raise InputError(f"unknown model settings in {path}: {', '.join(sorted(unknown))}")
         sizes["image_size"] = tuple(sizes["image_size"])
-        config, labels = SEANConfig(**sizes), LabelSet.from_dict(raw["labels"])
+        counts = [n for name, n in sizes.items() if name != "image_size" and (name, n) != ("max_channels", None)]
+        if not all(type(n) is int for n in (*counts, *sizes["image_size"])):
+            raise InputError(f"expected whole numbers as model sizes in {path}, got {raw['model']}")
+        config, labels = SEANConfig(**sizes), _labels(raw["labels"], path)
     except InputError:
         raise
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is no model configuration ({type(error).__name__}: {error})") from error
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path} is no model configuration ({type(error).__name__}: {reason})") from error
     if labels.num_regions != config.num_regions:
         raise InputError(f"{path} names {labels.num_regions} labels for a model of {config.num_regions} regions")
     return config, labels
+
+
+def _labels(values: Any, path: Path) -> LabelSet:
+    try:
+        return LabelSet.from_dict(values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def write_safetensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file, atomically; InputError when the disk is full or the folder cannot be written."""
+    with atomic_write(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata=metadata)
+        except SafetensorError as error:  # what it raises where the disk is full
+            raise OSError(str(error)) from error
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 from sean.data.paired import PairedDataset, PairedFolder
 from sean.data.synthetic import SyntheticScenes
 from sean.data.transforms import PairedTransform
+from sean.errors import InputError
 from sean.labels import LabelSet
 from sean.training.config import TrainConfig
 
@@ -35,7 +36,7 @@ def open_data(config: TrainConfig, folder: Path | None) -> TrainingData:
     """Open a paired folder, split by `config.validation`; None gives synthetic scenes of the config's seed.
 
     Raises:
-        InputError: the folder is not a well-formed paired folder.
+        InputError: the folder is not a well-formed paired folder, or nothing of it is held out.
     """
     size = config.model.image_size
     if folder is None:
@@ -45,6 +46,8 @@ def open_data(config: TrainConfig, folder: Path | None) -> TrainingData:
     pairs = PairedFolder.open(folder)
     transform = PairedTransform(size=size, resize=config.resize, flip=config.flip)
     training_stems, validation_stems = pairs.split(config.validation)
+    if not validation_stems:
+        raise InputError(f"expected a validation fraction above 0 (some pairs are held out), got {config.validation}")
     return TrainingData(
         training=PairedDataset(pairs, training_stems, transform, config.seed),
         validation=PairedDataset(pairs, validation_stems, transform.evaluation()),

@@ -50,7 +50,7 @@ class TrainingLog:
         )
         self.task = self.progress.add_task("training", total=total_steps, completed=start_step, terms="")
         self.total_steps = total_steps
-        self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=start_step)
+        self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=start_step + 1)
         self.sums: dict[str, float] = defaultdict(float)
         self.count = 0
         self.last_time = time.perf_counter()

@@ -13,10 +13,9 @@ from torch.utils.data import default_collate
 
 from sean.data.loader import BatchPlan, batches
 from sean.errors import InputError
-from sean.evaluation.image_metrics import flat_colors, psnr, rmse, ssim
+from sean.evaluation.reconstruction import reconstruction_scores
 from sean.files import write_text_atomic
 from sean.losses.perceptual import PerceptualLoss, load_vgg19
-from sean.models.build import SEANModel
 from sean.models.weights import save_model
 from sean.training.config import TrainConfig, config_to_json
 from sean.training.data import TrainingData
@@ -95,7 +94,8 @@ def _batches(data: TrainingData, config: TrainConfig, start: int, fabric: Fabric
 def _perceptual_loss(config: TrainConfig, fabric: Fabric, log: TrainingLog) -> PerceptualLoss | None:
     if config.losses.perceptual == 0:
         return None
-    network = load_vgg19(config.vgg_weights)
+    with torch.random.fork_rng(devices=[]):  # building it draws numbers, which a continued run has restored already
+        network = load_vgg19(config.vgg_weights)
     if network is None:
         log.message(
             "the perceptual term is OFF: VGG19's weights could not be downloaded; "
@@ -114,7 +114,7 @@ def _validate_and_export(
     model = averaged_copy(state.average)
     with torch.random.fork_rng():
         recompute_statistics(model, islice(_batches(data, config, state.step, fabric), STATISTICS_BATCHES))
-        scores = _validate(model, data, config, fabric)
+        scores = reconstruction_scores(model, _validation_batches(data, config, fabric))
     log.record("validation", state.step, scores)
     text = " ".join(f"{name} {value:.3f}" for name, value in scores.items())
     log.message(f"step {state.step}: validation {text}")
@@ -124,19 +124,10 @@ def _validate_and_export(
     save_model(run / MODEL_FOLDER, model, data.labels)
 
 
-@torch.no_grad()
-def _validate(model: SEANModel, data: TrainingData, config: TrainConfig, fabric: Fabric) -> dict[str, float]:
-    """Mean reconstruction scores over the first pictures of the held-out set, beside the flat-colour baseline."""
+def _validation_batches(data: TrainingData, config: TrainConfig, fabric: Fabric) -> Iterator[tuple[Tensor, Tensor]]:
     count = min(VALIDATION_IMAGES, len(data.validation))  # type: ignore[arg-type]
-    values: dict[str, list[Tensor]] = {"psnr": [], "ssim": [], "rmse": [], "psnr_of_flat_colors": []}
     for start in range(0, count, config.batch_size):
-        image, segmap = _collated(data.validation, range(start, min(start + config.batch_size, count)), fabric)
-        fake = model(image, segmap).float()
-        values["psnr"].append(psnr(fake, image))
-        values["ssim"].append(ssim(fake, image))
-        values["rmse"].append(rmse(fake, image))
-        values["psnr_of_flat_colors"].append(psnr(flat_colors(image, segmap, config.model.num_regions), image))
-    return {name: torch.cat(parts).mean().item() for name, parts in values.items()}
+        yield _collated(data.validation, range(start, min(start + config.batch_size, count)), fabric)
 
 
 def _collated(dataset: Any, indices: range, fabric: Fabric) -> tuple[Tensor, Tensor]:

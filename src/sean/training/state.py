@@ -56,15 +56,19 @@ class TrainingState:
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is not a training checkpoint of this version of sean ({error})") from error
         check_resumable(saved, config)
-        for name, part in self._parts().items():
-            part.load_state_dict(tree[name])
-        self.step = tree["step"]
-        _restore_rng(tree["rng"])
+        try:
+            for name, part in self._parts().items():
+                part.load_state_dict(tree[name])
+            self.step = tree["step"]
+            _restore_rng(tree["rng"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{path} does not fit the networks of this version of sean ({reason})") from error
 
 
 def new_state(config: TrainConfig, fabric: Fabric) -> TrainingState:
     """Fresh networks and optimizers; torch's global generator is to be seeded before."""
-    model = build_model(config.model)
+    model = build_model(config.model, config.init_gain)
     discriminator = build_discriminator(config.model.num_regions, config.discriminator_channels)
     betas = (config.beta1, config.beta2)
     generator_optimizer = torch.optim.Adam(model.parameters(), lr=config.generator_rate, betas=betas)

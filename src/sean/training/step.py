@@ -30,7 +30,8 @@ def training_step(
         Every weighted loss term by name.
 
     Raises:
-        InputError: a term is not finite; names step and term. The networks are left as they were before that term.
+        InputError: a term is not finite; names step and term. The weights are left as they were before that term.
+            Or all terms are off.
     """
     for optimizer, rate in (
         (state.generator_optimizer, config.generator_rate),
@@ -42,6 +43,8 @@ def training_step(
     fake = state.model(image, segmap, noise=True)
     outputs = _discriminate(state, fake, image, segmap, config)
     terms = generator_losses(config.losses, fake, image, *outputs, perceptual)
+    if not terms:
+        raise InputError("every term of the generator's loss is off; give one of the loss weights a value above 0")
     values = _finite(terms, state.step)
     # the discriminator is only looked through here, so its weights need no gradient
     state.generator_optimizer.zero_grad(set_to_none=True)

@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.files import atomic_write
+from sean.models.weights import write_safetensors
 
 _HEADER = "tree"
 
@@ -22,8 +21,7 @@ def save_tree(path: str | Path, tree: Any) -> None:
     """Write a tree of dicts (of string or integer keys), lists, tuples, tensors, numbers, strings and None."""
     tensors: dict[str, Tensor] = {}
     header = json.dumps(_pack(tree, "", tensors))
-    with atomic_write(path) as temporary:
-        save_file(tensors, temporary, metadata={_HEADER: header})
+    write_safetensors(path, tensors, {_HEADER: header})
 
 
 def load_tree(path: str | Path) -> Any:
@@ -39,7 +37,7 @@ def load_tree(path: str | Path) -> Any:
             header = (file.metadata() or {})[_HEADER]
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no dict)
         return _unpack(json.loads(header), tensors)
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
         raise InputError(
             f"{path} is not a checkpoint of sean or is damaged ({type(error).__name__}: {error})"
         ) from error
@@ -47,6 +45,8 @@ def load_tree(path: str | Path) -> Any:
 
 def _pack(node: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(node, Tensor):
+        while name in tensors:  # {"a": {"b": ...}, "a/b": ...}
+            name += "'"
         # a copy where memory is shared: safetensors refuses tensors that overlap
         tensors[name] = node.detach().cpu().clone(memory_format=torch.contiguous_format)
         return {"tensor": name}
@@ -59,7 +59,7 @@ def _pack(node: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     raise TypeError(f"cannot store a {type(node).__name__} at {name or 'the root'}")
 
 
-def _unpack(node: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
+def _unpack(node: Any, tensors: dict[str, Tensor]) -> Any:
     ((kind, content),) = node.items()
     if kind == "tensor":
         return tensors[content]

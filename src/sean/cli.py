@@ -1,0 +1,125 @@
+"""The `sean` command: which subcommand is which function, and errors in one line. The work is in `sean.commands`."""
+
+import contextlib
+import functools
+import importlib
+import inspect
+import io
+import itertools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sean
+from sean.errors import InputError
+
+# subcommand -> (function of sean.commands, what it does). A module is imported for its own commands only.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("editing.demo", "everything the bundled model does, on one contact sheet"),
+    "reconstruct": ("editing.reconstruct", "encode a photo's styles and render its label map with them"),
+    "edit": ("editing.edit", "styles of regions from other photos, or another label map"),
+    "interpolate": ("editing.interpolate", "a strip from one photo's styles to another's"),
+    "crossover": ("editing.crossover", "a strip of two photos' styles mixed by ResBlk"),
+    "train": ("training.train", "train a model on a folder of pairs, or on synthetic scenes"),
+    "evaluate": ("training.evaluate", "score a model on held-out pairs"),
+    "data check": ("data.check", "report on a folder of training pairs"),
+    "import-official": ("models.import_official", "the authors' checkpoint to a model folder"),
+    "style-bank": ("models.style_bank", "add styles of training pictures to a trained model"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit code: 0, 2 for bad input, 130 for an interrupt."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+        return 0
+    if arguments[0] == "--version":
+        print(f"sean {sean.__version__}")
+        return 0
+    try:
+        _parse(arguments)()
+    except InputError as error:
+        print(f"sean: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("sean: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output went away, e.g. `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    rows = "\n".join(f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items())
+    return f"usage: sean COMMAND [OPTIONS]\n\n{rows}\n\nsean COMMAND --help shows options and examples; sean --version."
+
+
+def _parse(arguments: list[str]) -> Callable[[], None]:
+    """The call that a command line stands for; prints help and exits where that is asked for."""
+    name, rest = arguments[0], arguments[1:]
+    if name == "data" and rest and not rest[0].startswith("-"):
+        name, rest = f"data {rest[0]}", rest[1:]
+    if name not in COMMANDS:
+        raise InputError(f"unknown command {name!r}; expected one of: {', '.join(COMMANDS)}")
+    module, function = COMMANDS[name][0].split(".")
+    command = getattr(importlib.import_module(f"sean.commands.{module}"), function)
+    if name == "train":
+        command = _with_preset(command, rest)
+    return _parse_options(command, name, rest)
+
+
+def _with_preset(command: Callable[..., None], options: list[str]) -> Callable[..., None]:
+    """`train` with the settings of the preset named among the options as the defaults of --config.*."""
+    from sean.training.config import preset
+
+    signature = inspect.signature(command)
+    names = [after for before, after in itertools.pairwise(options) if before == "--preset"]
+    names += [option.removeprefix("--preset=") for option in options if option.startswith("--preset=")]
+    config = preset(names[-1] if names else signature.parameters["preset"].default)
+    parameters = [p.replace(default=config) if p.name == "config" else p for p in signature.parameters.values()]
+
+    @functools.wraps(command)
+    def train(*args: Any, **kwargs: Any) -> None:
+        command(*args, **kwargs)
+
+    train.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return train
+
+
+def _parse_options(command: Callable[..., None], name: str, options: list[str]) -> Callable[[], None]:
+    import tyro
+
+    @functools.wraps(command)
+    def deferred(*args: Any, **kwargs: Any) -> Callable[[], None]:
+        return functools.partial(command, *args, **kwargs)
+
+    description = inspect.getdoc(command).split("\nArgs:")[0]  # type: ignore[union-attr]
+    errors = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            return tyro.cli(
+                deferred,
+                prog=f"sean {name}",
+                description=description,
+                args=options,
+                config=(tyro.conf.UseAppendAction,),
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise InputError(f"{_one_line(errors.getvalue())}; see sean {name} --help") from None
+
+
+def _one_line(box: str) -> str:
+    """What tyro says is wrong, out of the box it draws: without title, help texts (deep lines) and the last hint."""
+    said: list[str] = []
+    for line in box.translate({ord(edge): " " for edge in "╭╮╰╯│─"}).splitlines()[1:]:
+        if not line.strip(" -"):  # a rule, drawn in lines or in dashes as the terminal's encoding allows
+            if said:
+                break
+        elif not line.startswith(" " * 9):
+            said.append(line)
+    return " ".join(" ".join(said).split())

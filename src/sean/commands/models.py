@@ -1,0 +1,103 @@
+"""The commands that make model folders: import-official, style-bank."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sean.commands.progress import tracked
+from sean.data.paired import PairedDataset, PairedFolder
+from sean.data.transforms import PairedTransform
+from sean.editing.pipeline import CARD_NAME, SEANPipeline
+from sean.errors import InputError
+from sean.images import tensor_to_image
+from sean.labels import CELEBAMASK_HQ, LabelSet, label_set
+from sean.models.build import SEANModel
+from sean.models.official import convert_generator, infer_config, read_checkpoint
+from sean.models.weights import CONFIG_NAME, save_model
+
+
+def import_official(
+    checkpoint: Path, /, *, output: Path, labels: str | None = None, image_size: tuple[int, int] = (256, 256)
+) -> None:
+    """Turn the authors' generator checkpoint (latest_net_G.pth) into a model folder.
+
+    Sizes are inferred from the tensors. Only tensors are read: a file that wants to run code is refused.
+
+    Examples:
+      sean import-official latest_net_G.pth --output celebamask-hq-256
+
+    Args:
+        checkpoint: the .pth file.
+        output: the model folder to write.
+        labels: celebamask-hq, ade20k, cityscapes, cmp-facades, or a classes.txt; CelebAMask-HQ's for 19 labels.
+        image_size: height and width the model was trained for.
+    """
+    state = read_checkpoint(checkpoint)
+    try:
+        config = replace(infer_config(state), image_size=image_size)
+    except InputError as error:
+        raise InputError(f"{checkpoint}: {error}") from error
+    label_names = _labels_for(config.num_regions, labels)
+    model = SEANModel(config)
+    try:
+        model.load_state_dict(convert_generator(state))
+    except RuntimeError as error:
+        raise InputError(
+            f"{checkpoint} is not a complete published SEAN generator: {' '.join(str(error).split())[:200]}"
+        ) from error
+    save_model(output, model, label_names)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    print(f"{output}: {config.num_regions} labels, base width {config.base_channels}, {count / 1e6:.1f} M parameters")
+
+
+def style_bank(
+    *, model: Path, data: Path, output: Path, count: int = 32, card: Path | None = None, half: bool = False
+) -> None:
+    """Add a style bank to a trained model: the style codes of some training pictures, as vectors.
+
+    Takes pictures spread over the training part of the data, of those that show as many regions as most do.
+
+    Examples:
+      sean style-bank --model runs/faces/model --data faces/ --output my-model --half
+
+    Args:
+        model: a model folder.
+        data: the folder that it was trained on.
+        output: the model folder to write, with the bank.
+        count: how many pictures.
+        card: a text file to go in as the model card, README.md.
+        half: store numbers in 16 bits.
+    """
+    if count < 1:
+        raise InputError(f"expected a count of at least 1, got {count}")
+    if card is not None and not card.is_file():
+        raise InputError(f"expected a model card, found no file at {card}")
+    pipeline = SEANPipeline.from_pretrained(model)
+    folder = PairedFolder.open(data)
+    stems = folder.split(0.1)[0]
+    dataset = PairedDataset(folder, stems, PairedTransform(size=pipeline.image_size).evaluation())
+    candidates = np.linspace(0, len(stems) - 1, min(len(stems), 4 * count)).astype(int).tolist()
+    styles = []
+    for index in tracked(candidates, "encoding", total=len(candidates)):
+        sample = dataset[index]
+        styles.append(pipeline.encode(tensor_to_image(sample["image"]), sample["segmap"].numpy()))
+    threshold = float(np.median([len(style.regions) for style in styles]))
+    chosen = [style for style in styles if len(style.regions) >= threshold]
+    picked = np.linspace(0, len(chosen) - 1, min(count, len(chosen))).astype(int)
+    text = pipeline.card if card is None else card.read_text(encoding="utf-8")
+    result = SEANPipeline(pipeline.model, pipeline.labels, style_bank=[chosen[i] for i in picked], card=text)
+    result.save_pretrained(output, dtype=torch.float16 if half else torch.float32)
+    print(f"{output}: {len(result.style_bank)} styles beside {CONFIG_NAME}" + (f", {CARD_NAME}" if text else ""))
+
+
+def _labels_for(num_regions: int, name: str | None) -> LabelSet:
+    if name is None:
+        if num_regions == CELEBAMASK_HQ.num_regions:
+            return CELEBAMASK_HQ
+        raise InputError(f"the model has {num_regions} labels; name them by --labels (a shipped set or a classes.txt)")
+    labels = LabelSet.from_classes_txt(name) if name.endswith(".txt") else label_set(name)
+    if labels.num_regions != num_regions:
+        raise InputError(f"the model has {num_regions} labels, but {name} names {labels.num_regions}")
+    return labels

@@ -1,0 +1,36 @@
+"""Progress bars of the commands: on the terminal's error stream, silent where that is no terminal."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+from rich.console import Console
+from rich.progress import Progress, track
+
+Item = TypeVar("Item")
+
+
+class Report(Protocol):
+    """Called with the number of items done and their total."""
+
+    def __call__(self, done: int, total: int, /) -> None: ...
+
+
+def tracked(items: Iterable[Item], description: str, total: int) -> Iterable[Item]:
+    """`items`, with a bar that follows them."""
+    return track(
+        items, description, total=total, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    )
+
+
+@contextmanager
+def reporting(description: str) -> Iterator[Report]:
+    """A bar for functions that report their progress by a callback."""
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(description, total=None)
+
+        def report(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield report

@@ -1,0 +1,74 @@
+"""Scores of a model on held-out pairs: reconstruction (the paper's Table 1) and how local a style exchange is."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from sean.evaluation.image_metrics import flat_colors, psnr, rmse, ssim
+from sean.models.build import SEANModel
+from sean.segmap import onehot
+
+Batch = tuple[Tensor, Tensor]
+"""image [b, 3, h, w] in [-1, 1] and segmap [b, h, w]."""
+
+
+@torch.no_grad()
+def reconstruction_scores(model: SEANModel, batches: Iterable[Batch]) -> dict[str, float]:
+    """Mean scores of reconstructing every picture from its own styles.
+
+    Returns:
+        psnr (dB), ssim, rmse (on [0, 1]), psnr_of_flat_colors (the baseline: every region in its mean colour), each
+        the mean over the pictures, and their number as `images`.
+
+    Raises:
+        ValueError: no picture.
+    """
+    values: dict[str, list[Tensor]] = defaultdict(list)
+    for image, segmap in batches:
+        fake = model(image, segmap).float()
+        values["psnr"].append(psnr(fake, image))
+        values["ssim"].append(ssim(fake, image))
+        values["rmse"].append(rmse(fake, image))
+        values["psnr_of_flat_colors"].append(psnr(flat_colors(image, segmap, model.config.num_regions), image))
+    if not values:
+        raise ValueError("expected at least one picture to score, got none")
+    scores = {name: torch.cat(parts) for name, parts in values.items()}
+    return {"images": float(len(scores["psnr"])), **{name: score.mean().item() for name, score in scores.items()}}
+
+
+@torch.no_grad()
+def exchange_locality(model: SEANModel, batches: Iterable[Batch], region: int) -> dict[str, float]:
+    """How much exchanging one region's style changes that region, and how much the rest of the picture.
+
+    Every picture that has the region takes its style from the next such picture of the batch; the change is the mean
+    absolute difference to the picture with its own styles, on the scale [0, 1].
+
+    Returns:
+        inside, outside (mean change of a pixel), their ratio, and the number of `pairs`.
+
+    Raises:
+        ValueError: no batch has two pictures with the region.
+    """
+    sums = {"inside": 0.0, "outside": 0.0}
+    pixels = {"inside": 0.0, "outside": 0.0}
+    pairs = 0
+    for image, segmap in batches:
+        codes, present = model.encode(image, segmap)
+        chosen = torch.nonzero(present[:, region]).flatten()
+        if len(chosen) < 2:
+            continue
+        image, segmap, codes = image[chosen], segmap[chosen], codes[chosen]
+        exchanged = codes.clone()
+        exchanged[:, region] = codes[:, region].roll(1, dims=0)
+        change = (model.render(segmap, exchanged) - model.render(segmap, codes)).abs().mean(dim=1) / 2
+        inside = onehot(segmap, model.config.num_regions)[:, region]
+        for name, mask in (("inside", inside), ("outside", 1 - inside)):
+            sums[name] += (change * mask).sum().item()
+            pixels[name] += mask.sum().item()
+        pairs += len(chosen)
+    if not pairs:
+        raise ValueError(f"expected two pictures with region {region} in one batch, found none")
+    means = {name: sums[name] / pixels[name] for name in sums}
+    return {**means, "ratio": means["inside"] / means["outside"], "pairs": pairs}

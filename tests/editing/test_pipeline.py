@@ -1,0 +1,156 @@
+"""The pipeline: exactness, determinism, sizes, folders, and the errors of its callers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sean.data.faces import FaceShape, draw_face
+from sean.editing.pipeline import SEANPipeline, bundled_models
+from sean.editing.styles import StyleCodes, mean_style
+from sean.errors import InputError
+from sean.images import image_to_tensor, tensor_to_image
+from sean.labels import CELEBAMASK_HQ
+from sean.segmap import colorize
+
+from .conftest import random_styles
+
+FACE = draw_face(FaceShape(), (64, 64))
+
+
+def photo(seed: int = 0, size: tuple[int, int] = (64, 64)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+
+
+def difference(a: Image.Image, b: Image.Image) -> np.ndarray:
+    return np.abs(np.asarray(a).astype(int) - np.asarray(b).astype(int)).max(axis=2)
+
+
+def test_same_as_the_networks(pipeline: SEANPipeline) -> None:
+    image, ids = image_to_tensor(photo()).unsqueeze(0), torch.from_numpy(FACE).unsqueeze(0)
+    with torch.no_grad():
+        expected = tensor_to_image(pipeline.model(image, ids)[0])
+    assert np.array_equal(np.asarray(pipeline(FACE, pipeline.encode(photo(), FACE))), expected)
+
+
+def test_pil_and_arrays_are_the_same(pipeline: SEANPipeline) -> None:
+    a = pipeline.encode(photo(), FACE)
+    b = pipeline.encode(Image.fromarray(photo()), Image.fromarray(FACE.astype(np.uint8)))
+    assert torch.equal(a.codes, b.codes)
+    assert np.array_equal(
+        np.asarray(pipeline(FACE, a)), np.asarray(pipeline(Image.fromarray(FACE.astype(np.uint8)), a))
+    )
+
+
+def test_deterministic_unless_noise_is_asked_for(pipeline: SEANPipeline) -> None:
+    styles = random_styles(0)
+    assert difference(pipeline(FACE, styles), pipeline(FACE, styles)).max() == 0
+    noisy = pipeline(FACE, styles, noise=True, seed=1)
+    assert difference(noisy, pipeline(FACE, styles, noise=True, seed=1)).max() == 0
+    assert difference(noisy, pipeline(FACE, styles, noise=True, seed=2)).max() > 0
+    assert difference(noisy, pipeline(FACE, styles)).max() > 0
+
+
+def test_another_size_is_resized_and_said(pipeline: SEANPipeline) -> None:
+    styles = random_styles(0)
+    large = FACE.repeat(2, axis=0).repeat(3, axis=1)
+    picture = pipeline(large, styles)
+    assert picture.size == (64, 64)
+    assert picture.info["resized_from"] == (128, 192)
+    assert difference(picture, pipeline(FACE, styles)).max() == 0
+    assert "resized_from" not in pipeline(FACE, styles).info
+
+
+def test_styles_of_absent_regions_change_nothing(pipeline: SEANPipeline) -> None:
+    ids = np.where(CELEBAMASK_HQ.id_of("hair") == FACE, 0, FACE)
+    a = random_styles(0)
+    assert difference(pipeline(ids, a), pipeline(ids, a.with_region("hair", random_styles(1)))).max() == 0
+    assert difference(pipeline(FACE, a), pipeline(FACE, a.with_region("hair", random_styles(1)))).max() > 0
+
+
+def test_six_equal_styles_are_one_style(pipeline: SEANPipeline) -> None:
+    a, b = random_styles(0), random_styles(1)
+    assert difference(pipeline(FACE, [a] * 6), pipeline(FACE, a)).max() == 0
+    crossed = pipeline(FACE, [a] * 3 + [b] * 3)
+    assert difference(crossed, pipeline(FACE, a)).max() > 0
+    assert difference(crossed, pipeline(FACE, b)).max() > 0
+
+
+def test_missing_regions_take_the_mean_of_the_bank(pipeline: SEANPipeline) -> None:
+    bank = [random_styles(5), random_styles(6)]
+    with_bank = SEANPipeline(pipeline.model, pipeline.labels, style_bank=bank)
+    bare = random_styles(0)
+    present = bare.present.clone()
+    present[CELEBAMASK_HQ.id_of("hair")] = False
+    bald = StyleCodes(bare.codes * present.unsqueeze(1), present, CELEBAMASK_HQ)
+    assert difference(with_bank(FACE, bald), pipeline(FACE, bald.completed(mean_style(bank)))).max() == 0
+    assert difference(with_bank(FACE, bald), pipeline(FACE, bald)).max() > 0
+
+
+def test_folder_round_trip(pipeline: SEANPipeline, tmp_path: Path) -> None:
+    full = SEANPipeline(pipeline.model, pipeline.labels, style_bank=[random_styles(1)], card="# card")
+    full.save_pretrained(tmp_path / "model")
+    back = SEANPipeline.from_pretrained(tmp_path / "model")
+    assert back.labels == full.labels
+    assert back.card == "# card"
+    assert torch.equal(back.style_bank[0].codes, full.style_bank[0].codes)
+    assert difference(back(FACE, random_styles(0)), full(FACE, random_styles(0))).max() == 0
+
+
+def test_half_precision_on_disk(pipeline: SEANPipeline, tmp_path: Path) -> None:
+    pipeline.save_pretrained(tmp_path / "full")
+    pipeline.save_pretrained(tmp_path / "half", dtype=torch.float16)
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("half", "full")]
+    assert sizes[0] < 0.6 * sizes[1]
+    back = SEANPipeline.from_pretrained(tmp_path / "half")
+    assert difference(back(FACE, random_styles(0)), pipeline(FACE, random_styles(0))).max() <= 4
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "./nowhere", "a/b/c"])
+def test_unknown_model(name: str) -> None:
+    with pytest.raises(InputError, match="unknown model"):
+        SEANPipeline.from_pretrained(name)
+
+
+def test_hub_id_offline_is_one_line() -> None:
+    with pytest.raises(InputError, match="the hub did not give it") as error:
+        SEANPipeline.from_pretrained("nobody/nothing")
+    assert "\n" not in str(error.value)
+
+
+def test_ids_out_of_range_are_named(pipeline: SEANPipeline) -> None:
+    bad = FACE.copy()
+    bad[3, 4] = 77
+    with pytest.raises(InputError, match=r"0\.\.18.*77"):
+        pipeline(bad, random_styles(0))
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
+)
+def test_what_is_no_picture_is_refused(pipeline: SEANPipeline, image: np.ndarray) -> None:
+    with pytest.raises(InputError, match="expected a picture"):
+        pipeline.encode(image, FACE)
+
+
+def test_wrong_number_of_styles(pipeline: SEANPipeline) -> None:
+    with pytest.raises(InputError, match="got 2"):
+        pipeline(FACE, [random_styles(0)] * 2)
+
+
+def test_styles_of_another_width(pipeline: SEANPipeline) -> None:
+    wide = StyleCodes(torch.zeros(19, 16), torch.ones(19, dtype=torch.bool), CELEBAMASK_HQ)
+    with pytest.raises(InputError, match=r"\[19, 8\]"):
+        pipeline(FACE, wide)
+
+
+def test_every_bundled_model_loads_and_renders() -> None:
+    assert "celebamask-mini-128" in bundled_models()
+    for name in bundled_models():
+        bundled = SEANPipeline.from_pretrained(name)
+        assert "non-commercial" in bundled.card
+        picture = bundled(draw_face(FaceShape(), bundled.image_size), bundled.style_bank[0])
+        assert colorize(draw_face(FaceShape(), bundled.image_size), bundled.labels).shape[:2] == bundled.image_size
+        assert np.asarray(picture).std() > 10

@@ -1,0 +1,108 @@
+"""PSNR, RMSE, SSIM and the flat-colour baseline: by hand, and SSIM against a slow one."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from sean.evaluation.image_metrics import flat_colors, psnr, rmse, ssim
+
+
+def mirror(index: int, size: int) -> int:
+    """An index beyond the border, reflected without repeating the border itself."""
+    return -index if index < 0 else 2 * (size - 1) - index if index >= size else index
+
+
+def ssim_window_by_window(fake: Tensor, real: Tensor) -> float:
+    """Wang et al. 2004 on two planes [h, w] in [0, 1]: an 11 x 11 Gaussian window at every pixel, mirrored borders."""
+    offsets = torch.arange(11, dtype=torch.float64) - 5
+    gaussian = torch.exp(-(offsets**2) / (2 * 1.5**2))
+    weights = torch.outer(gaussian, gaussian)
+    weights = weights / weights.sum()
+    c1, c2 = 0.01**2, 0.03**2
+    height, width = fake.shape
+    values = []
+    for row in range(height):
+        for column in range(width):
+            rows = [mirror(row + offset, height) for offset in range(-5, 6)]
+            columns = [mirror(column + offset, width) for offset in range(-5, 6)]
+            x, y = (plane[rows][:, columns] for plane in (fake, real))
+            mean_x, mean_y = (weights * x).sum(), (weights * y).sum()
+            variance_x, variance_y = (weights * (x - mean_x) ** 2).sum(), (weights * (y - mean_y) ** 2).sum()
+            covariance = (weights * (x - mean_x) * (y - mean_y)).sum()
+            likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+            values.append(likeness / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)))
+    return torch.stack(values).mean().item()
+
+
+def test_rmse_by_hand() -> None:
+    """Pictures in [-1, 1] are twice as far apart as on [0, 1]."""
+    real = torch.zeros(3, 3, 2, 2)
+    fake = real.clone()
+    fake[1] = 0.5
+    fake[2, 0] = 1.0
+    torch.testing.assert_close(rmse(fake, real), torch.tensor([0.0, 0.25, math.sqrt(0.25 / 3)]))
+    assert rmse(torch.ones(1, 3, 2, 2), -torch.ones(1, 3, 2, 2)).item() == 1
+
+
+def test_psnr_by_hand() -> None:
+    real = torch.zeros(2, 3, 4, 4)
+    fake = torch.stack([torch.full((3, 4, 4), 0.2), torch.full((3, 4, 4), -0.02)])
+    # 20 log10(2 / 0.2) and 20 log10(2 / 0.02)
+    torch.testing.assert_close(psnr(fake, real), torch.tensor([20.0, 40.0]))
+    assert psnr(real, real).tolist() == [math.inf, math.inf]
+
+
+def test_metrics_are_per_picture() -> None:
+    fake, real = torch.rand(3, 3, 16, 16) * 2 - 1, torch.rand(3, 3, 16, 16) * 2 - 1
+    for metric in (rmse, psnr, ssim):
+        values = metric(fake, real)
+        assert values.shape == (3,)
+        alone = torch.cat([metric(fake[i : i + 1], real[i : i + 1]) for i in range(3)])
+        torch.testing.assert_close(values, alone)
+
+
+def test_ssim_equals_a_slow_one() -> None:
+    real = torch.rand(2, 3, 9, 12, dtype=torch.float64) * 2 - 1
+    fake = (real + 0.5 * torch.randn(2, 3, 9, 12)).clamp(-1, 1)
+    expected = [
+        sum(ssim_window_by_window((f + 1) / 2, (r + 1) / 2) for f, r in zip(*pair, strict=True)) / 3
+        for pair in zip(fake, real, strict=True)
+    ]
+    assert ssim(fake, real).tolist() == pytest.approx(expected, abs=1e-6)
+    assert ssim(fake.float(), real.float()).tolist() == pytest.approx(expected, abs=1e-4)
+    assert max(expected) < 0.9
+
+
+def test_ssim_by_hand() -> None:
+    image = torch.rand(1, 3, 16, 16) * 2 - 1
+    assert ssim(image, image).item() == pytest.approx(1, abs=1e-6)
+    # flat pictures of 0.25 and 0.75 on [0, 1]: the contrast term is 1
+    flat = torch.full((1, 3, 16, 16), 0.5, dtype=torch.float64)
+    c1 = 0.01**2
+    assert ssim(-flat, flat).item() == pytest.approx((2 * 0.25 * 0.75 + c1) / (0.25**2 + 0.75**2 + c1), abs=1e-6)
+
+
+def test_flat_colors_by_hand() -> None:
+    """Two pixels of label 0, one of label 1, two of no region, which have a colour of their own."""
+    segmap = torch.tensor([[[0, 1, 0, 3, 3]]])
+    red = torch.tensor([0.2, 0.9, 0.4, -1.0, 0.0])
+    image = torch.stack([red, -red, red / 2])[None, :, None, :]
+    flat = torch.tensor([0.3, 0.9, 0.3, -0.5, -0.5])
+    expected = torch.stack([flat, -flat, flat / 2])[None, :, None, :]
+    torch.testing.assert_close(flat_colors(image, segmap, num_regions=3), expected)
+
+
+def test_flat_colors_of_each_picture() -> None:
+    image = torch.rand(2, 3, 4, 6)
+    flat = flat_colors(image, torch.zeros(2, 4, 6, dtype=torch.long), num_regions=2)
+    torch.testing.assert_close(flat, image.mean(dim=(2, 3), keepdim=True).expand_as(image))
+
+
+def test_no_other_flat_picture_is_nearer() -> None:
+    """The mean is the best that one colour per region can do, by PSNR."""
+    image, segmap = torch.rand(1, 3, 8, 8), torch.randint(3, (1, 8, 8))
+    best = psnr(flat_colors(image, segmap, 2), image)
+    other = flat_colors(image + 0.1 * torch.randn(1, 3, 8, 8), segmap, 2)
+    assert psnr(other, image) < best

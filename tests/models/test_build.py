@@ -1,0 +1,105 @@
+"""Sizes that fit together, and networks made of them."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from sean.models.build import SEANConfig, build_discriminator, build_model
+
+SMALL = SEANConfig(num_regions=3, image_size=(32, 64), style_dim=4, base_channels=1, mask_dim=4, encoder_channels=2)
+
+
+def test_defaults_are_the_papers() -> None:
+    assert dataclasses.asdict(SEANConfig()) == {
+        "num_regions": 19,
+        "image_size": (256, 256),
+        "style_dim": 512,
+        "base_channels": 64,
+        "max_channels": None,
+        "mask_dim": 128,
+        "encoder_channels": 32,
+    }
+
+
+@pytest.mark.parametrize("field", ["num_regions", "style_dim", "base_channels", "mask_dim", "encoder_channels"])
+@pytest.mark.parametrize("value", [0, -1])
+def test_sizes_must_be_positive(field: str, value: int) -> None:
+    with pytest.raises(ValueError, match=rf"positive sizes, got .*{field}={value}"):
+        dataclasses.replace(SMALL, **{field: value})
+
+
+def test_max_channels_must_be_positive_or_none() -> None:
+    assert dataclasses.replace(SMALL, max_channels=1).max_channels == 1
+    with pytest.raises(ValueError, match="positive sizes"):
+        dataclasses.replace(SMALL, max_channels=0)
+
+
+@pytest.mark.parametrize("size", [(0, 32), (32, 16), (100, 64), (64, -32)])
+def test_image_size_must_be_multiples_of_32(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="positive multiples of 32, got"):
+        dataclasses.replace(SMALL, image_size=size)
+
+
+def test_config_is_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        SMALL.style_dim = 8
+
+
+def test_model_has_the_sizes_of_its_config() -> None:
+    model = build_model(dataclasses.replace(SMALL, max_channels=5, mask_dim=7))
+    block = model.generator.blocks[0]
+    assert model.style_encoder.features[1].weight.shape == (2, 3, 3, 3)
+    assert model.style_encoder.features[-2].weight.shape[0] == 4
+    assert block.conv_0.weight.shape == (5, 5, 3, 3)
+    assert block.norm_0.style.region_weight.shape == (3, 4, 4)
+    assert block.norm_0.mask.hidden.weight.shape == (7, 3, 3, 3)
+    assert model.config.mask_dim == 7
+
+
+def test_model_depends_on_the_seed_alone() -> None:
+    states = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        states.append(build_model(SMALL).state_dict())
+    key = "generator.stem.weight"
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not torch.equal(states[0][key], states[2][key])
+
+
+def test_model_and_discriminator_are_initialized() -> None:
+    model, discriminator = build_model(SMALL), build_discriminator(3, base_channels=16)
+    assert model.style_encoder.features[-2].weight.std() < 0.02
+    assert not model.style_encoder.features[-2].bias.any()
+    assert discriminator.scales[1].layers[0][0].weight.std() < 0.02
+    assert not discriminator.scales[1].layers[0][0].bias.any()
+
+
+def test_discriminator_has_the_given_sizes() -> None:
+    discriminator = build_discriminator(5, base_channels=2, num_scales=3, num_layers=2)
+    assert len(discriminator.scales) == 3
+    assert len(discriminator.scales[0].layers) == 3
+    assert discriminator.scales[0].layers[0][0].weight.shape == (2, 8, 4, 4)
+
+
+@torch.no_grad()
+def test_reconstruction_renders_the_pictures_own_styles() -> None:
+    model = build_model(SMALL).eval()
+    for key, parameter in model.named_parameters():
+        if key.endswith("noise_scale"):
+            parameter.fill_(0.5)
+    image, segmap = torch.randn(2, 3, 32, 64), torch.randint(4, (2, 32, 64))
+    codes, present = model.encode(image, segmap)
+    assert codes.shape == (2, 3, 4)
+    assert present.all()
+    assert torch.equal(model(image, segmap), model.render(segmap, codes))
+    rng = torch.Generator().manual_seed(3)
+    torch.manual_seed(3)
+    assert torch.equal(model(image, segmap, noise=True), model.render(segmap, codes, noise=True, rng=rng))
+
+
+@torch.no_grad()
+def test_crossover_reaches_the_generator() -> None:
+    model = build_model(SMALL).eval()
+    segmap, codes = torch.randint(3, (1, 32, 64)), torch.randn(1, 3, 4)
+    assert torch.equal(model.render(segmap, [codes] * 6), model.render(segmap, codes))

@@ -1,0 +1,32 @@
+"""The mask branch by hand."""
+
+import torch
+
+from sean.models.spade import MaskModulation
+from sean.segmap import onehot
+
+
+@torch.no_grad()
+def test_by_hand() -> None:
+    mask = MaskModulation(num_regions=2, hidden_dim=1, channels=1)
+    for parameter in mask.parameters():
+        parameter.zero_()
+    mask.hidden.weight[0, :, 1, 1] = torch.tensor([2.0, -3.0])
+    mask.hidden.bias[:] = 1
+    mask.gamma_beta.weight[:, 0, 1, 1] = torch.tensor([10.0, 100.0])
+    mask.gamma_beta.bias[:] = torch.tensor([0.5, -0.5])
+    gamma, beta = mask(onehot(torch.tensor([[[0, 1, 2]]]), 2))[0]
+    # hidden: label 0 -> 3, label 1 -> ReLU(-2) = 0, no region -> 1
+    assert gamma.tolist() == [[30.5, 0.5, 10.5]]
+    assert beta.tolist() == [[299.5, -0.5, 99.5]]
+
+
+def test_sees_a_patch_of_five_by_five() -> None:
+    mask = MaskModulation(num_regions=3, hidden_dim=6, channels=2).double()
+    segmap = torch.zeros(1, 9, 9, dtype=torch.long)
+    changed = segmap.clone()
+    changed[0, 4, 4] = 1
+    difference = (mask(onehot(segmap, 3).double()) - mask(onehot(changed, 3).double())).abs().sum(dim=1)[0]
+    assert (difference[2:7, 2:7] > 0).all()
+    difference[2:7, 2:7] = 0
+    assert not difference.any()

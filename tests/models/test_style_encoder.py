@@ -1,0 +1,86 @@
+"""The style encoder: against plain layers and a pooling loop, and the properties of its codes."""
+
+import torch
+
+from sean.models.style_encoder import StyleEncoder
+
+from ..ops.reference import assert_same_with_gradients, randn
+from . import reference
+from .reference import randomize, relabel
+
+
+def make_encoder(num_regions: int = 3) -> StyleEncoder:
+    return randomize(StyleEncoder(num_regions, style_dim=5, base_channels=2))
+
+
+def test_equals_the_plain_formulation() -> None:
+    encoder, image = make_encoder(), randn(2, 3, 16, 24)
+    segmap = torch.randint(4, (2, 16, 24))
+    segmap[0][segmap[0] == 1] = 0  # absent from the first picture
+    assert_same_with_gradients(
+        lambda: encoder(image, segmap)[0],
+        lambda: reference.encode(encoder, image, segmap)[0],
+        [image, *encoder.parameters()],
+    )
+    assert torch.equal(encoder(image, segmap)[1], reference.encode(encoder, image, segmap)[1])
+
+
+def test_layer_widths_of_the_paper() -> None:
+    with torch.device("meta"):
+        encoder = StyleEncoder(19)
+    shapes = [tuple(p.shape) for key, p in encoder.named_parameters() if key.endswith("weight")]
+    assert shapes == [(32, 3, 3, 3), (64, 32, 3, 3), (128, 64, 3, 3), (128, 256, 3, 3), (512, 256, 3, 3)]
+
+
+@torch.no_grad()
+def test_codes_lie_between_minus_one_and_one() -> None:
+    encoder = StyleEncoder(3, style_dim=5, base_channels=2)
+    codes, present = encoder(10 * torch.randn(2, 3, 32, 16), torch.randint(3, (2, 32, 16)))
+    assert codes.shape == (2, 3, 5)
+    assert codes.dtype == torch.float32
+    assert codes.abs().max() < 1
+    assert present.all()
+
+
+@torch.no_grad()
+def test_features_have_half_the_size() -> None:
+    encoder = make_encoder()
+    assert encoder.features(torch.randn(1, 3, 32, 48).double()).shape == (1, 5, 16, 24)
+
+
+@torch.no_grad()
+def test_absent_region_has_the_zero_code() -> None:
+    codes, present = make_encoder()(torch.randn(1, 3, 8, 8).double(), torch.zeros(1, 8, 8, dtype=torch.long))
+    assert present.tolist() == [[True, False, False]]
+    assert codes[0, 0].all()
+    assert not codes[0, 1:].any()
+
+
+@torch.no_grad()
+def test_region_that_is_lost_at_half_size_is_absent() -> None:
+    """Output row i of the segmap takes input row 2 i, so a line one pixel high in an odd row is not seen."""
+    segmap = torch.zeros(1, 8, 8, dtype=torch.long)
+    segmap[0, 3] = 1
+    segmap[0, 4] = 2
+    assert make_encoder()(torch.randn(1, 3, 8, 8).double(), segmap)[1].tolist() == [[True, False, True]]
+
+
+@torch.no_grad()
+def test_batch_equals_singles() -> None:
+    encoder, image, segmap = make_encoder(), torch.randn(3, 3, 16, 16).double(), torch.randint(4, (3, 16, 16))
+    codes, present = encoder(image, segmap)
+    for index in range(3):
+        alone = encoder(image[index : index + 1], segmap[index : index + 1])
+        torch.testing.assert_close(codes[index], alone[0][0], atol=1e-12, rtol=1e-12)
+        assert torch.equal(present[index], alone[1][0])
+
+
+@torch.no_grad()
+def test_relabelling_permutes_the_codes() -> None:
+    encoder, image, segmap = make_encoder(), torch.randn(1, 3, 16, 16).double(), torch.randint(3, (1, 16, 16))
+    segmap[segmap == 0] = 3  # no region; label 0 is absent
+    permutation = torch.tensor([2, 0, 1])
+    codes, present = encoder(image, segmap)
+    renamed_codes, renamed_present = encoder(image, relabel(segmap, permutation))
+    torch.testing.assert_close(renamed_codes[:, permutation], codes, atol=1e-12, rtol=1e-12)
+    assert torch.equal(renamed_present[:, permutation], present)

@@ -1,0 +1,139 @@
+"""No loop over regions: the number of torch operations depends on no size, and the time shows it."""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from sean.models.build import SEANConfig, SEANModel
+from sean.models.sean import SEANNorm
+from sean.ops.region_pooling import region_mean
+from sean.segmap import onehot
+
+from . import reference
+
+
+class OperationCounter(TorchDispatchMode):
+    """Counts the torch operations that run, those of the backward pass among them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def count_operations(function: Callable[[], Tensor]) -> int:
+    """Operations of a forward and a backward pass."""
+    with OperationCounter() as counter:
+        function().sum().backward()
+    return counter.count
+
+
+def make_norm_case(batch: int, num_regions: int) -> tuple[SEANNorm, Tensor, Tensor, Tensor]:
+    norm = SEANNorm(3, num_regions, style_dim=4, mask_dim=2)
+    segmap = torch.randint(num_regions, (batch, 6, 5))
+    return norm, segmap, torch.randn(batch, 3, 6, 5), torch.randn(batch, 4, 6, 5)
+
+
+def pool_and_norm(batch: int, num_regions: int) -> int:
+    norm, segmap, x, features = make_norm_case(batch, num_regions)
+
+    def run() -> Tensor:
+        planes = onehot(segmap, num_regions)
+        codes, _ = region_mean(features, planes)
+        return norm(x, planes, codes, torch.zeros_like)
+
+    return count_operations(run)
+
+
+def reconstruct(batch: int, num_regions: int) -> int:
+    model = SEANModel(SEANConfig(num_regions=num_regions, style_dim=4, base_channels=1, mask_dim=2, encoder_channels=2))
+    image, segmap = torch.randn(batch, 3, 64, 32), torch.randint(num_regions, (batch, 64, 32))
+    return count_operations(lambda: model(image, segmap, noise=True))
+
+
+@pytest.mark.parametrize("count", [pool_and_norm, reconstruct])
+def test_number_of_operations_depends_on_neither_batch_nor_regions(count: Callable[[int, int], int]) -> None:
+    expected = count(2, 2)
+    assert expected > 20
+    # from 2 on: a batch of 1 spares torch.einsum a transposition
+    assert [count(b, k) for b, k in ((3, 2), (2, 11), (5, 40))] == [expected] * 3
+    assert count(1, 2) <= expected
+
+
+def test_the_counter_sees_a_loop() -> None:
+    """The plain formulation does depend on them."""
+
+    def loops(batch: int, num_regions: int) -> int:
+        _, segmap, _, features = make_norm_case(batch, num_regions)
+        features.requires_grad_()
+        return count_operations(lambda: reference.region_mean(features, segmap, num_regions)[0])
+
+    assert loops(1, 2) < loops(1, 4) < loops(2, 4)
+
+
+def style_region_by_region(norm: SEANNorm, features: Tensor, segmap: Tensor) -> Tensor:
+    """Style pooling and gamma_s, beta_s as the paper states them: loops, a d-channel style map, dense convolutions."""
+    style = norm.style
+    codes, _ = reference.region_mean(features, segmap, len(style.region_weight))
+    mu = reference.region_styles(codes, style.region_weight, style.region_bias)
+    styles = reference.style_map(segmap, mu)
+    sides = zip(style.weight.chunk(2), style.bias.chunk(2), strict=True)
+    return torch.cat([F.conv2d(styles, weight, bias, padding=1) for weight, bias in sides], dim=1)
+
+
+def blend(norm: SEANNorm, x: Tensor, of_style: Tensor, of_mask: Tensor) -> Tensor:
+    """The rest of a SEAN norm, from the modulation of both branches."""
+    gamma_s, beta_s = of_style.chunk(2, dim=1)
+    gamma_o, beta_o = of_mask.chunk(2, dim=1)
+    alpha_gamma, alpha_beta = torch.sigmoid(norm.blend)
+    gamma = alpha_gamma * gamma_s + (1 - alpha_gamma) * gamma_o
+    beta = alpha_beta * beta_s + (1 - alpha_beta) * beta_o
+    return norm.norm(x) * (1 + gamma) + beta
+
+
+def median_times(functions: dict[str, Callable[[], Tensor]], repeats: int) -> dict[str, float]:
+    """Median seconds of each function, taken in turns so that a busy machine slows all of them alike."""
+    times: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(repeats + 1):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values[1:]) for name, values in times.items()}
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_ten_times_faster_than_the_loop_over_regions() -> None:
+    """Batch 4, 19 regions, 512-channel styles, 128 x 128, 64 channels.
+
+    The mask branch has no loop and is the same on both sides: the tenfold is asked of the rest, and that the whole norm
+    gains what the loop took.
+    """
+    b, k, d, c, size = 4, 19, 512, 64, 128
+    norm = SEANNorm(c, k, d, mask_dim=128).eval()
+    x, features = torch.randn(b, c, size, size), torch.randn(b, d, size, size)
+    segmap = torch.randint(k, (b, 8, 8)).repeat_interleave(16, 1).repeat_interleave(16, 2)
+    planes = onehot(segmap, k)
+
+    functions = {
+        "style": lambda: norm.style(planes, region_mean(features, planes)[0]),
+        "style, loop": lambda: style_region_by_region(norm, features, segmap),
+        "norm": lambda: norm(x, planes, region_mean(features, planes)[0]),
+        "norm, loop": lambda: blend(norm, x, style_region_by_region(norm, features, segmap), norm.mask(planes)),
+    }
+    torch.testing.assert_close(functions["norm"](), functions["norm, loop"](), atol=1e-4, rtol=1e-4)
+    seconds = median_times(functions, repeats=5)
+    print(*(f"{name} {value:.3f} s;" for name, value in seconds.items()))
+    assert seconds["style, loop"] > 10 * seconds["style"]
+    assert seconds["norm, loop"] - seconds["norm"] > 0.8 * (seconds["style, loop"] - seconds["style"])

@@ -1,0 +1,314 @@
+"""The command line: every mistake of a user is one line and exit code 2, and leaves nothing half-written."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sean.cli import COMMANDS, main
+from sean.data.faces import FaceShape, draw_face
+from sean.data.synthetic import SyntheticScenes, write_paired
+from sean.editing.pipeline import SEANPipeline
+from sean.editing.styles import StyleCodes
+from sean.images import write_image
+from sean.labels import CELEBAMASK_HQ
+from sean.models.build import SEANConfig, build_model
+from sean.segmap import read_segmap, write_segmap
+
+TINY = SEANConfig(image_size=(64, 64), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model, two photos with label maps, and a data folder."""
+    folder = tmp_path_factory.mktemp("cli")
+    torch.manual_seed(0)
+    model = build_model(TINY, init_gain=1.0)
+    rng = np.random.default_rng(0)
+    pipeline = SEANPipeline(model, CELEBAMASK_HQ)
+    for name, shape in (("a", FaceShape()), ("b", FaceShape(hair_length=0.7))):
+        write_image(folder / f"{name}.png", rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+        write_segmap(folder / f"{name}_map.png", draw_face(shape, (64, 64)), CELEBAMASK_HQ)
+    everything = np.arange(64 * 64).reshape(64, 64) % 19
+    bank = [pipeline.encode(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8), everything) for _ in range(4)]
+    SEANPipeline(model, CELEBAMASK_HQ, style_bank=bank).save_pretrained(folder / "model")
+    write_paired(folder / "data", SyntheticScenes(size=(64, 64), length=6, seed=0, layouts=["faces"]))
+    return folder
+
+
+def photo_options(folder: Path) -> list[str]:
+    return ["--model", f"{folder}/model", "--image", f"{folder}/a.png", "--segmap", f"{folder}/a_map.png"]
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """Run a command line that must fail; returns its one line."""
+    assert main(list(arguments)) == 2
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("sean: ")
+    assert "Traceback" not in captured.err
+    return lines[0]
+
+
+def picture(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path)).astype(int)
+
+
+def test_reconstruct(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reconstruct", *photo_options(workplace), "--output", f"{tmp_path}/o.png"]) == 0
+    assert "64 x 64" in capsys.readouterr().out
+    pipeline = SEANPipeline.from_pretrained(workplace / "model")
+    segmap = read_segmap(workplace / "a_map.png", CELEBAMASK_HQ)
+    styles = pipeline.encode(np.asarray(Image.open(workplace / "a.png")), segmap)
+    assert np.array_equal(picture(tmp_path / "o.png"), np.asarray(pipeline(segmap, styles)))
+
+
+def test_edit_takes_styles_from_photo_bank_and_file(workplace: Path, tmp_path: Path) -> None:
+    pipeline = SEANPipeline.from_pretrained(workplace / "model")
+    pipeline.style_bank[2].save(tmp_path / "saved.safetensors")
+    sources = {
+        "hair": f"{workplace}/b.png,{workplace}/b_map.png",
+        "skin": "bank:1",
+        "nose+cloth": f"{tmp_path}/saved.safetensors",
+    }
+    options = [word for region, source in sources.items() for word in ("--style", f"{region}={source}")]
+    assert main(["edit", *photo_options(workplace), *options, "--output", f"{tmp_path}/o.png"]) == 0
+    segmap, other = (read_segmap(workplace / f"{name}_map.png", CELEBAMASK_HQ) for name in "ab")
+    own, others = (
+        pipeline.encode(np.asarray(Image.open(workplace / f"{name}.png")), ids)
+        for name, ids in (("a", segmap), ("b", other))
+    )
+    styles = own.with_region("hair", others).with_region("skin", pipeline.style_bank[1])
+    styles = styles.with_region(["nose", "cloth"], StyleCodes.load(tmp_path / "saved.safetensors"))
+    assert np.array_equal(picture(tmp_path / "o.png"), np.asarray(pipeline(segmap, styles)))
+    assert not np.array_equal(picture(tmp_path / "o.png"), np.asarray(pipeline(segmap, own)))
+
+
+def test_edit_renders_another_map(workplace: Path, tmp_path: Path) -> None:
+    new_map = ["--new-segmap", f"{workplace}/b_map.png"]
+    for name, extra in (("same", []), ("new", new_map)):
+        assert main(["edit", *photo_options(workplace), *extra, "--output", f"{tmp_path}/{name}.png"]) == 0
+    assert not np.array_equal(picture(tmp_path / "same.png"), picture(tmp_path / "new.png"))
+
+
+@pytest.mark.parametrize("command", ["interpolate", "crossover"])
+def test_strips(workplace: Path, tmp_path: Path, command: str) -> None:
+    other = ["--style-image", f"{workplace}/b.png", "--style-segmap", f"{workplace}/b_map.png"]
+    assert main([command, *photo_options(workplace), *other, "--output", f"{tmp_path}/strip.png"]) == 0
+    height, width, _ = picture(tmp_path / "strip.png").shape
+    assert width > 5 * height / 2
+
+
+def test_demo_on_drawn_faces_and_on_a_photo(
+    workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--model", f"{workplace}/model", "--output", f"{tmp_path}/drawn"]) == 0
+    assert main(["demo", *photo_options(workplace), "--output", f"{tmp_path}/own"]) == 0
+    printed = capsys.readouterr().out
+    for name in ("drawn", "own"):
+        assert f"{tmp_path}/{name}/contact-sheet.png" in printed
+        assert len(list((tmp_path / name).glob("*.png"))) > 25
+
+
+def test_evaluate(workplace: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    options = ["--data", f"{workplace}/data", "--validation", "0.5", "--region", "hair", "--output", str(report)]
+    assert main(["evaluate", "--model", f"{workplace}/model", *options]) == 0
+    scores = json.loads(report.read_text())
+    assert scores["reconstruction"]["images"] == 3
+    assert scores["reconstruction"]["psnr"] > 3
+    assert scores["exchange_hair"]["pairs"] == 3
+
+
+def test_style_bank(workplace: Path, tmp_path: Path) -> None:
+    (tmp_path / "card.md").write_text("# terms")
+    options = [
+        "--data",
+        f"{workplace}/data",
+        "--output",
+        f"{tmp_path}/m",
+        "--count",
+        "3",
+        "--card",
+        f"{tmp_path}/card.md",
+    ]
+    assert main(["style-bank", "--model", f"{workplace}/model", *options, "--half"]) == 0
+    pipeline = SEANPipeline.from_pretrained(tmp_path / "m")
+    assert len(pipeline.style_bank) == 3
+    assert pipeline.card == "# terms"
+
+
+@pytest.mark.integration
+def test_train_from_the_command_line(workplace: Path, tmp_path: Path) -> None:
+    small = [
+        "--config.model.image-size",
+        "32",
+        "32",
+        "--config.model.base-channels",
+        "2",
+        "--config.model.style-dim",
+        "8",
+    ]
+    few = ["--config.steps", "4", "--config.decay-steps", "2", "--config.num-workers", "0"]
+    options = [
+        "train",
+        "--preset",
+        "mini-64",
+        "--data",
+        f"{workplace}/data",
+        "--output",
+        f"{tmp_path}/run",
+        *small,
+        *few,
+    ]
+    assert main(options) == 0
+    assert SEANPipeline.from_pretrained(tmp_path / "run" / "model").image_size == (32, 32)
+    assert main([*options, "--resume"]) == 0
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([*name.split(), "--help"])
+    assert stop.value.code in (0, None)
+    printed = capsys.readouterr().out
+    assert f"usage: sean {name}" in printed
+    assert f"  sean {name}" in printed.split("Examples:")[1]
+
+
+def test_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in COMMANDS)
+
+
+def test_unknown_names(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = ["--output", f"{tmp_path}/o.png"]
+    assert "unknown command 'paint'" in refused(capsys, "paint")
+    assert "unknown command 'data'" in refused(capsys, "data")
+    assert "unknown model 'nix'" in refused(capsys, "demo", "--model", "nix", *output)
+    assert "unknown preset 'nix'" in refused(capsys, "train", "--preset", "nix", "--output", f"{tmp_path}/run")
+    beard = ["--style", "beard=bank:0"]
+    assert "'beard'" in refused(capsys, "edit", *photo_options(workplace), *beard, *output)
+    assert "bank:N with N in 0..3" in refused(
+        capsys, "edit", *photo_options(workplace), "--style", "hair=bank:9", *output
+    )
+    assert "REGION=SOURCE" in refused(capsys, "edit", *photo_options(workplace), "--style", "hair", *output)
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_and_malformed_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = refused(capsys, "reconstruct", "--image", "x.png")
+    assert "--segmap" in line
+    assert "--output" in line
+    line = refused(capsys, "train", "--preset", "synthetic", "--output", f"{tmp_path}/r", "--config.batch-size", "few")
+    assert "--config.batch-size" in line
+
+
+def test_bad_pictures(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = (workplace / "a.png").read_bytes()
+    contents = {"missing": None, "empty": b"", "truncated": whole[: len(whole) // 2], "text": b"no picture"}
+    for name, content in contents.items():
+        if content is not None:
+            (tmp_path / f"{name}.png").write_bytes(content)
+        for option in ("--image", "--segmap"):
+            line = refused(
+                capsys,
+                "reconstruct",
+                *photo_options(workplace),
+                option,
+                f"{tmp_path}/{name}.png",
+                "--output",
+                f"{tmp_path}/o.png",
+            )
+            assert f"{name}.png" in line
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_bad_label_maps(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(np.full((64, 64), 77, np.uint8)).save(tmp_path / "range.png")
+    Image.fromarray(np.full((64, 64, 3), (1, 2, 3), np.uint8)).save(tmp_path / "colour.png")
+    Image.fromarray(np.zeros((32, 64), np.uint8)).save(tmp_path / "size.png")
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "lossy.jpg")
+
+    def line(name: str) -> str:
+        options = [*photo_options(workplace), "--segmap", f"{tmp_path}/{name}", "--output", f"{tmp_path}/o.png"]
+        return refused(capsys, "reconstruct", *options)
+
+    for word in ("range.png", "77", "0..18"):
+        assert word in line("range.png")
+    assert "colour.png" in line("colour.png")
+    for word in ("size.png", "a.png", "32 x 64", "64 x 64"):
+        assert word in line("size.png")
+    assert "PNG" in line("lossy.jpg")
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_output_that_cannot_be_written(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "suffix" in refused(capsys, "reconstruct", *photo_options(workplace), "--output", f"{tmp_path}/o.txt")
+    (tmp_path / "file").write_text("in the way")
+    line = refused(capsys, "reconstruct", *photo_options(workplace), "--output", f"{tmp_path}/file/o.png")
+    assert "cannot write" in line
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_bad_data_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bare" / "images").mkdir(parents=True)
+    (tmp_path / "bare" / "labels").mkdir()
+    (tmp_path / "bare" / "classes.txt").write_text("0 sky\n1 sea\n")
+    run = ["--output", f"{tmp_path}/run"]
+    assert "no pairs" in refused(capsys, "train", "--data", f"{tmp_path}/bare", *run)
+    assert "found none" in refused(capsys, "train", "--data", f"{tmp_path}/none", *run)
+    write_image(tmp_path / "bare" / "images" / "lonely.png", np.zeros((64, 64, 3), np.uint8))
+    assert "lonely" in refused(capsys, "train", "--data", f"{tmp_path}/bare", *run)
+    assert "needs --data" in refused(capsys, "train", *run)
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_check(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "check", f"{workplace}/data"]) == 0
+    assert "hair" in capsys.readouterr().out
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "classes.txt").write_text("0 sky\n1 sea\n")
+    write_image(tmp_path / "images" / "x.png", np.zeros((8, 8, 3), np.uint8))
+    Image.fromarray(np.full((8, 8), 5, np.uint8)).save(tmp_path / "labels" / "x.png")
+    assert main(["data", "check", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert "x.png" in captured.out
+    assert len(captured.err.splitlines()) == 1
+
+
+class Trap:
+    """A pickle of this runs code that leaves a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.path,))
+
+
+def test_bad_checkpoints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "garbage.pth").write_bytes(b"\x00garbage" * 100)
+    (tmp_path / "empty.pth").write_bytes(b"")
+    (tmp_path / "trap.pth").write_bytes(pickle.dumps({"fc.weight": Trap(tmp_path / "sprung")}))
+    torch.save({"fc.weight": Trap(tmp_path / "sprung")}, tmp_path / "trap-zip.pth")
+    torch.save({"something.weight": torch.zeros(3)}, tmp_path / "other.pth")
+    for name in ("garbage", "empty", "trap", "trap-zip", "other", "missing"):
+        line = refused(capsys, "import-official", f"{tmp_path}/{name}.pth", "--output", f"{tmp_path}/model")
+        assert f"{name}.pth" in line
+    assert not (tmp_path / "sprung").exists()
+    assert not (tmp_path / "model").exists()
+
+
+def test_resuming_from_a_garbage_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"garbage" * 100)
+    options = ["train", "--preset", "synthetic", "--output", str(tmp_path), "--config.model.image-size", "32", "32"]
+    assert "checkpoint.safetensors" in refused(capsys, *options, "--resume")
+    assert "--resume" in refused(capsys, *options)

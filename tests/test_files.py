@@ -1,0 +1,121 @@
+"""Atomic writing: a reader sees the old file or the new one, and a failure is one line and leaves no litter."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from sean.errors import InputError
+from sean.files import atomic_write, write_text_atomic
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "picture.png"
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(b"half")
+        assert not path.exists()
+        assert temporary.parent == path.parent and temporary.suffix == ".png"
+        assert temporary.name.startswith(".")
+        temporary.write_bytes(b"whole")
+    assert path.read_bytes() == b"whole"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), KeyboardInterrupt(), InputError("the user's mistake")])
+def test_an_error_keeps_the_old_file_and_passes_through(tmp_path: Path, error: BaseException) -> None:
+    path = tmp_path / "config.json"
+    path.write_text("old")
+    with pytest.raises(type(error)) as caught, atomic_write(path) as temporary:
+        temporary.write_text("half of the n")
+        raise error
+    assert caught.value is error
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_text_replaces_text_as_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    write_text_atomic(path, "old")
+    write_text_atomic(str(path), "Straße\n")
+    assert path.read_bytes() == "Straße\n".encode()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_file_is_readable_as_any_other(tmp_path: Path) -> None:
+    """Not 0600, which temporary files have: a group that shares a folder could not read the model."""
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    write_text_atomic(tmp_path / "atomic", "")
+    assert stat.S_IMODE((tmp_path / "atomic").stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_the_data_is_on_the_disk_before_the_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    fsync, move = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: (calls.append("flush"), fsync(handle))[1])
+    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("move"), move(a, b))[1])
+    write_text_atomic(tmp_path / "file", "text")
+    assert calls == ["flush", "move"]
+
+
+@pytest.mark.parametrize("place", ["write_text", "chmod"])
+def test_a_full_disk_is_one_line_and_keeps_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("old")
+
+    def full(*args: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, place, full)
+    with pytest.raises(InputError) as caught:
+        write_text_atomic(path, "new")
+    assert str(caught.value) == (
+        f"cannot write {path}: No space left on device; free some space or choose another folder"
+    )
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_that_fills_on_flush_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_text("old")
+
+    def fail(handle: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(InputError, match="Input/output error"):
+        write_text_atomic(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**options: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("sean.files.tempfile.mkstemp", refuse)
+    with pytest.raises(InputError) as caught:
+        write_text_atomic(tmp_path / "file", "text")
+    assert str(caught.value) == f"cannot write {tmp_path / 'file'}: Permission denied; choose a writable folder"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("mine")
+    with pytest.raises(InputError, match="choose a writable folder") as caught:
+        write_text_atomic(tmp_path / "run" / "config.json", "text")
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "run").read_text() == "mine"
+
+
+def test_a_folder_in_the_place_of_the_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").mkdir()
+    with pytest.raises(InputError, match="choose another folder") as caught:
+        write_text_atomic(tmp_path / "file", "text")
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]

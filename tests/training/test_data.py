@@ -1,0 +1,72 @@
+"""The data of a training: scenes of the config's seed, or a paired folder split by the config."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from sean.data.paired import PairedDataset
+from sean.data.synthetic import SyntheticScenes, write_paired
+from sean.errors import InputError
+from sean.labels import CELEBAMASK_HQ
+from sean.training.config import TrainConfig
+from sean.training.data import SYNTHETIC_SCENES, SYNTHETIC_VALIDATION, open_data
+
+from .conftest import LABELS
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten pairs of 40 x 48 pixels with three labels."""
+    write_paired(tmp_path / "pairs", SyntheticScenes(size=(40, 48), length=10, labels=LABELS))
+    return tmp_path / "pairs"
+
+
+def test_without_a_folder_there_are_scenes(config: TrainConfig) -> None:
+    data = open_data(config, None)
+    assert data.labels == CELEBAMASK_HQ
+    assert (len(data.training), len(data.validation)) == (SYNTHETIC_SCENES, SYNTHETIC_VALIDATION)
+    sample = data.training[(3, 0)]
+    assert sample["image"].shape == (3, 32, 32) and sample["segmap"].shape == (32, 32)
+    assert not torch.equal(sample["image"], data.validation[0]["image"])
+    assert torch.equal(sample["image"], open_data(config, None).training[(0, 0)]["image"])
+    other = open_data(replace(config, seed=5), None)
+    assert not torch.equal(sample["image"], other.training[(0, 0)]["image"])
+
+
+def test_a_folder_is_split_by_fraction_or_prefix(config: TrainConfig, folder: Path) -> None:
+    data = open_data(replace(config, validation=0.3), folder)
+    assert (len(data.training), len(data.validation)) == (7, 3)
+    assert data.labels.names == LABELS.names
+    assert [data.validation[index]["name"] for index in range(3)] == [f"scene_00000{index}" for index in (7, 8, 9)]
+    data = open_data(replace(config, validation="scene_000004"), folder)
+    assert (len(data.training), len(data.validation)) == (9, 1)
+
+
+def test_only_what_is_trained_on_varies(config: TrainConfig, folder: Path) -> None:
+    data = open_data(replace(config, resize=1.2, flip=True), folder)
+    assert isinstance(data.training, PairedDataset) and isinstance(data.validation, PairedDataset)
+    assert data.training.transform.resize == 1.2
+    pictures = {data.training[(epoch, 0)]["image"].numpy().tobytes() for epoch in range(6)}
+    assert len(pictures) > 3
+    held_out = [data.validation[key]["image"] for key in (0, (0, 0), (5, 0))]
+    assert all(torch.equal(held_out[0], picture) for picture in held_out)
+    assert held_out[0].shape == (3, 32, 32)
+
+
+def test_crops_follow_the_seed(config: TrainConfig, folder: Path) -> None:
+    config = replace(config, resize=1.2)
+    pictures = [open_data(replace(config, seed=seed), folder).training[(1, 2)]["image"] for seed in (0, 0, 1)]
+    assert torch.equal(pictures[0], pictures[1])
+    assert not torch.equal(pictures[0], pictures[2])
+
+
+def test_mistakes_are_one_line(config: TrainConfig, folder: Path) -> None:
+    with pytest.raises(InputError, match="expected a data folder at"):
+        open_data(config, folder / "missing")
+    with pytest.raises(InputError, match="validation prefix 'val_'"):
+        open_data(replace(config, validation="val_"), folder)
+    with pytest.raises(InputError, match="expected a validation fraction above 0") as caught:
+        open_data(replace(config, validation=0.0), folder)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,171 @@
+"""The loop: what a run leaves behind, what it refuses, and that neither looking nor stopping changes a weight."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils.data import Dataset
+
+from sean.errors import InputError
+from sean.losses.objective import LossWeights
+from sean.models.weights import load_model
+from sean.training import loop
+from sean.training.config import TrainConfig, config_from_json
+from sean.training.data import TrainingData
+from sean.training.loop import train
+from sean.training.tree_file import load_tree
+
+from .conftest import LABELS, assert_same, records
+
+pytestmark = pytest.mark.usefixtures("quick_loop")
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file by its place."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_what_a_run_leaves_behind(config: TrainConfig, data: TrainingData, tmp_path: Path) -> None:
+    config = replace(config, sample_every=2, model=replace(config.model, num_regions=19))
+    run = tmp_path / "runs" / "first"
+    assert train(config, data, run) == run / "model"
+    files = set(contents(run))
+    events = {name for name in files if name.startswith("tensorboard")}
+    assert len(events) == 1
+    assert files - events == {
+        CHECKPOINT,
+        "config.json",
+        "metrics.jsonl",
+        "model/config.json",
+        "model/model.safetensors",
+        "samples/step-000002.png",
+        "samples/step-000004.png",
+    }
+    resolved = replace(config, model=replace(config.model, num_regions=3))  # of the data
+    assert config_from_json((run / "config.json").read_text(encoding="utf-8")) == resolved
+    kinds = [(record["kind"], record["step"]) for record in records(run)]
+    assert kinds == [
+        ("train", 1),
+        ("train", 2),
+        ("validation", 2),
+        ("train", 3),
+        ("train", 4),
+        ("validation", 4),
+    ]
+    assert {"psnr", "ssim", "rmse", "psnr_of_flat_colors"} <= records(run)[2].keys()
+
+
+def test_the_exported_model_is_the_average(config: TrainConfig, data: TrainingData, tmp_path: Path) -> None:
+    train(config, data, tmp_path / "run")
+    model, labels = load_model(tmp_path / "run" / "model")
+    assert labels == LABELS
+    average = load_tree(tmp_path / "run" / CHECKPOINT)["average"]
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    exported = {name: value for name, value in model.state_dict().items() if not name.endswith(statistics)}
+    assert_same(exported, {name: value for name, value in average.items() if not name.endswith(statistics)})
+    # recomputed, while the state keeps its own
+    name = "generator.blocks.0.norm_0.norm.running_mean"
+    assert not torch.equal(model.state_dict()[name], average[name])
+
+
+def test_an_existing_run_is_not_overwritten(config: TrainConfig, data: TrainingData, tmp_path: Path) -> None:
+    for name in (CHECKPOINT, "metrics.jsonl"):
+        run = tmp_path / name.partition(".")[0]
+        run.mkdir()
+        (run / name).write_text("mine")
+        with pytest.raises(InputError) as caught:
+            train(config, data, run)
+        assert str(caught.value) == (
+            f"{run} already holds a training; continue it with --resume or choose another --output"
+        )
+        assert contents(run) == {name: b"mine"}
+
+
+def test_a_finished_run_returns_at_once(
+    config: TrainConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(config, steps=1, decay_steps=1)
+    train(config, data, tmp_path)
+    before = {name: content for name, content in contents(tmp_path).items() if "tensorboard" not in name}
+    for name in ("training_step", "_validate_and_export"):
+        monkeypatch.setattr(loop, name, None)
+    assert train(config, data, tmp_path, resume=True) == tmp_path / "model"
+    assert {name: content for name, content in contents(tmp_path).items() if "tensorboard" not in name} == before
+
+
+def test_a_run_is_not_continued_with_other_settings(config: TrainConfig, data: TrainingData, tmp_path: Path) -> None:
+    config = replace(config, steps=1, decay_steps=1)
+    train(config, data, tmp_path)
+    before = contents(tmp_path)
+    changed = replace(config, generator_rate=5e-4, batch_size=4)
+    with pytest.raises(InputError, match=r"batch_size: 2 then, 4 now; generator_rate: 0.001 then, 0.0005 now"):
+        train(changed, data, tmp_path, resume=True)
+    four = replace(data, labels=replace(LABELS, names=("a", "b", "c", "d")))
+    with pytest.raises(InputError, match=r"model: .*num_regions=3.* then, .*num_regions=4.* now"):
+        train(config, four, tmp_path, resume=True)
+    assert contents(tmp_path) == before
+
+
+def test_a_damaged_checkpoint_is_one_line_and_stays(config: TrainConfig, data: TrainingData, tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT).write_bytes(b"damaged" * 9)
+    with pytest.raises(InputError, match="is damaged"):
+        train(config, data, tmp_path, resume=True)
+    assert contents(tmp_path) == {CHECKPOINT: b"damaged" * 9}
+
+
+def test_looking_changes_nothing(config: TrainConfig, data: TrainingData, tmp_path: Path) -> None:
+    """Validation, samples, export, logs and checkpoints at every step, or only at the end: the same training."""
+    train(config, data, tmp_path / "blind")
+    train(replace(config, sample_every=1, checkpoint_every=1, log_every=3), data, tmp_path / "looking")
+    blind, looking = (load_tree(tmp_path / name / CHECKPOINT) for name in ("blind", "looking"))
+    blind.pop("config"), looking.pop("config")
+    assert_same(blind, looking)
+    assert len(list((tmp_path / "looking" / "samples").iterdir())) == 4
+    for name in ("model/model.safetensors", "samples/step-000004.png"):
+        assert (tmp_path / "blind" / name).read_bytes() == (tmp_path / "looking" / name).read_bytes()
+
+
+def test_without_vgg19_the_term_is_off_and_said_to_be(
+    config: TrainConfig,
+    data: TrainingData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(loop, "load_vgg19", lambda weights: None)
+    config = replace(config, losses=LossWeights(), steps=1, decay_steps=0)
+    train(config, data, tmp_path)
+    assert "the perceptual term is OFF" in capsys.readouterr().err
+    assert "perceptual" not in records(tmp_path)[0]
+
+
+class Broken(Dataset[dict[str, Any]]):
+    """Its pictures cannot be read from the fourth on."""
+
+    def __init__(self, whole: Any) -> None:
+        self.whole = whole
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def __getitem__(self, key: tuple[int, int]) -> Any:
+        if key[0] == 1:
+            raise InputError("expected a picture, but five.png is none")
+        return self.whole[key]
+
+
+def test_a_broken_picture_stops_the_run_which_then_continues(
+    config: TrainConfig, data: TrainingData, tmp_path: Path
+) -> None:
+    config = replace(config, checkpoint_every=1)
+    train(config, data, tmp_path / "straight")
+    with pytest.raises(InputError) as caught:
+        train(config, replace(data, training=Broken(data.training)), tmp_path / "cut")
+    assert str(caught.value) == "expected a picture, but five.png is none"
+    assert load_tree(tmp_path / "cut" / CHECKPOINT)["step"] == 2
+    train(config, data, tmp_path / "cut", resume=True)
+    assert_same(load_tree(tmp_path / "straight" / CHECKPOINT), load_tree(tmp_path / "cut" / CHECKPOINT))
