@@ -127,7 +127,7 @@ def test_failed_save_leaves_what_was_there(
 ) -> None:
     before = files_in(folder)
 
-    def fail(_state: object, path: Path) -> None:
+    def fail(_state: object, path: Path, **_options: object) -> None:
         Path(path).write_bytes(b"half")
         raise OSError("No space left on device")
 

@@ -16,7 +16,7 @@ from sean.losses.objective import LossWeights
 from sean.losses.perceptual import PerceptualLoss
 from sean.training import step as step_module
 from sean.training.config import TrainConfig
-from sean.training.state import TrainingState
+from sean.training.state import TrainingState, new_state
 from sean.training.step import training_step
 
 from .conftest import assert_same, parameters_of, weights_of
@@ -198,3 +198,13 @@ def test_a_loss_without_any_term_is_refused(
     config = replace(config, losses=replace(L1_ONLY, l1=0.0, perceptual=perceptual))
     with pytest.raises(InputError, match="every term of the generator's loss is off"):
         training_step(make_state(config), *batch, config, fabric, None)
+
+
+def test_bf16_is_close_to_float32(config: TrainConfig, batch: Batch) -> None:
+    """A step in bf16-mixed runs, and its terms are those of float32 to bf16's two to three decimals."""
+    terms = []
+    for precision in ("32-true", "bf16-mixed"):
+        fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
+        torch.manual_seed(0)
+        terms.append(training_step(new_state(config, fabric), *batch, config, fabric, None))
+    assert terms[1] == pytest.approx(terms[0], rel=0.05, abs=0.02)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from sean.commands.devices import best_device
 from sean.editing.demo import run_demo
 from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
 from sean.editing.strips import crossover_strip, interpolation_strip
@@ -44,7 +45,7 @@ def demo(
         image: your own photo, cropped as the training pictures are.
         segmap: its label map (palette or grey PNG).
     """
-    pipeline = SEANPipeline.from_pretrained(model)
+    pipeline = SEANPipeline.from_pretrained(model, best_device())
     if (image is None) != (segmap is None):
         raise InputError("expected --image and --segmap together; give both or none")
     photo = None
@@ -68,7 +69,7 @@ def reconstruct(*, model: str = DEFAULT_MODEL, image: Path, segmap: Path, output
         output: the picture to write.
     """
     format_of(output)  # refuses a wrong suffix before any work
-    pipeline = SEANPipeline.from_pretrained(model)
+    pipeline = SEANPipeline.from_pretrained(model, best_device())
     photo = _open_photo(pipeline, image, segmap)
     _write(output, pipeline(photo.segmap, photo.styles))
 
@@ -99,7 +100,7 @@ def edit(
         output: the picture to write.
     """
     format_of(output)  # refuses a wrong suffix before any work
-    pipeline = SEANPipeline.from_pretrained(model)
+    pipeline = SEANPipeline.from_pretrained(model, best_device())
     photo = _open_photo(pipeline, image, segmap)
     styles = photo.styles
     for option in style:
@@ -140,7 +141,7 @@ def interpolate(
     format_of(output)  # refuses a wrong suffix before any work
     if steps < 2:
         raise InputError(f"expected at least 2 steps, got {steps}")
-    pipeline = SEANPipeline.from_pretrained(model)
+    pipeline = SEANPipeline.from_pretrained(model, best_device())
     photo, other = _open_photo(pipeline, image, segmap), _open_photo(pipeline, style_image, style_segmap)
     tiles = interpolation_strip(pipeline, photo.segmap, photo.styles, other.styles, steps, region or None)
     _write_strip(output, tiles)
@@ -169,7 +170,7 @@ def crossover(
         output: the strip to write.
     """
     format_of(output)  # refuses a wrong suffix before any work
-    pipeline = SEANPipeline.from_pretrained(model)
+    pipeline = SEANPipeline.from_pretrained(model, best_device())
     photo, other = _open_photo(pipeline, image, segmap), _open_photo(pipeline, style_image, style_segmap)
     _write_strip(output, crossover_strip(pipeline, photo.segmap, photo.styles, other.styles))
 

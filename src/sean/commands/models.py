@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sean.commands.devices import best_device
 from sean.commands.progress import tracked
 from sean.data.paired import PairedDataset, PairedFolder
 from sean.data.transforms import PairedTransform
@@ -74,7 +75,7 @@ def style_bank(
         raise InputError(f"expected a count of at least 1, got {count}")
     if card is not None and not card.is_file():
         raise InputError(f"expected a model card, found no file at {card}")
-    pipeline = SEANPipeline.from_pretrained(model)
+    pipeline = SEANPipeline.from_pretrained(model, best_device())
     folder = PairedFolder.open(data)
     stems = folder.split(0.1)[0]
     dataset = PairedDataset(folder, stems, PairedTransform(size=pipeline.image_size).evaluation())

@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from sean.commands.devices import best_device
 from sean.commands.progress import tracked
 from sean.data.paired import PairedDataset, PairedFolder
 from sean.data.transforms import PairedTransform
@@ -70,7 +71,7 @@ def evaluate(
     """
     if output.suffix != ".json":
         raise InputError(f"expected an --output that ends in .json, got {output}")
-    pipeline = SEANPipeline.from_pretrained(model)
+    pipeline = SEANPipeline.from_pretrained(model, best_device())
     region_id = None if region is None else pipeline.labels.id_of(region)
     folder = PairedFolder.open(data)
     if folder.labels.names != pipeline.labels.names:

@@ -25,10 +25,10 @@ INTERPOLATION_STEPS = 7
 
 # parametric faces and the bank styles that they are drawn with; the first two play photo A and photo B
 _FACES: tuple[tuple[FaceShape, int], ...] = (
-    (FaceShape(hair_length=0.3), 0),
-    (FaceShape(hair_length=0.7, turn=0.3), 1),
-    (FaceShape(hair_length=0.1, turn=-0.3, mouth_openness=0.3), 2),
-    (FaceShape(hair_length=0.55, turn=0.15, mouth_openness=0.3), 3),
+    (FaceShape(hair_length=0.45, fringe=0.3), 25),
+    (FaceShape(hair_length=0.15, turn=-0.25, mouth_openness=0.25), 19),
+    (FaceShape(hair_length=0.7, turn=0.3, mouth_openness=0.3), 24),
+    (FaceShape(hair_length=0.3, tilt=4.0), 11),
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from sean.errors import InputError
 from sean.evaluation.image_metrics import flat_colors, psnr, rmse, ssim
 from sean.models.build import SEANModel
 from sean.segmap import onehot
@@ -23,7 +24,7 @@ def reconstruction_scores(model: SEANModel, batches: Iterable[Batch]) -> dict[st
         the mean over the pictures, and their number as `images`.
 
     Raises:
-        ValueError: no picture.
+        InputError: no picture.
     """
     values: dict[str, list[Tensor]] = defaultdict(list)
     for image, segmap in batches:
@@ -33,7 +34,7 @@ def reconstruction_scores(model: SEANModel, batches: Iterable[Batch]) -> dict[st
         values["rmse"].append(rmse(fake, image))
         values["psnr_of_flat_colors"].append(psnr(flat_colors(image, segmap, model.config.num_regions), image))
     if not values:
-        raise ValueError("expected at least one picture to score, got none")
+        raise InputError("expected at least one picture to score, got none")
     scores = {name: torch.cat(parts) for name, parts in values.items()}
     return {"images": float(len(scores["psnr"])), **{name: score.mean().item() for name, score in scores.items()}}
 
@@ -49,7 +50,7 @@ def exchange_locality(model: SEANModel, batches: Iterable[Batch], region: int) -
         inside, outside (mean change of a pixel), their ratio, and the number of `pairs`.
 
     Raises:
-        ValueError: no batch has two pictures with the region.
+        InputError: no batch has two pictures with the region.
     """
     sums = {"inside": 0.0, "outside": 0.0}
     pixels = {"inside": 0.0, "outside": 0.0}
@@ -69,6 +70,8 @@ def exchange_locality(model: SEANModel, batches: Iterable[Batch], region: int) -
             pixels[name] += mask.sum().item()
         pairs += len(chosen)
     if not pairs:
-        raise ValueError(f"expected two pictures with region {region} in one batch, found none")
+        raise InputError(
+            f"expected two pictures with region {region} in one batch, found none; choose a region less rare"
+        )
     means = {name: sums[name] / pixels[name] for name in sums}
     return {**means, "ratio": means["inside"] / means["outside"], "pairs": pairs}
