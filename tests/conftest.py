@@ -14,7 +14,8 @@ import torch
 # Before anything imports sean: every annotation of the package is checked when its function is called.
 jaxtyping.install_import_hook("sean", "beartype.beartype")
 
-torch.set_num_threads(2)
+# Networks this small wait more for a second thread than it helps them, and long where the machine has other work.
+torch.set_num_threads(1)
 
 # The same examples every time, and no limit on the time of one: a test must not depend on luck or load.
 hypothesis.settings.register_profile("sean", derandomize=True, deadline=None, max_examples=25, database=None)

@@ -7,20 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from sean.models.discriminator import Discriminator
-from sean.models.generator import Generator
 from sean.models.layers import (
     SpectralNorm,
     StackedWeights,
-    bake_spectral_norm,
     batch_norm,
     initialize_weights,
     spectral_conv,
     xavier_,
 )
 from sean.models.sean import SEANNorm
-
-from .reference import randomize
 
 
 def test_spectral_norm_by_hand() -> None:
@@ -46,14 +41,6 @@ def test_power_iteration_runs_in_training_only() -> None:
     conv.train()
     conv(torch.randn(1, 3, 4, 4))
     assert not torch.equal(norm.u, before)
-
-
-def test_baked_weight_has_spectral_norm_one() -> None:
-    conv = spectral_conv(6, 9, 3)
-    conv.parametrizations.weight[0].iterate(conv.parametrizations.weight.original, iterations=500)
-    conv.eval()
-    bake_spectral_norm(conv)
-    assert torch.linalg.svdvals(conv.weight.flatten(1))[0].item() == pytest.approx(1, abs=1e-4)
 
 
 def test_making_a_spectral_conv_runs_no_iteration() -> None:
@@ -89,20 +76,6 @@ def test_second_forward_pass_leaves_the_first_ones_gradient_alone() -> None:
     first = norm(weight)
     norm(weight)
     torch.testing.assert_close(torch.autograd.grad(first, weight, upstream)[0], alone, atol=0, rtol=0)
-
-
-@torch.no_grad()
-def test_baking_leaves_outputs_as_they_are() -> None:
-    generator = randomize(Generator(3, style_dim=4, base_channels=1, mask_dim=4))
-    discriminator = randomize(Discriminator(3, base_channels=4))
-    segmap, codes = torch.randint(4, (1, 32, 64)), torch.randn(1, 3, 4, dtype=torch.float64)
-    planes, image = torch.randn(1, 3, 32, 64).double(), torch.randn(1, 3, 32, 64).double()
-    picture, scores = generator(segmap, codes), discriminator(planes, image)
-    for network in (generator, discriminator):
-        bake_spectral_norm(network)
-        assert not [key for key in network.state_dict() if "parametrizations" in key]
-    torch.testing.assert_close(generator(segmap, codes), picture, atol=0, rtol=0)
-    torch.testing.assert_close(discriminator(planes, image), scores, atol=0, rtol=0)
 
 
 def test_xavier_std_of_a_kernel() -> None:
@@ -151,7 +124,6 @@ def test_initialize_weights_of_a_sean_norm() -> None:
     assert not norm.noise_scale.any()
 
 
-@pytest.mark.xfail(strict=True, reason="initialize_weights draws gamma_beta again, as one kernel of 2c outputs")
 def test_initialize_weights_of_gamma_and_beta_of_the_mask_branch() -> None:
     norm = SEANNorm(20, num_regions=5, style_dim=48, mask_dim=32)
     initialize_weights(norm)

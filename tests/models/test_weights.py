@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from sean.errors import InputError
@@ -122,14 +123,15 @@ def test_saving_over_a_model_replaces_it(model: SEANModel, folder: Path) -> None
     assert labels.name == "other"
 
 
+@pytest.mark.parametrize("kind", [OSError, SafetensorError])
 def test_failed_save_leaves_what_was_there(
-    model: SEANModel, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: SEANModel, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
     before = files_in(folder)
 
     def fail(_state: object, path: Path, **_options: object) -> None:
         Path(path).write_bytes(b"half")
-        raise OSError("No space left on device")
+        raise kind("No space left on device")
 
     monkeypatch.setattr("sean.models.weights.save_file", fail)
     for target in (folder, tmp_path / "new"):

@@ -1,7 +1,7 @@
 """A training small enough for tests: 32 px, three labels, a few channels, on the CPU."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,6 @@ from sean.training.state import TrainingState, new_state
 
 LABELS = LabelSet(name="three", names=("ground", "thing", "other"))
 SIZE = (32, 32)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Networks this small only wait for a second thread, and long where the machine has other work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
+from sean.errors import InputError
 from sean.losses.gan import Outputs, discriminator_hinge, feature_matching, generator_hinge
 from sean.losses.perceptual import PerceptualLoss
 
@@ -27,7 +28,7 @@ class LossWeights:
 
     def __post_init__(self) -> None:
         if min(self.adversarial, self.feature_matching, self.perceptual, self.l1) < 0:
-            raise ValueError(f"expected loss weights of at least 0, got {self}")
+            raise InputError(f"expected loss weights of at least 0, got {self}")
 
     @property
     def uses_discriminator(self) -> bool:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from sean.errors import InputError
 from sean.models.discriminator import Discriminator
 from sean.models.generator import SIZE_MULTIPLE, Generator
 from sean.models.layers import initialize_weights
@@ -38,9 +39,9 @@ class SEANConfig:
     def __post_init__(self) -> None:
         counts = (self.num_regions, self.style_dim, self.base_channels, self.mask_dim, self.encoder_channels)
         if min(counts) < 1 or (self.max_channels is not None and self.max_channels < 1):
-            raise ValueError(f"expected positive sizes, got {self}")
+            raise InputError(f"expected positive sizes, got {self}")
         if len(self.image_size) != 2 or any(s < SIZE_MULTIPLE or s % SIZE_MULTIPLE for s in self.image_size):
-            raise ValueError(
+            raise InputError(
                 f"expected an image_size of two positive multiples of {SIZE_MULTIPLE}, got {self.image_size}"
             )
 

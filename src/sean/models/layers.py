@@ -10,7 +10,6 @@ from torch.nn.utils.parametrize import (
     ParametrizationList,
     is_parametrized,
     register_parametrization,
-    remove_parametrizations,
 )
 
 LEAKY_SLOPE = 0.2
@@ -62,13 +61,6 @@ def spectral_conv(
     return conv
 
 
-def bake_spectral_norm(network: nn.Module) -> None:
-    """Replace every spectral-norm weight by its present value, in place: the same outputs, no division per call."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d) and is_parametrized(module, "weight"):
-            remove_parametrizations(module, "weight", leave_parametrized=True)
-
-
 def xavier_(weight: Tensor, gain: float) -> None:
     """Xavier-normal initialization in place; a [2c, d, 3, 3] pair of stacked kernels is to be passed as its halves."""
     receptive = math.prod(weight.shape[2:])
@@ -95,7 +87,9 @@ def initialize_weights(network: nn.Module, gain: float = 0.02) -> None:
                 xavier_(module.weight, gain)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, StackedWeights):
+    # last, as a stacked kernel is also the weight of a convolution met above
+    for module in network.modules():
+        if isinstance(module, StackedWeights):
             module.initialize(gain)
 
 

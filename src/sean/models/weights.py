@@ -73,31 +73,24 @@ def read_config(path: Path) -> tuple[SEANConfig, LabelSet]:
         raise InputError(f"{path} is not readable JSON ({error}); restore the file") from error
     try:
         if raw["architecture"] != ARCHITECTURE:
-            raise InputError(f"expected architecture '{ARCHITECTURE}' in {path}, got {raw['architecture']!r}")
+            raise InputError(f"expected architecture '{ARCHITECTURE}', got {raw['architecture']!r}")
         sizes = dict(raw["model"])
         unknown = sizes.keys() - {field.name for field in fields(SEANConfig)}
         if unknown:
-            raise InputError(f"unknown model settings in {path}: {', '.join(sorted(unknown))}")
+            raise InputError(f"unknown model settings {', '.join(sorted(unknown))}")
         sizes["image_size"] = tuple(sizes["image_size"])
         counts = [n for name, n in sizes.items() if name != "image_size" and (name, n) != ("max_channels", None)]
         if not all(type(n) is int for n in (*counts, *sizes["image_size"])):
-            raise InputError(f"expected whole numbers as model sizes in {path}, got {raw['model']}")
-        config, labels = SEANConfig(**sizes), _labels(raw["labels"], path)
-    except InputError:
-        raise
+            raise InputError(f"expected whole numbers as model sizes, got {raw['model']}")
+        config, labels = SEANConfig(**sizes), LabelSet.from_dict(raw["labels"])
+    except InputError as error:
+        raise InputError(f"{path} is no model configuration: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"{path} is no model configuration ({type(error).__name__}: {reason})") from error
     if labels.num_regions != config.num_regions:
         raise InputError(f"{path} names {labels.num_regions} labels for a model of {config.num_regions} regions")
     return config, labels
-
-
-def _labels(values: Any, path: Path) -> LabelSet:
-    try:
-        return LabelSet.from_dict(values)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
 
 
 def write_safetensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
