@@ -169,3 +169,20 @@ def test_a_broken_picture_stops_the_run_which_then_continues(
     assert load_tree(tmp_path / "cut" / CHECKPOINT)["step"] == 2
     train(config, data, tmp_path / "cut", resume=True)
     assert_same(load_tree(tmp_path / "straight" / CHECKPOINT), load_tree(tmp_path / "cut" / CHECKPOINT))
+
+
+def test_fine_tuning_starts_from_the_weights_of_a_model(
+    config: TrainConfig, data: TrainingData, tmp_path: Path
+) -> None:
+    """With a rate of almost nothing, the exported model is the one it started from; other sizes are refused."""
+    first = train(config, data, tmp_path / "first")
+    still = replace(config, steps=1, decay_steps=0, seed=7, generator_rate=1e-12)
+    second = train(still, data, tmp_path / "second", start_from=first)
+    fresh = train(still, data, tmp_path / "fresh")
+    weights = [dict(load_model(folder)[0].named_parameters()) for folder in (first, second, fresh)]
+    for name, weight in weights[0].items():
+        torch.testing.assert_close(weights[1][name], weight, atol=1e-6, rtol=0)
+    assert any((weights[2][name] - weight).abs().max() > 1e-3 for name, weight in weights[0].items())
+    wider = replace(still, model=replace(config.model, style_dim=4))
+    with pytest.raises(InputError, match="other sizes"):
+        train(wider, data, tmp_path / "third", start_from=first)

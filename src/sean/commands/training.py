@@ -23,7 +23,13 @@ EVALUATION_BATCH = 8
 
 
 def train(
-    *, output: Path, config: TrainConfig, preset: str = "mini-128", data: Path | None = None, resume: bool = False
+    *,
+    output: Path,
+    config: TrainConfig,
+    preset: str = "mini-128",
+    data: Path | None = None,
+    resume: bool = False,
+    start_from: Path | None = None,
 ) -> None:
     """Train a model.
 
@@ -42,10 +48,11 @@ def train(
         preset: where the settings come from; --help shows those of the preset given before it.
         data: folder with images/, labels/ and classes.txt; without it, synthetic scenes.
         resume: continue the run in `output` from its last checkpoint.
+        start_from: model folder whose weights a new run starts with, to fine-tune it.
     """
     if data is None and preset != "synthetic":
         raise InputError(f"the preset {preset!r} needs --data DIR (images/, labels/, classes.txt); or use synthetic")
-    run_training(config, open_data(config, data), output, resume=resume)
+    run_training(config, open_data(config, data), output, resume=resume, start_from=start_from)
 
 
 def evaluate(

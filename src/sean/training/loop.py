@@ -16,7 +16,7 @@ from sean.errors import InputError
 from sean.evaluation.reconstruction import reconstruction_scores
 from sean.files import write_text_atomic
 from sean.losses.perceptual import PerceptualLoss, load_vgg19
-from sean.models.weights import save_model
+from sean.models.weights import load_model, save_model
 from sean.training.config import TrainConfig, config_to_json
 from sean.training.data import TrainingData
 from sean.training.ema import averaged_copy, recompute_statistics
@@ -32,7 +32,9 @@ VALIDATION_IMAGES = 64
 SAMPLE_IMAGES = 6
 
 
-def train(config: TrainConfig, data: TrainingData, run: Path, *, resume: bool = False) -> Path:
+def train(
+    config: TrainConfig, data: TrainingData, run: Path, *, resume: bool = False, start_from: Path | None = None
+) -> Path:
     """Train, or continue a training, until `config.steps`.
 
     The folder `run` gets config.json, metrics.jsonl, tensorboard/, samples/, checkpoint.safetensors and, at every
@@ -43,12 +45,14 @@ def train(config: TrainConfig, data: TrainingData, run: Path, *, resume: bool = 
         data: what to train and validate on.
         run: the run's folder.
         resume: continue from the checkpoint in `run`; where there is none yet, start.
+        start_from: model folder whose weights a new run starts with; the discriminator starts afresh.
 
     Returns:
         The model folder.
 
     Raises:
-        InputError: `run` holds a run and `resume` is off, the checkpoint does not fit, or a loss is not finite.
+        InputError: `run` holds a run and `resume` is off, the checkpoint or the model to start from does not fit, or a
+            loss is not finite.
     """
     config = replace(config, model=replace(config.model, num_regions=data.labels.num_regions))
     checkpoint = run / CHECKPOINT_NAME
@@ -61,6 +65,8 @@ def train(config: TrainConfig, data: TrainingData, run: Path, *, resume: bool = 
     continued = resume and checkpoint.exists()
     if continued:
         state.load(checkpoint, config)
+    elif start_from is not None:
+        _take_weights(state, start_from, config)
     write_text_atomic(run / "config.json", config_to_json(config) + "\n")
     with TrainingLog(run, state.step, config.steps, config.log_every) as log:
         if continued:
@@ -77,6 +83,14 @@ def train(config: TrainConfig, data: TrainingData, run: Path, *, resume: bool = 
                 state.save(checkpoint, config)
         log.message(f"the model is in {run / MODEL_FOLDER}")
     return run / MODEL_FOLDER
+
+
+def _take_weights(state: TrainingState, folder: Path, config: TrainConfig) -> None:
+    model, _ = load_model(folder)
+    if model.config != config.model:
+        raise InputError(f"the model in {folder} has other sizes ({model.config}) than this training ({config.model})")
+    for network in (state.model, state.average):
+        network.load_state_dict(model.state_dict())
 
 
 def _batches(data: TrainingData, config: TrainConfig, start: int, fabric: Fabric) -> Iterator[tuple[Tensor, Tensor]]:
