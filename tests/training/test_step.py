@@ -122,7 +122,7 @@ def test_the_first_update_by_hand(make_state: MakeState, config: TrainConfig, ba
     after = weights_of(state.model)
     for name in ("generator.to_rgb.weight", "style_encoder.features.1.weight", "generator.blocks.3.norm_0.blend"):
         moved = (after[name] - before[name]).abs().max().item()
-        assert moved == pytest.approx(1e-3, rel=0.02), name
+        assert moved == pytest.approx(1e-3, rel=0.05), name  # a gradient near Adam's epsilon moves less
         torch.testing.assert_close(weights_of(state.average)[name], 0.1 * before[name] + 0.9 * after[name])
     name = "scales.0.layers.3.weight"
     assert (weights_of(state.discriminator)[name] - judge[name]).abs().max().item() == pytest.approx(4e-3, rel=0.02)
