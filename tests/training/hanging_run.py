@@ -16,8 +16,9 @@ from lightning_fabric import Fabric
 from sean import files
 from sean.data.synthetic import SyntheticScenes
 from sean.losses.objective import LossWeights
+from sean.models import weights
 from sean.models.build import SEANConfig
-from sean.training import loop, step, tree_file
+from sean.training import loop, step
 from sean.training.config import TrainConfig
 from sean.training.data import TrainingData
 
@@ -68,7 +69,11 @@ def main(run: Path, place: str, number: int) -> None:
     loop.STATISTICS_BATCHES = 2
     step.discriminator_losses = hang_at("update", step.discriminator_losses)
     loop.write_samples = hang_at("samples", loop.write_samples)
-    tree_file.save_file = hang_at("write", tree_file.save_file, lambda tensors, path: path.write_bytes(bytes(500_000)))
+    save = weights.save_file
+    hanging_save = hang_at("write", save, lambda tensors, path: path.write_bytes(bytes(500_000)))
+    weights.save_file = lambda tensors, path, **options: (
+        hanging_save if path.name.startswith(".checkpoint") else save
+    )(tensors, path, **options)
     move = os.replace
     hanging_move = hang_at("move", move)
     files.os.replace = lambda old, new: (hanging_move if new.name == loop.CHECKPOINT_NAME else move)(old, new)
