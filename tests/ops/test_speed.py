@@ -137,3 +137,39 @@ def test_ten_times_faster_than_the_loop_over_regions() -> None:
     print(*(f"{name} {value:.3f} s;" for name, value in seconds.items()))
     assert seconds["style, loop"] > 10 * seconds["style"]
     assert seconds["norm, loop"] - seconds["norm"] > 0.8 * (seconds["style, loop"] - seconds["style"])
+
+
+def masked_loop(norm: SEANNorm, x: Tensor, features: Tensor, segmap: Tensor, of_mask: Tensor) -> Tensor:
+    """Pooling and a whole SEAN norm, with the loop that one writes first: masked_select and masked_scatter."""
+    style, (_, d, h, w) = norm.style, features.shape
+    styles = torch.zeros_like(features)
+    for sample in range(len(features)):
+        for region in range(len(style.region_weight)):
+            mask = (segmap[sample] == region).expand(d, h, w)
+            pixels = int(mask[0].sum())
+            if pixels:
+                code = features[sample].masked_select(mask).view(d, pixels).mean(dim=1)
+                mu = F.relu(style.region_weight[region] @ code + style.region_bias[region])
+                styles[sample].masked_scatter_(mask, mu.view(d, 1).repeat(1, pixels))
+    sides = zip(style.weight.chunk(2), style.bias.chunk(2), strict=True)
+    of_style = torch.cat([F.conv2d(styles, weight, bias, padding=1) for weight, bias in sides], dim=1)
+    return blend(norm, x, of_style, of_mask)
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_whole_norm_ten_times_faster_than_the_masked_loop() -> None:
+    """Same sizes as above, the mask branch included on both sides."""
+    b, k, d, c, size = 4, 19, 512, 64, 128
+    norm = SEANNorm(c, k, d, mask_dim=128).eval()
+    x, features = torch.randn(b, c, size, size), torch.randn(b, d, size, size)
+    segmap = torch.randint(k, (b, 8, 8)).repeat_interleave(16, 1).repeat_interleave(16, 2)
+    planes = onehot(segmap, k)
+    functions = {
+        "norm": lambda: norm(x, planes, region_mean(features, planes)[0]),
+        "norm, masked loop": lambda: masked_loop(norm, x, features, segmap, norm.mask(planes)),
+    }
+    torch.testing.assert_close(functions["norm"](), functions["norm, masked loop"](), atol=1e-4, rtol=1e-4)
+    seconds = median_times(functions, repeats=3)
+    print(*(f"{name} {value:.3f} s;" for name, value in seconds.items()))
+    assert seconds["norm, masked loop"] > 10 * seconds["norm"]
