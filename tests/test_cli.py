@@ -108,11 +108,16 @@ def test_demo_on_drawn_faces_and_on_a_photo(
     workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["demo", "--model", f"{workplace}/model", "--output", f"{tmp_path}/drawn"]) == 0
-    assert main(["demo", *photo_options(workplace), "--output", f"{tmp_path}/own"]) == 0
+    write_image(tmp_path / "large.png", np.zeros((96, 128, 3), np.uint8))
+    write_segmap(tmp_path / "large_map.png", draw_face(FaceShape(), (96, 128)), CELEBAMASK_HQ)
+    large = ["--image", f"{tmp_path}/large.png", "--segmap", f"{tmp_path}/large_map.png"]
+    assert main(["demo", "--model", f"{workplace}/model", *large, "--output", f"{tmp_path}/own"]) == 0
     printed = capsys.readouterr().out
     for name in ("drawn", "own"):
         assert f"{tmp_path}/{name}/contact-sheet.png" in printed
-        assert len(list((tmp_path / name).glob("*.png"))) > 25
+        pictures = [path for path in (tmp_path / name).glob("*.png") if path.stem != "contact-sheet"]
+        assert len(pictures) > 25
+        assert {Image.open(path).size for path in pictures} == {(64, 64)}
 
 
 def test_evaluate(workplace: Path, tmp_path: Path) -> None:

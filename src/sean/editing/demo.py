@@ -16,9 +16,9 @@ from sean.editing.strips import crossover_strip, interpolation_strip
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.figures import Tile, sheet
-from sean.images import write_image
+from sean.images import resize_image, write_image
 from sean.labels import CELEBAMASK_HQ
-from sean.segmap import colorize
+from sean.segmap import colorize, resize_segmap
 
 SHEET_NAME = "contact-sheet.png"
 INTERPOLATION_STEPS = 7
@@ -124,7 +124,8 @@ def _draw_subject(pipeline: SEANPipeline, shape: FaceShape, bank_number: int) ->
 
 
 def _photo_subject(pipeline: SEANPipeline, image: np.ndarray, segmap: np.ndarray) -> Subject:
-    """The user's photo; its map is changed by growing its two largest regions over their neighbours."""
+    """The user's photo at the model's size; its map is changed by growing its two largest regions."""
+    image, segmap = resize_image(image, pipeline.image_size), resize_segmap(segmap, pipeline.image_size)
     counts = np.bincount(segmap.ravel(), minlength=pipeline.labels.num_regions)[: pipeline.labels.num_regions]
     largest = [int(label) for label in np.argsort(-counts, kind="stable")[:2] if counts[label]]
     radius = max(1, min(segmap.shape) // 24)
