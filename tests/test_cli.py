@@ -14,7 +14,7 @@ from sean.data.faces import FaceShape, draw_face
 from sean.data.synthetic import SyntheticScenes, write_paired
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
-from sean.images import write_image
+from sean.images import read_image, write_image
 from sean.labels import CELEBAMASK_HQ
 from sean.models.build import SEANConfig, build_model
 from sean.segmap import read_segmap, write_segmap
@@ -117,7 +117,7 @@ def test_demo_on_drawn_faces_and_on_a_photo(
         assert f"{tmp_path}/{name}/contact-sheet.png" in printed
         pictures = [path for path in (tmp_path / name).glob("*.png") if path.stem != "contact-sheet"]
         assert len(pictures) > 25
-        assert {Image.open(path).size for path in pictures} == {(64, 64)}
+        assert {read_image(path).shape for path in pictures} == {(64, 64, 3)}
 
 
 def test_evaluate(workplace: Path, tmp_path: Path) -> None:
