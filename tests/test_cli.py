@@ -262,6 +262,16 @@ def test_output_that_cannot_be_written(workplace: Path, tmp_path: Path, capsys: 
     assert (tmp_path / "file").read_text() == "in the way"
 
 
+def test_bench_refuses_before_it_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = ["--output", f"{tmp_path}/o.json"]
+    assert "at least 1 round, got 0" in refused(capsys, "bench", "--rounds", "0", *output)
+    small = ["--base-channels", "1", "--size", "32"]
+    assert "cannot render faces" in refused(capsys, "bench", *small, "--labels", "3", *output)
+    assert "found none" in refused(capsys, "bench", *small, "--labels", "3", "--data", f"{tmp_path}/none", *output)
+    assert "multiples of 32" in refused(capsys, "bench", "--size", "33", *output)
+    assert not list(tmp_path.iterdir())
+
+
 def test_bad_data_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bare" / "images").mkdir(parents=True)
     (tmp_path / "bare" / "labels").mkdir()

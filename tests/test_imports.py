@@ -25,17 +25,20 @@ ALLOWED: dict[str, set[str]] = {
     "images": {"errors", "files", "labels"},
     "segmap": {"errors", "files", "labels", "images"},
     "figures": {"errors", "files", "labels", "images", "segmap"},
-    "data": {"errors", "files", "labels", "images", "segmap", "figures"},
-    "ops": {"errors", "labels", "segmap"},
-    "models": {"errors", "labels", "segmap", "ops"},
+    "plan": {"errors", "labels", "segmap"},
+    "data": {"errors", "files", "labels", "images", "segmap", "figures", "plan"},
+    "ops": {"errors", "labels", "segmap", "plan"},
+    "models": {"errors", "labels", "segmap", "plan", "ops"},
+    "inference": {"errors", "labels", "segmap", "plan", "ops", "models"},
     "losses": {"errors", "labels", "segmap", "ops", "models"},
-    "evaluation": {"errors", "files", "labels", "images", "segmap", "figures", "data", "ops", "models"},
-    "editing": {"errors", "files", "labels", "images", "segmap", "figures", "data", "ops", "models"},
+    "evaluation": {"errors", "files", "labels", "images", "segmap", "figures", "plan", "data", "ops", "models"},
 }
+ALLOWED["editing"] = {*ALLOWED["evaluation"], "inference"}
 ALLOWED["training"] = {*ALLOWED["evaluation"], "losses", "evaluation"}
 ALLOWED["web"] = {*ALLOWED["editing"], "editing"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation"}
-ALLOWED["commands"] = {*ALLOWED["training"], "training", "editing"}
+ALLOWED["bench"] = {*ALLOWED["evaluation"], "inference"}
+ALLOWED["commands"] = {*ALLOWED["training"], "training", "editing", "inference", "bench"}
 ALLOWED["cli"] = set(ALLOWED)
 ALLOWED["__main__"] = {"cli"}
 

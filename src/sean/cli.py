@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import sean
+from sean.commands.memory import keep_freed_memory
 from sean.errors import InputError
 
 # subcommand -> (function of sean.commands, what it does). A module is imported for its own commands only.
@@ -25,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("training.evaluate", "score a model on held-out pairs"),
     "data check": ("data.check", "report on a folder of training pairs"),
     "import-official": ("models.import_official", "the authors' checkpoint to a model folder"),
+    "bench": ("bench.bench", "speed and memory against the published formulation, in one run"),
     "style-bank": ("models.style_bank", "add styles of training pictures to a trained model"),
 }
 
@@ -38,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"sean {sean.__version__}")
         return 0
+    keep_freed_memory()
     try:
         _parse(arguments)()
     except InputError as error:

@@ -32,7 +32,9 @@ def test_same_as_the_networks(pipeline: SEANPipeline) -> None:
     image, ids = image_to_tensor(photo()).unsqueeze(0), torch.from_numpy(FACE).unsqueeze(0)
     with torch.no_grad():
         expected = tensor_to_image(pipeline.model(image, ids)[0])
-    assert np.array_equal(np.asarray(pipeline(FACE, pipeline.encode(photo(), FACE))), expected)
+    picture = pipeline(FACE, pipeline.encode(photo(), FACE))
+    # sums are taken in another order, so that a value may round to its neighbour
+    assert difference(picture, Image.fromarray(expected)).max() <= 1
 
 
 def test_pil_and_arrays_are_the_same(pipeline: SEANPipeline) -> None:

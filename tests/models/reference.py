@@ -28,9 +28,14 @@ def resize_nearest(segmap: Tensor, height: int, width: int) -> Tensor:
 
 
 def sean_norm(
-    module: SEANNorm, x: Tensor, segmap: Tensor, style_codes: Tensor | None, noise: Tensor | None = None
+    module: SEANNorm,
+    x: Tensor,
+    segmap: Tensor,
+    style_codes: Tensor | None,
+    noise: Tensor | None = None,
+    variants: Tensor | None = None,
 ) -> Tensor:
-    """Semantic region-adaptive normalization; noise [b, 1, h, w]."""
+    """Semantic region-adaptive normalization; noise [b, 1, h, w]; variants [b, h, w], by default the samples."""
     c = x.shape[1]
     if noise is not None:
         x = x + torch.stack([noise[:, 0] * scale for scale in module.noise_scale], dim=1)
@@ -47,7 +52,7 @@ def sean_norm(
     beta = F.conv2d(hidden, mask.gamma_beta.weight[c:], mask.gamma_beta.bias[c:], padding=1)
     if module.style is not None:
         style = module.style
-        styles = style_map(segmap, region_styles(style_codes, style.region_weight, style.region_bias))
+        styles = style_map(segmap, region_styles(style_codes, style.region_weight, style.region_bias), variants)
         gamma_s = F.conv2d(styles, style.weight[:c], style.bias[:c], padding=1)
         beta_s = F.conv2d(styles, style.weight[c:], style.bias[c:], padding=1)
         alpha_gamma, alpha_beta = 1 / (1 + torch.exp(-module.blend))
@@ -56,13 +61,19 @@ def sean_norm(
     return x_hat * (1 + gamma) + beta
 
 
-def sean_resblk(block: SEANResBlk, x: Tensor, segmap: Tensor, style_codes: Tensor | None) -> Tensor:
+def sean_resblk(
+    block: SEANResBlk, x: Tensor, segmap: Tensor, style_codes: Tensor | None, variants: Tensor | None = None
+) -> Tensor:
     """Residual block with SEAN norms, without noise."""
+
+    def normed(norm: SEANNorm, x: Tensor) -> Tensor:
+        return sean_norm(norm, x, segmap, style_codes, variants=variants)
+
     shortcut = x
     if x.shape[1] != block.conv_1.out_channels:
-        shortcut = F.conv2d(sean_norm(block.norm_shortcut, x, segmap, style_codes), block.conv_shortcut.weight)
+        shortcut = F.conv2d(normed(block.norm_shortcut, x), block.conv_shortcut.weight)
     for norm, conv in ((block.norm_0, block.conv_0), (block.norm_1, block.conv_1)):
-        x = F.leaky_relu(sean_norm(norm, x, segmap, style_codes), 0.2)
+        x = F.leaky_relu(normed(norm, x), 0.2)
         x = F.conv2d(x, conv.weight, conv.bias, padding=1)
     return shortcut + x
 
@@ -89,27 +100,30 @@ def encode(encoder: StyleEncoder, image: Tensor, segmap: Tensor) -> tuple[Tensor
     return region_mean(features, resize_nearest(segmap, *features.shape[2:]), encoder.num_regions)
 
 
-def generate(generator: Generator, segmap: Tensor, style_codes: list[Tensor]) -> Tensor:
+def generate(generator: Generator, segmap: Tensor, style_codes: list[Tensor], variants: Tensor | None = None) -> Tensor:
     """The generator without noise, block after block, with one code matrix for each of the first six."""
     height, width = segmap.shape[1:]
 
-    def at(scale: int) -> Tensor:
-        return resize_nearest(segmap, height // scale, width // scale)
+    def at(scale: int, of: Tensor) -> Tensor:
+        return resize_nearest(of, height // scale, width // scale)
+
+    def run(block: SEANResBlk, x: Tensor, scale: int, codes: Tensor | None) -> Tensor:
+        return sean_resblk(block, x, at(scale, segmap), codes, None if variants is None else at(scale, variants))
 
     def double(x: Tensor) -> Tensor:
         return x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
 
     head, middle_0, middle_1, up_0, up_1, up_2, up_3 = generator.blocks
     stem, to_rgb = generator.stem, generator.to_rgb
-    planes = onehot(at(32), generator.num_regions, stem.weight.dtype)
+    planes = onehot(at(32, segmap), generator.num_regions, stem.weight.dtype)
     x = F.conv2d(planes, stem.weight, stem.bias, padding=1)
-    x = double(sean_resblk(head, x, at(32), style_codes[0]))
-    x = sean_resblk(middle_0, x, at(16), style_codes[1])
-    x = double(sean_resblk(middle_1, x, at(16), style_codes[2]))
-    x = double(sean_resblk(up_0, x, at(8), style_codes[3]))
-    x = double(sean_resblk(up_1, x, at(4), style_codes[4]))
-    x = double(sean_resblk(up_2, x, at(2), style_codes[5]))
-    x = sean_resblk(up_3, x, segmap, None)
+    x = double(run(head, x, 32, style_codes[0]))
+    x = run(middle_0, x, 16, style_codes[1])
+    x = double(run(middle_1, x, 16, style_codes[2]))
+    x = double(run(up_0, x, 8, style_codes[3]))
+    x = double(run(up_1, x, 4, style_codes[4]))
+    x = double(run(up_2, x, 2, style_codes[5]))
+    x = run(up_3, x, 1, None)
     return torch.tanh(F.conv2d(F.leaky_relu(x, 0.2), to_rgb.weight, to_rgb.bias, padding=1))
 
 

@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sean.models.build import SEANConfig, SEANModel
 from sean.models.generator import NUM_STYLED_BLOCKS, Generator
+from sean.models.layers import LEAKY_SLOPE
+from sean.plan.planner import plan_segmap
 
 from ..ops.reference import assert_same_with_gradients, randn
 from . import reference
@@ -37,6 +40,24 @@ def test_equals_the_dense_formulation(generator: Generator) -> None:
         lambda: reference.generate(generator, segmap, codes),
         [*codes, *generator.parameters()],
     )
+
+
+def test_styles_of_instances_equal_the_dense_formulation(generator: Generator) -> None:
+    """Three code matrices for two pictures; which one a pixel takes has nothing to do with its sample."""
+    segmap, variants = torch.randint(4, (2, 64, 32)), torch.randint(3, (2, 64, 32))
+    codes = [randn(3, 3, STYLE_DIM) for _ in range(6)]
+    plan = plan_segmap(segmap, variants)
+    assert_same_with_gradients(
+        lambda: generator(segmap, codes, plan=plan),
+        lambda: reference.generate(generator, segmap, codes, variants),
+        [*codes, *generator.parameters()],
+    )
+
+
+@torch.no_grad()
+def test_a_plan_made_beforehand_gives_the_same_picture(generator: Generator) -> None:
+    segmap, codes = torch.randint(4, (2, 64, 32)), make_codes(2)
+    assert torch.equal(generator(segmap, codes, plan=plan_segmap(segmap)), generator(segmap, codes))
 
 
 @torch.no_grad()
@@ -181,15 +202,22 @@ def test_noise_comes_from_the_global_generator_where_none_is_given(generator: Ge
 
 @torch.no_grad()
 def test_noise_is_drawn_anew_for_every_norm_sample_and_pixel(generator: Generator) -> None:
-    """The first norm of a ResBlk and that of its shortcut see the same activation, up to their noise."""
+    """The first norm of a ResBlk and that of its shortcut see the same activation, up to their noise.
+
+    With all weights 0, mean 0 and variance 1 they give what they see, up to the activation after the first.
+    """
     block = generator.blocks[3]
     seen: list[Tensor] = []
-    for norm in (block.norm_0, block.norm_shortcut):
+    for norm, slope in ((block.norm_0, LEAKY_SLOPE), (block.norm_shortcut, 1.0)):
+        for parameter in norm.parameters():
+            parameter.zero_()
         norm.noise_scale.fill_(1)
-        norm.norm.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+        norm.norm.running_mean.fill_(0)
+        norm.norm.running_var.fill_(1 - norm.norm.eps)
+        norm.register_forward_hook(lambda _module, _inputs, y, s=slope: seen.append(F.leaky_relu(y, 1 / s)))
     segmap, codes = torch.zeros(2, 32, 32, dtype=torch.long), make_codes(1).expand(2, -1, -1)
     generator(segmap, codes)
-    assert torch.equal(seen[0], seen[1])
+    torch.testing.assert_close(seen[0], seen[1], atol=1e-12, rtol=1e-12)
     generator(segmap, codes, noise=True)
     difference = seen[2] - seen[3]
     # shared by the channels (here: up to rounding), different everywhere else

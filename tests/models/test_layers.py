@@ -13,6 +13,7 @@ from sean.models.layers import (
     batch_norm,
     initialize_weights,
     spectral_conv,
+    update_running_statistics,
     xavier_,
 )
 from sean.models.sean import SEANNorm
@@ -139,3 +140,26 @@ def test_batch_norm_by_hand() -> None:
     torch.testing.assert_close(output.flatten(), torch.tensor([-1.0, 1.0]) / math.sqrt(1 + 1e-5))
     assert norm.running_mean.item() == pytest.approx(0.2)
     assert norm.running_var.item() == pytest.approx(0.9 + 0.2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_running_statistics_follow_those_of_torch(momentum: float | None, dtype: torch.dtype) -> None:
+    """Over three passes of different sizes; without momentum they are the mean over the passes."""
+    own, its = (nn.BatchNorm2d(4, affine=False, momentum=momentum).to(dtype) for _ in range(2))
+    for size in (2, 5, 3):
+        x = 3 + 2 * torch.randn(2, 4, size, size, dtype=dtype)
+        its(x)
+        variance, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+        update_running_statistics(own, mean, variance, 2 * size * size)
+        for key, value in its.state_dict().items():
+            torch.testing.assert_close(own.state_dict()[key], value)
+
+
+def test_running_statistics_take_16_bit_numbers_and_no_gradient() -> None:
+    norm = batch_norm(2).double()
+    mean, variance = torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([0.5, 3.0]).bfloat16()
+    update_running_statistics(norm, mean, variance, 3)
+    assert not norm.running_mean.requires_grad
+    torch.testing.assert_close(norm.running_mean, torch.tensor([0.1, 0.2]).double())
+    torch.testing.assert_close(norm.running_var, torch.tensor([0.975, 1.35]).double())

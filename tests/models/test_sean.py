@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sean.models.sean import SEANNorm, SEANResBlk
-from sean.segmap import onehot
+from sean.plan.patch_plan import PatchPlan
+from sean.plan.planner import plan_segmap
 
-from ..ops.reference import assert_same_with_gradients, randn, segmaps
+from ..ops.reference import assert_same_with_gradients, onehot, randn, segmaps
 from . import reference
 from .reference import randomize, relabel, relabelled
 
@@ -23,8 +24,14 @@ def make_norm(num_regions: int, channels: int = 3, style_dim: int | None = STYLE
     return randomize(SEANNorm(channels, num_regions, style_dim, mask_dim=5))
 
 
-def planes_of(segmap: Tensor, num_regions: int) -> Tensor:
-    return onehot(segmap, num_regions).double()
+def plan_of(segmap: Tensor) -> PatchPlan:
+    """The plan of a segmap at its own size."""
+    return plan_segmap(segmap, scales=(1,)).levels[0]
+
+
+def maps(rows: Tensor, ids: Tensor, plan: PatchPlan) -> Tensor:
+    """[b, o, h, w]: the rows of a branch, one for every pair of patches by `ids`, at the pixels of these pairs."""
+    return rows[ids][plan.pixels].permute(0, 3, 1, 2)
 
 
 @torch.no_grad()
@@ -46,15 +53,23 @@ def test_by_hand() -> None:
     norm.blend[:] = torch.tensor([math.log(1 / 3), math.log(3)])  # alphas 1/4 and 3/4
     norm.noise_scale[:] = 10
     codes = torch.tensor([[[100.0], [3.0]]], dtype=torch.float64)
-    output = norm(torch.full((1, 1, 1, 1), 5.0).double(), planes_of(torch.tensor([[[1]]]), 2), codes)
+    output = norm(torch.full((1, 1, 1, 1), 5.0).double(), plan_of(torch.tensor([[[1]]])), codes)
     # mu = 2*3 - 1 = 5; gamma_s = 1, beta_s = -0.75; hidden 1, gamma_o = 3.5, beta_o = -1; x_hat = (5 - 1) / 2
     gamma, beta = 0.25 * 1 + 0.75 * 3.5, 0.75 * -0.75 + 0.25 * -1
     assert output.item() == pytest.approx(2 * (1 + gamma) + beta, abs=1e-6)
     assert output.item() == pytest.approx(6.9375, abs=1e-6)
 
 
-@given(case=segmaps(), training=st.booleans(), styled=st.booleans(), noisy=st.booleans())
-def test_norm_equals_the_dense_formulation(case: tuple[Tensor, int], training: bool, styled: bool, noisy: bool) -> None:
+@given(
+    case=segmaps(),
+    training=st.booleans(),
+    styled=st.booleans(),
+    noisy=st.booleans(),
+    slope=st.sampled_from([1.0, 0.2]),
+)
+def test_norm_equals_the_dense_formulation(
+    case: tuple[Tensor, int], training: bool, styled: bool, noisy: bool, slope: float
+) -> None:
     segmap, k = case
     assume(segmap.numel() > 3)
     norm = make_norm(k, style_dim=STYLE_DIM if styled else None).train(training)
@@ -63,8 +78,8 @@ def test_norm_equals_the_dense_formulation(case: tuple[Tensor, int], training: b
     noise = torch.randn(len(segmap), 1, *segmap.shape[1:], dtype=torch.float64) if noisy else None
     draw_noise = (lambda _x: noise) if noisy else None
     assert_same_with_gradients(
-        lambda: norm(x, planes_of(segmap, k), codes if styled else None, draw_noise),
-        lambda: reference.sean_norm(norm, x, segmap, codes, noise),
+        lambda: norm(x, plan_of(segmap), codes if styled else None, draw_noise, slope),
+        lambda: F.leaky_relu(reference.sean_norm(norm, x, segmap, codes, noise), slope),
         [x, codes, *norm.parameters()],
     )
 
@@ -76,7 +91,7 @@ def test_resblk_equals_the_dense_formulation(case: tuple[Tensor, int], widths: t
     block = randomize(SEANResBlk(*widths, k, STYLE_DIM if styled else None, mask_dim=5))
     x, codes = randn(len(segmap), widths[0], *segmap.shape[1:]), randn(len(segmap), k, STYLE_DIM)
     assert_same_with_gradients(
-        lambda: block(x, planes_of(segmap, k), codes if styled else None),
+        lambda: block(x, plan_of(segmap), codes if styled else None),
         lambda: reference.sean_resblk(block, x, segmap, codes),
         [x, codes, *block.parameters()],
     )
@@ -87,7 +102,7 @@ def test_many_labels() -> None:
     norm, segmap = make_norm(k), torch.randint(k + 1, (2, 12, 7))
     x, codes = randn(2, 3, 12, 7), randn(2, k, STYLE_DIM)
     assert_same_with_gradients(
-        lambda: norm(x, planes_of(segmap, k), codes),
+        lambda: norm(x, plan_of(segmap), codes),
         lambda: reference.sean_norm(norm, x, segmap, codes),
         [x, codes, *norm.parameters()],
     )
@@ -97,25 +112,26 @@ def test_many_labels() -> None:
 def test_style_of_an_absent_region_changes_nothing(case: tuple[Tensor, int]) -> None:
     segmap, k = case
     norm, codes = make_norm(k), torch.randn(len(segmap), k, STYLE_DIM, dtype=torch.float64)
-    absent = ~planes_of(segmap, k).any(dim=(2, 3))
+    absent = ~onehot(segmap, k).any(dim=(2, 3))
     other = torch.where(absent[..., None], torch.randn_like(codes), codes)
     x = torch.randn(len(segmap), 3, *segmap.shape[1:], dtype=torch.float64)
-    assert torch.equal(norm(x, planes_of(segmap, k), codes), norm(x, planes_of(segmap, k), other))
+    assert torch.equal(norm(x, plan_of(segmap), codes), norm(x, plan_of(segmap), other))
 
 
 @given(case=segmaps())
 def test_style_of_a_region_reaches_one_pixel_beyond_it(case: tuple[Tensor, int]) -> None:
     segmap, k = case
     norm, codes = make_norm(k), torch.randn(len(segmap), k, STYLE_DIM, dtype=torch.float64)
+    norm.style.region_bias.data.fill_(100)  # no ReLU hides the change
     region = k // 2
     other = codes.clone()
     other[:, region] += 10 * torch.randn(STYLE_DIM, dtype=torch.float64)
     x = torch.randn(len(segmap), 3, *segmap.shape[1:], dtype=torch.float64)
-    planes = planes_of(segmap, k)
-    difference = (norm(x, planes, codes) - norm(x, planes, other)).abs().sum(dim=1)
-    near = F.max_pool2d(planes[:, region], 3, stride=1, padding=1) > 0
+    plan, inside = plan_of(segmap), onehot(segmap, k)[:, region]
+    difference = (norm(x, plan, codes) - norm(x, plan, other)).abs().sum(dim=1)
+    near = F.max_pool2d(inside, 3, stride=1, padding=1) > 0
     assert not difference[~near].any()
-    assert (difference[planes[:, region] > 0] > 0).all()
+    assert (difference[inside > 0] > 0).all()
 
 
 @given(case=segmaps(), seed=st.integers(0, 1000))
@@ -127,8 +143,8 @@ def test_relabelling_labels_and_weights_together_changes_nothing(case: tuple[Ten
     x = torch.randn(len(segmap), 3, *segmap.shape[1:], dtype=torch.float64)
     codes = torch.randn(len(segmap), k, STYLE_DIM, dtype=torch.float64)
     torch.testing.assert_close(
-        renamed(x, planes_of(relabel(segmap, permutation), k), codes[:, permutation.argsort()]),
-        norm(x, planes_of(segmap, k), codes),
+        renamed(x, plan_of(relabel(segmap, permutation)), codes[:, permutation.argsort()]),
+        norm(x, plan_of(segmap), codes),
         atol=1e-12,
         rtol=1e-12,
     )
@@ -137,34 +153,34 @@ def test_relabelling_labels_and_weights_together_changes_nothing(case: tuple[Ten
 def test_pixels_of_no_region_get_the_biases_only() -> None:
     norm = make_norm(2, style_dim=STYLE_DIM)
     x, codes = torch.randn(1, 3, 2, 2).double(), torch.randn(1, 2, STYLE_DIM).double()
-    planes = planes_of(torch.full((1, 2, 2), 2), 2)
-    assert torch.equal(norm(x, planes, codes), norm(x, planes, 5 * codes))
+    plan = plan_of(torch.full((1, 2, 2), 2))
+    assert torch.equal(norm(x, plan, codes), norm(x, plan, 5 * codes))
     with torch.no_grad():
         norm.blend.fill_(100)  # style alone
     gamma, beta = norm.style.bias.chunk(2)
     expected = norm.norm(x) * (1 + gamma[:, None, None]) + beta[:, None, None]
-    torch.testing.assert_close(norm(x, planes, codes), expected)
+    torch.testing.assert_close(norm(x, plan, codes), expected)
 
 
 @torch.no_grad()
 def test_alphas_blend_between_mask_and_style() -> None:
     norm, segmap = make_norm(2), torch.tensor([[[0, 1], [1, 0]]])
-    planes, codes = planes_of(segmap, 2), torch.randn(1, 2, STYLE_DIM).double()
+    plan, codes = plan_of(segmap), torch.randn(1, 2, STYLE_DIM).double()
     x = torch.randn(1, 3, 2, 2).double()
     norm.blend[:] = torch.tensor([200.0, -200.0])  # gamma from the style, beta from the mask
-    gamma = norm.style(planes, codes)[:, :3]
-    beta = norm.mask(planes)[:, 3:]
-    torch.testing.assert_close(norm(x, planes, codes), norm.norm(x) * (1 + gamma) + beta)
+    gamma = maps(norm.style(plan, codes), plan.region_rows, plan)[:, :3]
+    beta = maps(norm.mask(plan), plan.mask_rows, plan)[:, 3:]
+    torch.testing.assert_close(norm(x, plan, codes), norm.norm(x) * (1 + gamma) + beta)
 
 
 @torch.no_grad()
 def test_noise_is_one_value_per_pixel_scaled_per_channel() -> None:
     norm = make_norm(2, style_dim=None)
     norm.noise_scale[:] = torch.tensor([0.0, 1.0, -2.0])
-    x, planes = torch.randn(1, 3, 2, 2).double(), planes_of(torch.tensor([[[0, 1], [1, 0]]]), 2)
+    x, plan = torch.randn(1, 3, 2, 2).double(), plan_of(torch.tensor([[[0, 1], [1, 0]]]))
     noise = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).double()
     shifted = x + torch.stack([0 * noise, noise, -2 * noise])
-    torch.testing.assert_close(norm(x, planes, None, lambda _x: noise[None, None]), norm(shifted, planes))
+    torch.testing.assert_close(norm(x, plan, None, lambda _x: noise[None, None]), norm(shifted, plan))
 
 
 def test_new_norm_has_even_blend_and_no_noise() -> None:
@@ -180,7 +196,7 @@ def test_training_uses_the_statistics_of_the_batch_and_remembers_them() -> None:
         parameter.zero_()  # gamma = beta = 0
     norm.norm.reset_running_stats()
     x = 3 + 2 * torch.randn(4, 3, 5, 5).double()
-    output = norm(x, planes_of(torch.zeros(4, 5, 5, dtype=torch.long), 2))
+    output = norm(x, plan_of(torch.zeros(4, 5, 5, dtype=torch.long)))
     torch.testing.assert_close(output.mean(dim=(0, 2, 3)), torch.zeros(3).double())
     torch.testing.assert_close(output.var(dim=(0, 2, 3), unbiased=False), torch.ones(3).double(), atol=1e-4, rtol=0)
     torch.testing.assert_close(norm.norm.running_mean, 0.1 * x.mean(dim=(0, 2, 3)))
@@ -189,7 +205,7 @@ def test_training_uses_the_statistics_of_the_batch_and_remembers_them() -> None:
 
 def test_a_styled_norm_insists_on_codes() -> None:
     with pytest.raises(AssertionError, match="style codes"):
-        make_norm(2)(torch.randn(1, 3, 2, 2).double(), planes_of(torch.zeros(1, 2, 2, dtype=torch.long), 2))
+        make_norm(2)(torch.randn(1, 3, 2, 2).double(), plan_of(torch.zeros(1, 2, 2, dtype=torch.long)))
 
 
 def test_resblk_shortcut_is_the_identity_where_widths_agree() -> None:
@@ -201,7 +217,7 @@ def test_resblk_shortcut_is_the_identity_where_widths_agree() -> None:
         block.conv_1.parametrizations.weight[0].u.fill_(1e12)  # sigma is huge: the main path adds its bias alone
         block.conv_1.bias.zero_()
     x = torch.randn(1, 3, 4, 4).double()
-    output = block(x, planes_of(torch.randint(2, (1, 4, 4)), 2), torch.randn(1, 2, STYLE_DIM).double())
+    output = block(x, plan_of(torch.randint(2, (1, 4, 4))), torch.randn(1, 2, STYLE_DIM).double())
     torch.testing.assert_close(output, x, atol=1e-6, rtol=0)
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from sean.errors import InputError
 from sean.labels import LabelSet
-from sean.models.build import SEANConfig, SEANModel
+from sean.models.build import SEANConfig, SEANModel, channels_last
 from sean.models.weights import load_model, read_config, read_safetensors, save_model
 
 from .reference import randomize
@@ -32,7 +32,7 @@ LABELS = LabelSet(
 
 @pytest.fixture
 def model() -> SEANModel:
-    return randomize(SEANModel(CONFIG)).float()
+    return channels_last(randomize(SEANModel(CONFIG)).float())
 
 
 @pytest.fixture

@@ -27,20 +27,37 @@ def region_styles(style_codes: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.stack(layers, dim=1)
 
 
-def style_map(segmap: Tensor, mu: Tensor) -> Tensor:
-    """[b, d, h, w]: every pixel carries the vector of its region, a pixel of no region carries zeros."""
-    styles = mu.new_zeros(len(mu), mu.shape[2], *segmap.shape[1:])
-    for sample in range(len(mu)):
-        for region in range(mu.shape[1]):
-            mask = segmap[sample] == region
-            if mask.any():
-                styles[sample, :, mask] = mu[sample, region][:, None]
+def style_map(segmap: Tensor, mu: Tensor, variants: Tensor | None = None) -> Tensor:
+    """[b, d, h, w]: every pixel carries the vector mu[variant, label] of its region, a pixel of no region zeros.
+
+    The variant is the sample unless `variants` [b, h, w] says otherwise.
+    """
+    styles = mu.new_zeros(len(segmap), mu.shape[2], *segmap.shape[1:])
+    for sample in range(len(segmap)):
+        for variant in [sample] if variants is None else range(len(mu)):
+            for region in range(mu.shape[1]):
+                mask = segmap[sample] == region
+                if variants is not None:
+                    mask = mask & (variants[sample] == variant)
+                if mask.any():
+                    styles[sample, :, mask] = mu[variant, region][:, None]
     return styles
 
 
-def style_convolution(segmap: Tensor, mu: Tensor, weight: Tensor) -> Tensor:
-    """3x3 convolution of the style map with zero padding, [b, o, h, w]."""
-    return F.conv2d(style_map(segmap, mu), weight, padding=1)
+def convolution(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """3x3 convolution with zero padding, pixel by pixel and tap by tap, [b, o, h, w]."""
+    b, _, h, w = x.shape
+    columns = []
+    for y in range(h):
+        for z in range(w):
+            total = bias.expand(b, -1)
+            for dy in range(3):
+                for dz in range(3):
+                    above, left = y + dy - 1, z + dz - 1
+                    if 0 <= above < h and 0 <= left < w:
+                        total = total + x[:, :, above, left] @ weight[:, :, dy, dz].T
+            columns.append(total)
+    return torch.stack(columns, dim=2).view(b, -1, h, w)
 
 
 def onehot(segmap: Tensor, num_regions: int, dtype: torch.dtype = torch.float64) -> Tensor:

@@ -2,8 +2,11 @@
 
 import torch
 
+from sean.inference.encoder import Encoder
+from sean.inference.renderer import Renderer
 from sean.models.build import SEANModel
-from sean.segmap import onehot, resize_segmap
+from sean.plan.planner import plan_segmap
+from sean.segmap import resize_segmap
 
 from .conftest import load_arrays
 
@@ -31,6 +34,16 @@ def test_crossed_styles(model: SEANModel, golden: dict[str, torch.Tensor]) -> No
     )
 
 
+def test_at_inference(model: SEANModel, golden: dict[str, torch.Tensor]) -> None:
+    """Packed weights and kept rows: codes, picture and crossed styles, the latter from the former's plan."""
+    codes, _ = Encoder(model.style_encoder)(golden["image"], golden["segmap"])
+    torch.testing.assert_close(codes, golden["style_codes"], atol=1e-4, rtol=0)
+    renderer, plan = Renderer(model.generator), plan_segmap(golden["segmap"])
+    for style_codes, name in ((codes, "output"), (codes.flip(0), "output_crossed_styles")):
+        output = renderer(plan, style_codes)[:, :, ::OUTPUT_STRIDE, ::OUTPUT_STRIDE]
+        torch.testing.assert_close(output, golden[name], atol=1e-4, rtol=0)
+
+
 def test_blocks(model: SEANModel, golden: dict[str, torch.Tensor]) -> None:
     names = ["fc", "head_0", "G_middle_0", "G_middle_1", "up_0", "up_1", "up_2", "up_3"]
     expected = load_arrays("sean_generator_blocks")
@@ -56,6 +69,7 @@ def test_noise(model: SEANModel, golden: dict[str, torch.Tensor]) -> None:
         norm.noise_scale.copy_(torch.linspace(-0.3, 0.3, norm.noise_scale.numel()))
         # the authors draw [b, w, h, 1] and transpose
         noise = arrays["noise_bw_h_1"].permute(0, 3, 2, 1)
-        segmap = onehot(resize_segmap(golden["segmap"], (arrays["x"].shape[2], arrays["x"].shape[3])), 19)
-        output = norm(arrays["x"], segmap, golden["style_codes"], lambda _x: noise)
+        segmap = resize_segmap(golden["segmap"], (arrays["x"].shape[2], arrays["x"].shape[3]))
+        plan = plan_segmap(segmap, scales=(1,)).levels[0]
+        output = norm(arrays["x"], plan, golden["style_codes"], lambda _x: noise)
     torch.testing.assert_close(output[:, ::4], arrays["output"], atol=1e-4, rtol=1e-5)

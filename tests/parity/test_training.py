@@ -14,7 +14,7 @@ from .conftest import load_arrays, load_json
 def _outputs(
     discriminator: Discriminator, golden: dict[str, torch.Tensor], fake: torch.Tensor
 ) -> list[list[torch.Tensor]]:
-    segmap = onehot(golden["segmap"], 19)
+    segmap = onehot(golden["segmap"], 19).to(fake.dtype)
     return discriminator(torch.cat([segmap, segmap]), torch.cat([fake, golden["image"]]))
 
 
@@ -47,30 +47,42 @@ def test_losses(model: SEANModel, discriminator: Discriminator, golden: dict[str
     assert 10 * feature_matching(fake, real).item() == pytest.approx(expected["G_feature_matching_x10"], rel=1e-4)
 
 
-def test_training_step(model: SEANModel, discriminator: Discriminator, golden: dict[str, torch.Tensor]) -> None:
-    """One forward and backward pass in training mode, without noise: losses, gradients, running statistics."""
+@pytest.mark.parametrize(("dtype", "floor"), [(torch.float64, 1e-5), (torch.float32, 4e-5)])
+def test_training_step(
+    model: SEANModel,
+    discriminator: Discriminator,
+    golden: dict[str, torch.Tensor],
+    dtype: torch.dtype,
+    floor: float,
+) -> None:
+    """One forward and backward pass in training mode, without noise: losses, gradients, running statistics.
+
+    The scalars alpha sum terms of either sign that are a thousand times larger, so that only their absolute error is
+    small. The goldens, made in float32, are up to 1e-5 off what float64 gives; our float32 is up to 3e-5.
+    """
     expected = load_json("train_step")
-    model.train()
-    discriminator.train()
+    model.to(dtype).train()
+    discriminator.to(dtype).train()
+    golden = {key: value.to(dtype) if value.is_floating_point() else value for key, value in golden.items()}
     output = model(golden["image"], golden["segmap"])
     fake, real = split_fake_real(_outputs(discriminator, golden, output))
     adversarial, matching = generator_hinge(fake), 10 * feature_matching(fake, real)
     (adversarial + matching).backward()
 
     want = load_arrays("train_step")["output"]
-    torch.testing.assert_close(output.detach()[:, :, ::4, ::4], want, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(output.detach().float()[:, :, ::4, ::4], want, atol=1e-3, rtol=1e-3)
     assert adversarial.item() == pytest.approx(expected["G_GAN"], rel=1e-3)
     assert matching.item() == pytest.approx(expected["G_feature_matching_x10"], rel=1e-3)
     norm = model.generator.blocks[0].norm_0.norm
     torch.testing.assert_close(
-        norm.running_mean[:8], torch.tensor(expected["running_mean_after_head_0_ace_0"]), rtol=1e-3, atol=1e-5
+        norm.running_mean[:8].float(), torch.tensor(expected["running_mean_after_head_0_ace_0"]), rtol=1e-3, atol=1e-5
     )
     torch.testing.assert_close(
-        norm.running_var[:8], torch.tensor(expected["running_var_after_head_0_ace_0"]), rtol=1e-3, atol=1e-5
+        norm.running_var[:8].float(), torch.tensor(expected["running_var_after_head_0_ace_0"]), rtol=1e-3, atol=1e-5
     )
     for key, value in expected["grad_norms"].items():
-        # abs: the scalars alpha sum terms of either sign, so that only their absolute error is small
-        assert _gradient(model, key).norm().item() == pytest.approx(value, rel=1e-3, abs=1e-5), key
+        allowed = floor if "blending" in key else 1e-5
+        assert _gradient(model, key).norm().item() == pytest.approx(value, rel=1e-3, abs=allowed), key
 
 
 def _gradient(model: SEANModel, key: str) -> torch.Tensor:

@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from sean.errors import InputError
+from sean.plan.planner import plan_segmap
 
 Key = tuple[int, int]
 
@@ -93,6 +94,7 @@ def batches(
     *,
     num_workers: int = 0,
     pin_memory: bool = False,
+    plan_segmaps: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """The collated samples of step start_step, start_step + 1, ... without end.
 
@@ -105,6 +107,7 @@ def batches(
         start_step: the first step; a resumed run gives the next one.
         num_workers: processes that read ahead; 0 reads in this process.
         pin_memory: put the batch into pinned memory, for a GPU.
+        plan_segmaps: add under "plan" the `SegmapPlan` of the batch's segmaps, made in the workers.
 
     Raises:
         InputError: a sample cannot be made (as one line, also out of a worker).
@@ -114,7 +117,7 @@ def batches(
         _Carrying(dataset),
         batch_sampler=_Steps(plan, start_step),
         num_workers=num_workers,
-        collate_fn=_collate,
+        collate_fn=_collate_with_plan if plan_segmaps else _collate,
         pin_memory=pin_memory,
         generator=torch.Generator().manual_seed(plan.seed),  # else the global one is advanced
     )
@@ -156,6 +159,11 @@ def _collate(samples: list[Any]) -> Any:
         if isinstance(sample, InputError):
             return sample
     return default_collate(samples)
+
+
+def _collate_with_plan(samples: list[Any]) -> Any:
+    batch = _collate(samples)
+    return batch if isinstance(batch, InputError) else {**batch, "plan": plan_segmap(batch["segmap"])}
 
 
 @lru_cache(maxsize=4)

@@ -14,10 +14,13 @@ from sean.editing.styles import StyleCodes, load_style_codes, mean_style, save_s
 from sean.errors import InputError
 from sean.files import write_text_atomic
 from sean.images import image_to_tensor, resize_image, tensor_to_image, to_rgb
+from sean.inference.encoder import Encoder
+from sean.inference.renderer import Renderer
 from sean.labels import LabelSet
 from sean.models.build import SEANModel
 from sean.models.generator import NUM_STYLED_BLOCKS
 from sean.models.weights import CONFIG_NAME, WEIGHTS_NAME, load_model, save_model
+from sean.plan.recent import RecentPlans
 from sean.segmap import resize_segmap, validate
 
 BANK_NAME = "style_bank.safetensors"
@@ -32,7 +35,8 @@ class SEANPipeline:
     """Encode photos into style codes and render segmaps with them.
 
     Args:
-        model: moved to evaluation mode; results follow its device.
+        model: moved to evaluation mode; results follow its device. Its weights are packed here and must not change
+            from here on.
         labels: the label set of its regions.
         style_bank: styles of training pictures, for editing without a second photo; may be empty. Regions that a
             rendered segmap has but its styles lack take the bank's mean (without a bank: the zero code, as published).
@@ -47,6 +51,9 @@ class SEANPipeline:
         self.style_bank = list(style_bank)
         self.card = card
         self._fallback = mean_style(self.style_bank) if self.style_bank else None
+        self._encoder = Encoder(self.model.style_encoder)
+        self._renderer = Renderer(self.model.generator)
+        self._plans = RecentPlans()
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -104,7 +111,7 @@ class SEANPipeline:
         pixels = resize_image(_image_array(image), self.image_size)
         ids = self._segmap(segmap)
         batch = image_to_tensor(pixels).unsqueeze(0).to(self.device)
-        codes, present = self.model.encode(batch, ids)
+        codes, present = self._encoder(batch, ids)
         return StyleCodes(codes[0].cpu().float().clone(), present[0].cpu().clone(), self.labels)
 
     @torch.inference_mode()
@@ -139,7 +146,8 @@ class SEANPipeline:
             )
         codes = [self._codes(style).unsqueeze(0).to(self.device) for style in per_block]
         rng = torch.Generator(self.device).manual_seed(seed) if noise else None
-        picture = tensor_to_image(self.model.render(ids, codes, noise=noise, rng=rng)[0].float().cpu())
+        plan = self._plans.plan(ids).to(self.device)
+        picture = tensor_to_image(self._renderer(plan, codes, noise=noise, rng=rng)[0].float().cpu())
         result = Image.fromarray(picture)
         size = _segmap_size(segmap)
         if size != self.image_size:

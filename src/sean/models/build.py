@@ -12,6 +12,7 @@ from sean.models.discriminator import Discriminator
 from sean.models.generator import SIZE_MULTIPLE, Generator
 from sean.models.layers import initialize_weights
 from sean.models.style_encoder import StyleEncoder
+from sean.plan.patch_plan import SegmapPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,27 +67,38 @@ class SEANModel(nn.Module):
     def render(
         self,
         segmap: Int[Tensor, "b h w"],
-        style_codes: Float[Tensor, "b k d"] | Sequence[Tensor],
+        style_codes: Float[Tensor, "v k d"] | Sequence[Tensor],
         *,
+        plan: SegmapPlan | None = None,
         noise: bool = False,
         rng: torch.Generator | None = None,
     ) -> Float[Tensor, "b 3 h w"]:
         """Pictures in [-1, 1] from segmaps and styles; see `Generator.forward`."""
-        return self.generator(segmap, style_codes, noise=noise, rng=rng)
+        return self.generator(segmap, style_codes, plan=plan, noise=noise, rng=rng)
 
     def forward(
-        self, image: Float[Tensor, "b 3 h w"], segmap: Int[Tensor, "b h w"], *, noise: bool = False
+        self,
+        image: Float[Tensor, "b 3 h w"],
+        segmap: Int[Tensor, "b h w"],
+        *,
+        plan: SegmapPlan | None = None,
+        noise: bool = False,
     ) -> Float[Tensor, "b 3 h w"]:
         """Reconstruct `image` from its own styles, the task SEAN is trained on."""
         codes, _ = self.encode(image, segmap)
-        return self.render(segmap, codes, noise=noise)
+        return self.render(segmap, codes, plan=plan, noise=noise)
 
 
 def build_model(config: SEANConfig, init_gain: float = 0.02) -> SEANModel:
     """A SEAN model with Xavier-normal weights, drawn from torch's global generator; the paper's gain is 0.02."""
     model = SEANModel(config)
     initialize_weights(model, init_gain)
-    return model
+    return channels_last(model)
+
+
+def channels_last(model: SEANModel) -> SEANModel:
+    """The model with its kernels in the memory format that the operators read without a copy."""
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def build_discriminator(

@@ -9,16 +9,18 @@ from torch import Tensor, nn
 
 from sean.models.layers import LEAKY_SLOPE
 from sean.models.sean import SEANResBlk
+from sean.plan.patch_plan import SCALES, SegmapPlan
+from sean.plan.planner import plan_segmap
 from sean.segmap import onehot, resize_segmap
 
 NUM_STYLED_BLOCKS = 6
 """SEAN ResBlks that take styles: the six of the paper's style-crossover figure (Fig. 7)."""
 
-SIZE_MULTIPLE = 32
+SIZE_MULTIPLE = SCALES[0]
 """Five up-samplings by 2: height and width of a picture are multiples of this."""
 
 # (input width, output width) in units of base_channels, and whether the picture is doubled after the block
-_BLOCKS = (
+BLOCKS = (
     (16, 16, True),
     (16, 16, False),
     (16, 16, True),
@@ -57,15 +59,16 @@ class Generator(nn.Module):
         self.stem = nn.Conv2d(num_regions, width(16), 3, padding=1)
         self.blocks = nn.ModuleList(
             SEANResBlk(width(i), width(o), num_regions, style_dim if index < NUM_STYLED_BLOCKS else None, mask_dim)
-            for index, (i, o, _) in enumerate(_BLOCKS)
+            for index, (i, o, _) in enumerate(BLOCKS)
         )
         self.to_rgb = nn.Conv2d(width(1), 3, 3, padding=1)
 
     def forward(
         self,
         segmap: Int[Tensor, "b h w"],
-        style_codes: Float[Tensor, "b k d"] | Sequence[Tensor],
+        style_codes: Float[Tensor, "v k d"] | Sequence[Tensor],
         *,
+        plan: SegmapPlan | None = None,
         noise: bool = False,
         rng: torch.Generator | None = None,
     ) -> Float[Tensor, "b 3 h w"]:
@@ -73,7 +76,9 @@ class Generator(nn.Module):
 
         Args:
             segmap: label ids; the id k means "no region". Height and width are multiples of 32.
-            style_codes: codes for all blocks, or a sequence of six, one [b, k, d] per SEAN ResBlk (crossover).
+            style_codes: codes for all blocks, or a sequence of six, one [v, k, d] per SEAN ResBlk (crossover). The
+                variants v are the samples of the batch, unless the plan has others (styles per instance).
+            plan: of this segmap, made beforehand (in a loader's worker, say); None makes it here.
             noise: whether to add the learned noise (on in training).
             rng: where the noise comes from; None is torch's global generator.
 
@@ -81,31 +86,47 @@ class Generator(nn.Module):
             RGB in [-1, 1].
 
         Raises:
-            ValueError: the size is no multiple of 32, or the number of per-block codes is not six.
+            ValueError: the size is no multiple of 32, the number of per-block codes is not six, or there are fewer
+                variants than the segmap refers to.
         """
-        h, w = segmap.shape[-2:]
-        if h % SIZE_MULTIPLE or w % SIZE_MULTIPLE:
-            raise ValueError(
-                f"expected height and width that are multiples of {SIZE_MULTIPLE}, got {h} x {w}; resize the segmap"
-            )
-        codes = [style_codes] * NUM_STYLED_BLOCKS if isinstance(style_codes, Tensor) else list(style_codes)
-        if len(codes) != NUM_STYLED_BLOCKS:
-            raise ValueError(f"expected one style per SEAN ResBlk, that is {NUM_STYLED_BLOCKS}, got {len(codes)}")
+        check_size(segmap)
+        plan = plan or plan_segmap(segmap)
+        codes = per_block_codes(style_codes, plan)
 
         def draw_noise(x: Tensor) -> Tensor:
             return torch.randn(x.shape[0], 1, *x.shape[2:], generator=rng, device=x.device, dtype=x.dtype)
 
-        scale = SIZE_MULTIPLE
-        segmaps = self._onehot(segmap, scale, codes[0].dtype)
-        x = self.stem(segmaps)
-        for block, block_codes, (_, _, double) in zip(self.blocks, [*codes, None], _BLOCKS, strict=True):
-            x = block(x, segmaps, block_codes, draw_noise if noise else None)
+        x = self.stem(self.coarse_onehot(segmap).to(codes[0].dtype))
+        levels = iter(plan.levels)
+        level = next(levels)
+        for block, block_codes, (_, _, double) in zip(self.blocks, [*codes, None], BLOCKS, strict=True):
+            x = block(x, level, block_codes, draw_noise if noise else None)
             if double:
-                scale //= 2
                 x = F.interpolate(x, scale_factor=2, mode="nearest")
-                segmaps = self._onehot(segmap, scale, x.dtype)
+                level = next(levels)
         return torch.tanh(self.to_rgb(F.leaky_relu(x, LEAKY_SLOPE)))
 
-    def _onehot(self, segmap: Tensor, scale: int, dtype: torch.dtype) -> Tensor:
+    def coarse_onehot(self, segmap: Int[Tensor, "b h w"]) -> Float[Tensor, "b k hs ws"]:
+        """What the stem sees: the one-hot segmap at 1/32 of its size."""
         h, w = segmap.shape[-2:]
-        return onehot(resize_segmap(segmap, (h // scale, w // scale)), self.num_regions).to(dtype)
+        return onehot(resize_segmap(segmap, (h // SIZE_MULTIPLE, w // SIZE_MULTIPLE)), self.num_regions)
+
+
+def check_size(segmap: Int[Tensor, "b h w"]) -> None:
+    """Raise ValueError unless height and width are multiples of 32."""
+    h, w = segmap.shape[-2:]
+    if h % SIZE_MULTIPLE or w % SIZE_MULTIPLE:
+        raise ValueError(
+            f"expected height and width that are multiples of {SIZE_MULTIPLE}, got {h} x {w}; resize the segmap"
+        )
+
+
+def per_block_codes(style_codes: Float[Tensor, "v k d"] | Sequence[Tensor], plan: SegmapPlan) -> list[Tensor]:
+    """One code tensor for each of the six styled blocks; ValueError unless they fit the plan."""
+    codes = [style_codes] * NUM_STYLED_BLOCKS if isinstance(style_codes, Tensor) else list(style_codes)
+    if len(codes) != NUM_STYLED_BLOCKS:
+        raise ValueError(f"expected one style per SEAN ResBlk, that is {NUM_STYLED_BLOCKS}, got {len(codes)}")
+    fewest = min(len(code) for code in codes)
+    if fewest < plan.num_variants:
+        raise ValueError(f"expected style codes of {plan.num_variants} samples or variants, got {fewest}")
+    return codes

@@ -1,11 +1,12 @@
 """Small pieces shared by the networks: spectral-norm convolutions, the published initialization, the batch norm."""
 
 import math
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.utils.parametrize import (
     ParametrizationList,
     is_parametrized,
@@ -34,21 +35,51 @@ class SpectralNorm(nn.Module):
         self.register_buffer("u", F.normalize(torch.randn(rows), dim=0))
         self.register_buffer("v", F.normalize(torch.randn(columns), dim=0))
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # compiled with a training pass, gradients go wrong
     @torch.no_grad()
     def iterate(self, weight: Tensor, iterations: int = 1) -> None:
         """Bring the singular vectors nearer to those of `weight`, in place."""
-        matrix = weight.flatten(1)
+        matrix, shape = _matrix(weight), weight.shape[1:]
         for _ in range(iterations):
-            self.v.copy_(F.normalize(torch.mv(matrix.T, self.u), dim=0))
-            self.u.copy_(F.normalize(torch.mv(matrix, self.v), dim=0))
+            v = F.normalize(torch.mv(matrix.T, self.u), dim=0)
+            self.u.copy_(F.normalize(torch.mv(matrix, v), dim=0))
+            self.v.copy_(v.view(*shape[1:], shape[0]).movedim(-1, 0).flatten())
 
     def forward(self, weight: Tensor) -> Tensor:
         """The normalized weight."""
         if self.training:
             self.iterate(weight)
         # clones: a second forward pass before the backward pass must not change what the first one saved
-        sigma = torch.vdot(self.u.clone(), torch.mv(weight.flatten(1), self.v.clone()))
-        return weight / sigma
+        v = self.v.view(weight.shape[1:]).movedim(0, -1).flatten().clone()
+        return _DivideBySigma.apply(weight, self.u.clone(), v)
+
+
+class _DivideBySigma(torch.autograd.Function):
+    """W / (u^T W v), v in the order of `_matrix`, with a backward pass that makes two tensors of the weight's size
+    instead of five."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, u: Tensor, v: Tensor) -> Tensor:
+        sigma = torch.vdot(u, torch.mv(_matrix(weight), v))
+        out = weight / sigma
+        ctx.save_for_backward(out, u, v, sigma)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        """d(W / sigma) = (dW - (W / sigma) dsigma) / sigma, dsigma = u^T dW v."""
+        out, u, v, sigma = ctx.saved_tensors
+        matrix = _matrix(grad)
+        through_sigma = torch.dot(matrix.flatten(), _matrix(out).flatten())
+        of_matrix = torch.addr(matrix, u, v * -through_sigma).div_(sigma)
+        o, i, *kernel = grad.shape
+        return of_matrix.view(o, *kernel, i).movedim(-1, 1), None, None
+
+
+def _matrix(weight: Tensor) -> Tensor:
+    """[o, i, y, x] as [o, y * x * i]: without a copy where the weight is kept in channels_last format."""
+    return weight.movedim(1, -1).flatten(1)
 
 
 def spectral_conv(
@@ -104,3 +135,20 @@ class StackedWeights(Protocol):
 def batch_norm(dim: int) -> nn.BatchNorm2d:
     """The parameter-free batch norm inside every SEAN norm; its scale and shift come from the modulation."""
     return nn.BatchNorm2d(dim, affine=False)
+
+
+@torch.no_grad()
+def update_running_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
+    """What torch's batch norm does with its buffers in a training pass.
+
+    Args:
+        norm: whose buffers are moved; its momentum may be None, for a plain mean over the passes.
+        mean, variance: [c] of the batch; the variance is the biased one.
+        count: pixels per channel that they are over.
+    """
+    assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
+    norm.num_batches_tracked += 1
+    momentum = 1 / norm.num_batches_tracked.item() if norm.momentum is None else norm.momentum
+    norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), momentum)
+    unbiased = variance * (count / max(count - 1, 1))
+    norm.running_var.lerp_(unbiased.to(norm.running_var.dtype), momentum)

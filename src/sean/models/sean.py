@@ -3,20 +3,21 @@
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sean.models.layers import LEAKY_SLOPE, batch_norm, spectral_conv, xavier_
+from sean.models.layers import LEAKY_SLOPE, batch_norm, spectral_conv, update_running_statistics, xavier_
 from sean.models.spade import MaskModulation
-from sean.ops.modulation import apply_table, region_styles, style_table
+from sean.ops.modulation import blended_rows, paired, region_styles, style_rows
+from sean.ops.normalization import batch_statistics, normalize_modulate
+from sean.plan.patch_plan import PatchPlan
 
 DrawNoise = Callable[[Tensor], Tensor]
 """Given an activation [b, c, h, w], a noise map [b, 1, h, w]: one value per pixel, shared by the channels."""
 
 
 class StyleModulation(nn.Module):
-    """gamma_s, beta_s = conv3x3 of the style map: the upper branch of the paper's Fig. 3, computed as a table.
+    """gamma_s, beta_s = conv3x3 of the style map: the upper branch of the paper's Fig. 3.
 
     Args:
         num_regions: labels k; every region has a d x d linear map of its own, stacked in one [k, d, d] weight.
@@ -39,12 +40,10 @@ class StyleModulation(nn.Module):
         nn.init.zeros_(self.region_bias)
         nn.init.zeros_(self.bias)
 
-    def forward(
-        self, onehot: Float[Tensor, "b k h w"], style_codes: Float[Tensor, "b k d"]
-    ) -> Float[Tensor, "b two_c h w"]:
-        """The stacked (gamma_s, beta_s)."""
+    def forward(self, plan: PatchPlan, style_codes: Float[Tensor, "v k d"]) -> Float[Tensor, "s two_c"]:
+        """The stacked (gamma_s, beta_s) of every region patch of a plan."""
         mu = region_styles(style_codes, self.region_weight, self.region_bias)
-        return apply_table(onehot, style_table(mu, self.weight)) + self.bias[:, None, None]
+        return style_rows(plan, mu, self.weight, self.bias)
 
 
 class SEANNorm(nn.Module):
@@ -76,29 +75,47 @@ class SEANNorm(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "b c h w"],
-        onehot: Float[Tensor, "b k h w"],
-        style_codes: Float[Tensor, "b k d"] | None = None,
+        plan: PatchPlan,
+        style_codes: Float[Tensor, "v k d"] | None = None,
         draw_noise: DrawNoise | None = None,
+        slope: float = 1.0,
     ) -> Float[Tensor, "b c h w"]:
-        """Normalize and modulate `x`.
+        """Normalize, modulate and activate `x`.
 
         Args:
             x: activation.
-            onehot: the segmap at the size of `x`.
-            style_codes: one code per region; unused by a norm without style branch.
+            plan: of the segmap at the size of `x`.
+            style_codes: one code per variant and region; unused by a norm without style branch.
             draw_noise: makes the noise map; None leaves the noise out.
+            slope: of the LeakyReLU that follows; 1 is none.
         """
-        if draw_noise is not None:
-            x = x + draw_noise(x) * self.noise_scale[:, None, None]
-        modulation = self.mask(onehot)
-        if self.style is not None:
-            assert style_codes is not None, "a SEAN norm with a style branch was called without style codes"
-            alpha = torch.sigmoid(self.blend).repeat_interleave(x.shape[1])[:, None, None]
-            modulation = torch.lerp(
-                modulation, self.style(onehot, style_codes).to(modulation.dtype), alpha.to(modulation.dtype)
-            )
-        gamma, beta = modulation.chunk(2, dim=1)
-        return self.norm(x) * (1 + gamma) + beta
+        rows = self.rows(plan, style_codes)
+        noise = None if draw_noise is None else draw_noise(x)
+        mean, variance = self.norm.running_mean, self.norm.running_var
+        if self.norm.training:
+            mean, variance = batch_statistics(x, noise, self.noise_scale)
+            update_running_statistics(self.norm, mean, variance, x.numel() // x.shape[1])
+        assert mean is not None and variance is not None, "the batch norm keeps running statistics"
+        return normalize_modulate(
+            x,
+            rows,
+            plan.pixels,
+            mean,
+            variance,
+            statistics_of_x=self.norm.training,
+            noise=noise,
+            noise_scale=self.noise_scale,
+            eps=self.norm.eps,
+            slope=slope,
+        )
+
+    def rows(self, plan: PatchPlan, style_codes: Float[Tensor, "v k d"] | None) -> Float[Tensor, "q two_c"]:
+        """Gamma and beta, side by side, for every row of a plan."""
+        mask = self.mask(plan)
+        if self.style is None:
+            return paired(plan, mask)
+        assert style_codes is not None, "a SEAN norm with a style branch was called without style codes"
+        return blended_rows(plan, mask, self.style(plan, style_codes), self.blend)
 
 
 class SEANResBlk(nn.Module):
@@ -123,14 +140,14 @@ class SEANResBlk(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "b cin h w"],
-        onehot: Float[Tensor, "b k h w"],
-        style_codes: Float[Tensor, "b k d"] | None = None,
+        plan: PatchPlan,
+        style_codes: Float[Tensor, "v k d"] | None = None,
         draw_noise: DrawNoise | None = None,
     ) -> Float[Tensor, "b cout h w"]:
         """See `SEANNorm.forward` for the arguments."""
         shortcut = x
         if self.norm_shortcut is not None:
-            shortcut = self.conv_shortcut(self.norm_shortcut(x, onehot, style_codes, draw_noise))
-        x = self.conv_0(F.leaky_relu(self.norm_0(x, onehot, style_codes, draw_noise), LEAKY_SLOPE))
-        x = self.conv_1(F.leaky_relu(self.norm_1(x, onehot, style_codes, draw_noise), LEAKY_SLOPE))
+            shortcut = self.conv_shortcut(self.norm_shortcut(x, plan, style_codes, draw_noise))
+        x = self.conv_0(self.norm_0(x, plan, style_codes, draw_noise, LEAKY_SLOPE))
+        x = self.conv_1(self.norm_1(x, plan, style_codes, draw_noise, LEAKY_SLOPE))
         return shortcut + x

@@ -1,10 +1,11 @@
 """The mask branch of SEAN normalization, which is SPADE's modulation: gamma and beta from the segmap alone."""
 
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sean.models.layers import xavier_
+from sean.ops.modulation import mask_rows
+from sean.plan.patch_plan import PatchPlan
 
 
 class MaskModulation(nn.Module):
@@ -29,6 +30,12 @@ class MaskModulation(nn.Module):
             xavier_(half, gain)
         nn.init.zeros_(self.gamma_beta.bias)  # type: ignore[arg-type]
 
-    def forward(self, onehot: Float[Tensor, "b k h w"]) -> Float[Tensor, "b two_c h w"]:
-        """The stacked (gamma_o, beta_o) of a one-hot segmap."""
-        return self.gamma_beta(F.relu(self.hidden(onehot)))
+    def forward(self, plan: PatchPlan) -> Float[Tensor, "n two_c"]:
+        """The stacked (gamma_o, beta_o) of every mask patch of a plan."""
+        return mask_rows(plan, *self.weights)
+
+    @property
+    def weights(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Weight and bias of the hidden layer, then of the output."""
+        assert self.hidden.bias is not None and self.gamma_beta.bias is not None
+        return self.hidden.weight, self.hidden.bias, self.gamma_beta.weight, self.gamma_beta.bias

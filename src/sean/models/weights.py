@@ -13,7 +13,7 @@ from torch import Tensor
 from sean.errors import InputError
 from sean.files import atomic_write, write_text_atomic
 from sean.labels import LabelSet
-from sean.models.build import SEANConfig, SEANModel
+from sean.models.build import SEANConfig, SEANModel, channels_last
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -60,7 +60,7 @@ def load_model(folder: str | Path) -> tuple[SEANModel, LabelSet]:
         raise InputError(
             f"the weights in {Path(folder) / WEIGHTS_NAME} do not fit {CONFIG_NAME} beside them: {reason[:200]}"
         ) from error
-    return model.eval(), labels
+    return channels_last(model).eval(), labels
 
 
 def read_config(path: Path) -> tuple[SEANConfig, LabelSet]:

@@ -1,37 +1,129 @@
-"""The style branch of SEAN normalization as a small table instead of wide feature maps.
+"""Gamma and beta of a SEAN norm as a few rows instead of feature maps: exact, and as cheap as the segmap is simple.
 
-The paper broadcasts a d-channel vector mu_j to all pixels of region j and convolves the resulting [b, d, h, w] map
-with a 3x3 kernel W. That map is sum_j onehot_j * mu_j, so by linearity
-
-    W * (sum_j onehot_j mu_j) = sum_j onehot_j * T_j,    T[tap, j] = W[tap] @ mu_j,
-
-a convolution of the k-channel one-hot map with the table T: exact, 9 k d 2c multiply-adds to make instead of
-9 h w d 2c, and nothing d channels wide ever exists at picture size.
+Both branches of a SEAN norm look at a piecewise constant map. The style branch convolves a map that carries mu_j at
+every pixel of region j, so that by linearity a pixel gets the sum of nine rows of the table T[tap, j] = W[tap] @ mu_j,
+one for each neighbour; equal 3x3 patches of regions have equal sums. The mask branch is a function of the 5x5 patch of
+labels alone, and its hidden layer of the 3x3 patch. So every distinct patch of a `PatchPlan` is evaluated once, and
+the rows are gathered per pixel by `sean.ops.normalization`. Differentiable throughout; `sean.ops.dense` is the
+published formulation, which this one equals up to the order of additions.
 """
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
+
+from sean.plan.patch_plan import NUM_TAPS, PatchPlan
 
 
 def region_styles(
-    style_codes: Float[Tensor, "b k d"], weight: Float[Tensor, "k d d"], bias: Float[Tensor, "k d"]
-) -> Float[Tensor, "b k d"]:
+    style_codes: Float[Tensor, "v k d"], weight: Float[Tensor, "k d d"], bias: Float[Tensor, "k d"]
+) -> Float[Tensor, "v k d"]:
     """mu_j = ReLU(A_j ST_j + a_j): the per-region linear map of a SEAN norm ("1x1 conv A_ij" of the paper's Fig. 3)."""
-    return F.relu(torch.einsum("bkd,ked->bke", style_codes, weight) + bias)
+    return F.relu(torch.einsum("vkd,ked->vke", style_codes, weight) + bias)
 
 
-def style_table(mu: Float[Tensor, "b k d"], weight: Float[Tensor, "o d 3 3"]) -> Float[Tensor, "b o k 3 3"]:
-    """T[tap, j] = W[tap] @ mu_j for all nine taps: what a pixel of region j adds to the 3x3 convolution around it."""
-    return torch.einsum("bkd,odyx->bokyx", mu, weight)
+def tap_products(vectors: Float[Tensor, "n d"], weight: Float[Tensor, "o d 3 3"]) -> Float[Tensor, "9 n o"]:
+    """W[tap] @ vector for all nine taps of a 3x3 kernel: what a pixel of that vector adds to its neighbours.
 
-
-def apply_table(onehot: Float[Tensor, "b k h w"], table: Float[Tensor, "b o k 3 3"]) -> Float[Tensor, "b o h w"]:
-    """Sum of the nine table rows around every pixel; taps outside the picture contribute 0.
-
-    Every sample has its own table, so this is one grouped convolution with a group per sample.
+    Without a copy of the weight, or of its gradient, where it is kept in torch's channels_last format.
     """
-    b, k, h, w = onehot.shape
-    out = F.conv2d(onehot.reshape(1, b * k, h, w), table.flatten(0, 1), padding=1, groups=b)
-    return out.reshape(b, -1, h, w)
+    device = vectors.device.type
+    if torch.is_autocast_enabled(device):  # which does not reach into the backward pass of a function of our own
+        weight = weight.to(torch.get_autocast_dtype(device))
+    return _TapProducts.apply(vectors.to(weight.dtype), weight)
+
+
+class _TapProducts(torch.autograd.Function):
+    """By itself torch would make the weight's gradient in [3, 3, d, o] order and then transpose it, as one of the
+    slowest parts of a training step."""
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(vectors, weight)
+        return torch.bmm(vectors.expand(NUM_TAPS, -1, -1), weight.permute(2, 3, 1, 0).flatten(0, 1))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        vectors, weight = ctx.saved_tensors
+        of_vectors = torch.bmm(grad, weight.permute(2, 3, 0, 1).flatten(0, 1)).sum(0)
+        of_weight = torch.empty_like(weight, memory_format=torch.channels_last)
+        taps = of_weight.permute(2, 3, 0, 1)
+        for tap in range(NUM_TAPS):
+            torch.mm(grad[tap].T, vectors, out=taps[tap // 3, tap % 3])
+        return of_vectors, of_weight
+
+
+def sum_taps(products: Float[Tensor, "9 n o"], patches: Int[Tensor, "m 9"]) -> Float[Tensor, "m o"]:
+    """For every patch the sum of its nine entries' products, each by its own tap."""
+    offsets = torch.arange(NUM_TAPS, device=patches.device, dtype=patches.dtype) * products.shape[1]
+    return F.embedding_bag(patches + offsets, products.flatten(0, 1), mode="sum")
+
+
+def mask_rows(
+    plan: PatchPlan,
+    hidden_weight: Float[Tensor, "e k 3 3"],
+    hidden_bias: Float[Tensor, " e"],
+    weight: Float[Tensor, "o e 3 3"],
+    bias: Float[Tensor, " o"],
+) -> Float[Tensor, "n o"]:
+    """The mask branch, conv3x3(ReLU(conv3x3(one-hot))), for every 5x5 patch of a plan (for every pixel if it is dense).
+
+    Args:
+        plan: of the segmap.
+        hidden_weight, hidden_bias: of the convolution of the one-hot segmap.
+        weight, bias: of the convolution of the hidden layer.
+    """
+    num_regions = hidden_weight.shape[1]
+    # rows for "outside the picture", the labels, and "no region"
+    table = F.pad(hidden_weight.permute(2, 3, 1, 0).flatten(0, 1), (0, 0, 1, 1))
+    hidden = F.relu(sum_taps(table, plan.label_patches.clamp(max=num_regions + 1)) + hidden_bias)
+    if plan.mask_patches is None:
+        b, h, w = plan.pixels.shape
+        maps = F.conv2d(hidden.view(b, h, w, -1).permute(0, 3, 1, 2), weight, bias, padding=1)
+        return maps.permute(0, 2, 3, 1).flatten(0, 2)
+    # the convolution pads the hidden layer with zeros
+    return sum_taps(tap_products(F.pad(hidden, (0, 0, 1, 0)), weight), plan.mask_patches).add_(bias)
+
+
+def style_rows(
+    plan: PatchPlan, mu: Float[Tensor, "v k d"], weight: Float[Tensor, "o d 3 3"], bias: Float[Tensor, " o"]
+) -> Float[Tensor, "s o"]:
+    """The style branch, conv3x3 of the style map, for every 3x3 patch of regions of a plan.
+
+    Args:
+        plan: of the segmap; its variants count from 0 to v - 1.
+        mu: see `region_styles`.
+        weight, bias: of the convolution of the style map.
+    """
+    # row 0 for "outside the picture" and "no region"
+    vectors = F.pad(mu.flatten(0, 1), (0, 0, 1, 0))
+    used = F.pad(region_index(plan, mu.shape[0], mu.shape[1]), (1, 0))
+    return sum_taps(tap_products(vectors.index_select(0, used), weight), plan.region_patches).add_(bias)
+
+
+def region_index(plan: PatchPlan, num_variants: int, num_regions: int) -> Int[Tensor, " r"]:
+    """For every region of a plan 1 + variant * k + label, or 0 where the label means "no region".
+
+    Also 0 where there is no such variant: a region of the numbering that the segmap does not have any more.
+    """
+    variants, labels = plan.regions.unbind(dim=1)
+    exists = (labels < num_regions) & (variants < num_variants)
+    return torch.where(exists, 1 + variants * num_regions + labels, torch.zeros_like(labels))
+
+
+def paired(plan: PatchPlan, mask: Float[Tensor, "n two_c"]) -> Float[Tensor, "q two_c"]:
+    """The mask branch's rows for every pair of patches: no copy where each mask patch has one pair."""
+    return mask if plan.one_pair_each else mask.index_select(0, plan.mask_rows)
+
+
+def blended_rows(
+    plan: PatchPlan, mask: Float[Tensor, "n two_c"], style: Float[Tensor, "s two_c"], logits: Float[Tensor, "2"]
+) -> Float[Tensor, "q two_c"]:
+    """(1 - alpha) mask + alpha style for every pair of patches, alpha = sigmoid(logits) for gamma and for beta."""
+    wide = torch.promote_types(mask.dtype, torch.float32)
+    alpha = torch.sigmoid(logits.to(wide)).repeat_interleave(mask.shape[1] // 2)
+    own, styled = paired(plan, mask), style.index_select(0, plan.region_rows)
+    return torch.lerp(own.to(wide), styled.to(wide), alpha)

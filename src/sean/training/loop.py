@@ -17,6 +17,7 @@ from sean.evaluation.reconstruction import reconstruction_scores
 from sean.files import write_text_atomic
 from sean.losses.perceptual import PerceptualLoss, load_vgg19
 from sean.models.weights import load_model, save_model
+from sean.plan.patch_plan import SegmapPlan
 from sean.training.config import TrainConfig, config_to_json
 from sean.training.data import TrainingData
 from sean.training.ema import averaged_copy, recompute_statistics
@@ -74,8 +75,8 @@ def train(
         perceptual = _perceptual_loss(config, fabric, log)
         stream = _batches(data, config, state.step, fabric)
         while state.step < config.steps:
-            image, segmap = next(stream)
-            log.step(state.step + 1, training_step(state, image, segmap, config, fabric, perceptual))
+            image, segmap, plan = next(stream)
+            log.step(state.step + 1, training_step(state, image, segmap, config, fabric, perceptual, plan))
             is_last = state.step == config.steps
             if state.step % config.sample_every == 0 or is_last:
                 _validate_and_export(state, data, config, run, fabric, log)
@@ -93,7 +94,10 @@ def _take_weights(state: TrainingState, folder: Path, config: TrainConfig) -> No
         network.load_state_dict(model.state_dict())
 
 
-def _batches(data: TrainingData, config: TrainConfig, start: int, fabric: Fabric) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(
+    data: TrainingData, config: TrainConfig, start: int, fabric: Fabric
+) -> Iterator[tuple[Tensor, Tensor, SegmapPlan]]:
+    """Images, segmaps and the plans of these, which the loader's workers make."""
     plan = BatchPlan(
         length=len(data.training),  # type: ignore[arg-type]
         batch_size=config.batch_size,
@@ -101,8 +105,8 @@ def _batches(data: TrainingData, config: TrainConfig, start: int, fabric: Fabric
         rank=fabric.global_rank,
         world_size=fabric.world_size,
     )
-    for batch in batches(data.training, plan, start, num_workers=config.num_workers):
-        yield fabric.to_device(batch["image"]), fabric.to_device(batch["segmap"])
+    for batch in batches(data.training, plan, start, num_workers=config.num_workers, plan_segmaps=True):
+        yield fabric.to_device(batch["image"]), fabric.to_device(batch["segmap"]), fabric.to_device(batch["plan"])
 
 
 def _perceptual_loss(config: TrainConfig, fabric: Fabric, log: TrainingLog) -> PerceptualLoss | None:
@@ -127,7 +131,8 @@ def _validate_and_export(
     """Score, sample and export the averaged weights; neither the state nor its random numbers are touched."""
     model = averaged_copy(state.average)
     with torch.random.fork_rng():
-        recompute_statistics(model, islice(_batches(data, config, state.step, fabric), STATISTICS_BATCHES))
+        some = islice(_batches(data, config, state.step, fabric), STATISTICS_BATCHES)
+        recompute_statistics(model, ((image, segmap) for image, segmap, _ in some))
         scores = reconstruction_scores(model, _validation_batches(data, config, fabric))
     log.record("validation", state.step, scores)
     text = " ".join(f"{name} {value:.3f}" for name, value in scores.items())

@@ -10,6 +10,7 @@ from sean.errors import InputError
 from sean.losses.gan import split_fake_real
 from sean.losses.objective import discriminator_losses, generator_losses
 from sean.losses.perceptual import PerceptualLoss
+from sean.plan.patch_plan import SegmapPlan
 from sean.segmap import onehot
 from sean.training.config import TrainConfig
 from sean.training.ema import update_average
@@ -23,8 +24,11 @@ def training_step(
     config: TrainConfig,
     fabric: Fabric,
     perceptual: PerceptualLoss | None,
+    plan: SegmapPlan | None = None,
 ) -> dict[str, float]:
     """Reconstruct `image` [b, 3, h, w] from its own styles and update all networks and the average, in place.
+
+    `plan`, where it has been made beforehand, is that of the segmaps [b, h, w].
 
     Returns:
         Every weighted loss term by name.
@@ -40,7 +44,7 @@ def training_step(
         for group in optimizer.param_groups:
             group["lr"] = rate * config.rate_factor(state.step)
 
-    fake = state.model(image, segmap, noise=True)
+    fake = state.model(image, segmap, plan=plan, noise=True)
     outputs = _discriminate(state, fake, image, segmap, config)
     terms = generator_losses(config.losses, fake, image, *outputs, perceptual)
     if not terms:

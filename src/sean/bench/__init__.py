@@ -1,0 +1,1 @@
+"""Speed and memory of the fast formulation against the published one and against the convolutions alone."""

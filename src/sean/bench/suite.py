@@ -1,0 +1,108 @@
+"""The whole measurement in one run: everything that is compared is timed by turns, in this process."""
+
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from sean.bench.growth import by_labels, by_size
+from sean.bench.rendering import BOTH, DENSE, encoder_cases, rendering_cases
+from sean.bench.segmaps import default_segmaps, noise_segmap
+from sean.bench.timing import median_seconds, peak_memory
+from sean.bench.training import DENSE as DENSE_STEP
+from sean.bench.training import FAST as FAST_STEP
+from sean.bench.training import one_step, training_cases
+from sean.models.build import SEANModel
+
+Result = dict[str, Any]
+
+_SEGMAPS = 6
+_TRAINING_BATCH = 2
+_TRAINING_ROUNDS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchSettings:
+    """What to measure.
+
+    Attributes:
+        data: paired folder to take label maps from; None draws faces.
+        rounds: of every comparison; the medians are given.
+        training: also training steps and their memory.
+        growth: also other sizes and numbers of labels.
+    """
+
+    data: Path | None = None
+    rounds: int = 5
+    training: bool = True
+    growth: bool = True
+
+
+def phases(model: SEANModel, settings: BenchSettings) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """The parts of the result, each by its name and the function that measures it."""
+    config, rounds = model.config, settings.rounds
+    size = config.image_size
+    model.eval()
+    segmaps = default_segmaps(settings.data, size, _SEGMAPS, config.num_regions)
+    noise = noise_segmap(size, config.num_regions)
+
+    def step_seconds(which: Any, floor: bool) -> dict[str, float]:
+        model.train()
+        seconds = median_seconds(training_cases(model, which, size, floor=floor), min(rounds, _TRAINING_ROUNDS))
+        model.eval()
+        return seconds
+
+    def noise_seconds() -> dict[str, float]:
+        cases = rendering_cases(model, [noise], size)
+        return median_seconds({name: cases[name] for name in (BOTH, DENSE)}, rounds)
+
+    yield (
+        "machine",
+        lambda: {**_machine(), **asdict(config), "rounds": rounds, "segmaps": str(settings.data or "drawn")},
+    )
+    yield "rendering", lambda: median_seconds(rendering_cases(model, segmaps, size), rounds)
+    yield "encoder", lambda: median_seconds(encoder_cases(model, segmaps[0], size), rounds)
+    yield "noise", noise_seconds
+    yield "gmac", lambda: _arithmetic(model, segmaps[0], size)
+    if settings.training:
+        batch = torch.cat(segmaps[:_TRAINING_BATCH])
+        yield "training", lambda: step_seconds(batch, True)
+        yield "noise training", lambda: step_seconds(torch.cat([noise, noise.flip(2)]), False)
+        yield (
+            "memory",
+            lambda: {name: peak_memory(one_step, config, batch.tolist(), name) for name in (FAST_STEP, DENSE_STEP)},
+        )
+    if settings.growth:
+        yield "sizes", lambda: [asdict(point) for point in by_size(model, settings.data, rounds)]
+        yield "labels", lambda: [asdict(point) for point in by_labels(config, rounds)]
+
+
+def _arithmetic(model: SEANModel, segmap: torch.Tensor, size: tuple[int, int]) -> dict[str, float]:
+    """10^9 multiply-adds of the products and convolutions of one picture, as torch counts them."""
+    cases = {**rendering_cases(model, [segmap], size), **encoder_cases(model, segmap, size)}
+    counted = {}
+    for name, run in cases.items():
+        run()  # what can be kept from picture to picture is not counted again
+        with FlopCounterMode(display=False) as counter:
+            run()
+        counted[name] = counter.get_total_flops() / 2e9
+    return counted
+
+
+def _machine() -> dict[str, str | int]:
+    names = [line for line in _cpu_lines() if line.startswith("model name")]
+    return {
+        "processor": names[0].split(":")[1].strip() if names else platform.processor() or platform.machine(),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _cpu_lines() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []

@@ -1,0 +1,1 @@
+"""The trained networks as they run at inference: weights packed once, rows and tables kept between pictures."""

@@ -1,0 +1,59 @@
+"""The style encoder at inference: channels_last, normalized and activated in place."""
+
+import copy
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from sean.models.layers import LEAKY_SLOPE
+from sean.models.style_encoder import StyleEncoder
+from sean.ops.normalization import batch_statistics, scale_shift_activate
+
+
+class Encoder:
+    """A style encoder packed for inference.
+
+    Args:
+        encoder: whose weights are taken as they are now.
+    """
+
+    def __init__(self, encoder: StyleEncoder) -> None:
+        packed = copy.deepcopy(encoder).requires_grad_(False)
+        packed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        layers = list(packed.features)
+        for index, layer in enumerate(layers):
+            if isinstance(layer, nn.InstanceNorm2d):
+                # each is followed by its LeakyReLU
+                layers[index : index + 2] = [_NormalizeActivate(layer.eps)]
+            elif isinstance(layer, nn.Tanh):
+                layers[index] = _TanhInPlace()
+        packed.features = nn.Sequential(*layers)
+        self._encoder = packed
+
+    @torch.inference_mode()
+    def __call__(
+        self, image: Float[Tensor, "b 3 h w"], segmap: Int[Tensor, "b h w"]
+    ) -> tuple[Float[Tensor, "b k d"], Bool[Tensor, "b k"]]:
+        """Style codes [b, k, d] and which regions are present; the same as `StyleEncoder.forward`, which see."""
+        return self._encoder(image.contiguous(memory_format=torch.channels_last), segmap)
+
+
+class _NormalizeActivate(nn.Module):
+    """Instance norm and LeakyReLU, in place."""
+
+    def __init__(self, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, _, h, w = x.shape
+        mean, variance = (torch.stack(each) for each in zip(*map(batch_statistics, x.split(1)), strict=True))
+        scale = torch.rsqrt(variance + self.eps)
+        samples = torch.arange(b, device=x.device).view(b, 1, 1).expand(b, h, w)
+        return scale_shift_activate(x, torch.cat([scale, -mean * scale], dim=1), samples, LEAKY_SLOPE, out=x)
+
+
+class _TanhInPlace(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.tanh_()

@@ -1,0 +1,138 @@
+"""Weights in the form in which inference uses them: normalized, folded, in the memory order of the products."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from sean.models.sean import SEANNorm, StyleModulation
+from sean.ops.modulation import mask_rows, paired, region_index, region_styles, sum_taps, tap_products
+from sean.ops.normalization import scale_shift_project
+from sean.plan.patch_plan import NUM_TAPS, PatchPlan
+
+# Below this many pixels a wide convolution spends most of its time on reordering its weight, a matrix product none.
+_FEW_PIXELS = 256
+
+
+class PackedConv:
+    """A 3x3 convolution of stride 1 with its spectral norm divided out.
+
+    Args:
+        conv: its weight is shared where it is in the right form already, so it must not change from here on.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        self._weight = conv.weight.detach().contiguous(memory_format=torch.channels_last)
+        self._bias = None if conv.bias is None else conv.bias.detach()
+        self._padding = conv.kernel_size[0] // 2
+
+    def __call__(self, x: Float[Tensor, "b cin h w"]) -> Float[Tensor, "b cout h w"]:
+        """The convolution of a channels_last activation, channels_last."""
+        b, _, h, w = x.shape
+        if h * w > _FEW_PIXELS:
+            return F.conv2d(x, self._weight, self._bias, padding=self._padding)
+        patches = F.pad(x, [self._padding] * 4).unfold(2, self._weight.shape[2], 1).unfold(3, self._weight.shape[3], 1)
+        rows = patches.permute(0, 2, 3, 4, 5, 1).reshape(b * h * w, -1)
+        out = F.linear(rows, self._weight.permute(0, 2, 3, 1).flatten(1), self._bias)
+        return out.view(b, h, w, -1).permute(0, 3, 1, 2)
+
+
+class PackedProjection:
+    """A 1x1 convolution without bias, of an activation that a norm scales and shifts before.
+
+    Args:
+        conv: it must not change from here on.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        self._weight = conv.weight.detach().flatten(1).contiguous()
+
+    def after(self, x: Tensor, rows: Float[Tensor, "q two_c"], pixels: Int[Tensor, "b h w"]) -> Tensor:
+        """conv(x * scale + shift); see `scale_shift_project`."""
+        return scale_shift_project(x, rows, pixels, self._weight)
+
+
+class StyleTable:
+    """W[tap] @ mu_j of one norm and one set of style codes, for the regions asked for so far.
+
+    Attributes:
+        products: [9, 1 + v * k, 2c]; row 0 is the zero of "outside the picture" and "no region".
+        known: [1 + v * k], which rows are there.
+    """
+
+    def __init__(self, num_rows: int, like: Tensor) -> None:
+        self.products = like.new_zeros(NUM_TAPS, num_rows, like.shape[0])
+        self.known: Bool[Tensor, " rows"] = torch.zeros(num_rows, dtype=torch.bool)
+        self.known[0] = True
+
+
+class PackedNorm:
+    """A SEAN norm in evaluation mode, with the batch norm's statistics and the blending folded into its kernels.
+
+    Its rows are scale and shift: x * scale + shift is the whole norm.
+
+    Args:
+        norm: in evaluation mode; it must not change from here on.
+    """
+
+    def __init__(self, norm: SEANNorm) -> None:
+        mean, variance = norm.norm.running_mean, norm.norm.running_var
+        assert mean is not None and variance is not None, "the batch norm keeps running statistics"
+        rstd = torch.rsqrt(variance + norm.norm.eps)
+        alpha = torch.sigmoid(norm.blend.detach()) if norm.style is not None else mean.new_zeros(2)
+
+        def fold(gamma_beta: Tensor, weights: Tensor) -> Tensor:
+            """(gamma, beta) stacked in the first axis -> their part of (scale, shift)."""
+            gamma, beta = gamma_beta.detach().chunk(2)
+            each = (-1, *[1] * (gamma.dim() - 1))
+            scale = gamma * (rstd * weights[0]).view(each)
+            return torch.cat([scale, beta * weights[1] - scale * mean.view(each)])
+
+        hidden_weight, hidden_bias, weight, bias = norm.mask.weights
+        self.hidden_weight, self.hidden_bias = hidden_weight.detach(), hidden_bias.detach()
+        self.weight = _tap_major(fold(weight, 1 - alpha))
+        self.bias = fold(bias, 1 - alpha) + torch.cat([rstd, -mean * rstd])
+        self.style: StyleModulation | None = norm.style
+        if norm.style is not None:
+            self.style_weight = _tap_major(fold(norm.style.weight, alpha))
+            self.bias = self.bias + fold(norm.style.bias, alpha)
+        self.noise_scale = norm.noise_scale.detach() if norm.noise_scale.any() else None
+
+    def mask_part(self, plan: PatchPlan) -> Float[Tensor, "q two_c"]:
+        """What every row of a plan owes to the segmap, and the constants."""
+        rows = mask_rows(plan, self.hidden_weight, self.hidden_bias, self.weight, self.bias)
+        return paired(plan, rows)
+
+    def style_part(self, plan: PatchPlan, table: StyleTable, codes: Float[Tensor, "v k d"]) -> Tensor:
+        """What every row [q, 2c] owes to the styles; adds to the table what it lacks."""
+        index = region_index(plan, codes.shape[0], codes.shape[1])
+        self._fill(table, index, codes)
+        patches = F.pad(index, (1, 0)).index_select(0, plan.region_patches.flatten()).view(-1, NUM_TAPS)
+        return sum_taps(table.products, patches).index_select(0, plan.region_rows)
+
+    def new_table(self, codes: Float[Tensor, "v k d"]) -> StyleTable:
+        """An empty table for these codes."""
+        return StyleTable(1 + codes.shape[0] * codes.shape[1], self.style_weight)
+
+    def _fill(self, table: StyleTable, index: Int[Tensor, " r"], codes: Tensor) -> None:
+        missing = index.cpu().unique()
+        missing = missing[~table.known[missing]]
+        if not len(missing):
+            return
+        assert self.style is not None, "this norm has no style branch"
+        chosen = missing.long().to(codes.device)
+        labels = (chosen - 1) % codes.shape[1]
+        vectors = codes.flatten(0, 1).index_select(0, chosen - 1)
+        weight, bias = self.style.region_weight.detach(), self.style.region_bias.detach()
+        if 2 * len(labels) > codes.shape[1] and codes.shape[0] == 1:
+            mu = region_styles(codes, weight, bias)[0].index_select(0, labels)
+        else:  # of 150 labels most segmaps have a dozen
+            weight, bias = weight.index_select(0, labels), bias.index_select(0, labels)
+            mu = region_styles(vectors.unsqueeze(0), weight, bias)[0]
+        table.products.index_copy_(1, chosen, tap_products(mu, self.style_weight))
+        table.known[missing] = True
+
+
+def _tap_major(weight: Float[Tensor, "o d 3 3"]) -> Float[Tensor, "o d 3 3"]:
+    """The same kernel, in memory ordered as [3, 3, d, o]."""
+    return weight.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)

@@ -1,0 +1,169 @@
+"""The generator at inference, which computes again only what has changed since the pictures before.
+
+A picture needs, per SEAN norm, the rows of its plan: a mask part, which depends on the segmap, and a style part, which
+depends on the table of the style codes as well. All are kept for the last few segmaps and styles. After a change of
+style only tables and sums are made anew; after a brush stroke, only the rows of patches that nobody has seen yet; the
+same picture again costs its convolutions and one pass over the pixels per norm.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from sean.inference.packing import PackedConv, PackedNorm, PackedProjection, StyleTable
+from sean.models.generator import BLOCKS, Generator, check_size, per_block_codes
+from sean.models.layers import LEAKY_SLOPE
+from sean.models.sean import SEANResBlk
+from sean.ops.normalization import scale_shift_activate
+from sean.plan.patch_plan import PatchPlan, SegmapPlan
+
+
+class Renderer:
+    """A generator packed for inference.
+
+    Args:
+        generator: in evaluation mode. Weights that need no repacking are shared with it, so it must not change from
+            here on.
+        num_kept: for how many segmaps, and pairs of segmap and style, the rows are kept.
+    """
+
+    def __init__(self, generator: Generator, num_kept: int = 4) -> None:
+        self._coarse_onehot = generator.coarse_onehot
+        self._stem = PackedConv(generator.stem)
+        self._blocks = [_PackedBlock(block) for block in generator.blocks if isinstance(block, SEANResBlk)]
+        self._to_rgb = PackedConv(generator.to_rgb)
+        num_norms = sum(len(block.norms) for block in self._blocks)
+        self._num_kept = num_kept
+        self._styles: list[_Style] = []
+        self._mask_parts: _Recent = _Recent(num_kept * num_norms)
+        self._rows: _Recent = _Recent(num_kept * num_norms)
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        plan: SegmapPlan,
+        style_codes: Float[Tensor, "v k d"] | Sequence[Tensor],
+        *,
+        noise: bool = False,
+        rng: torch.Generator | None = None,
+    ) -> Float[Tensor, "b 3 h w"]:
+        """Render pictures in [-1, 1]; the same as `Generator.forward`, which see."""
+        check_size(plan.segmap)
+        codes = per_block_codes(style_codes, plan)
+        style = self._style(codes)
+        levels = iter(plan.levels)
+        level = next(levels)
+        x = self._stem(self._coarse_onehot(plan.segmap).to(codes[0].dtype))
+        x = x.contiguous(memory_format=torch.channels_last)
+        for index, (block, (_, _, double)) in enumerate(zip(self._blocks, BLOCKS, strict=True)):
+            x = block(x, level, [self._norm_rows(norm, level, style, index) for norm in block.norms], noise, rng)
+            if double:  # by the next block
+                level = next(levels)
+        return self._to_rgb(F.leaky_relu_(x, LEAKY_SLOPE)).tanh_()
+
+    def _style(self, codes: list[Tensor]) -> "_Style":
+        """The kept tables of these codes, by content."""
+        for style in self._styles:
+            if style.has(codes):
+                self._styles.remove(style)
+                break
+        else:
+            style = _Style(codes)
+        self._styles = [style, *self._styles][: self._num_kept]
+        return style
+
+    def _norm_rows(self, norm: PackedNorm, plan: PatchPlan, style: "_Style", block: int) -> Tensor:
+        """Scale and shift [q, 2c] of a norm, as far as possible from what is kept."""
+        mask_key = (norm, plan.numbering)
+        if norm.style is None:
+            return self._mask_parts.grown(mask_key, plan, norm.mask_part)
+        codes, table = style.codes[block], style.table(norm, block)
+
+        def both_parts(part: PatchPlan) -> Tensor:
+            mask = self._mask_parts.grown(mask_key, plan, norm.mask_part)
+            # a tail is the last rows of the plan
+            return norm.style_part(part, table, codes).add_(mask[plan.num_rows - part.num_rows : plan.num_rows])
+
+        return self._rows.grown((norm, plan.numbering, style), plan, both_parts)
+
+
+class _PackedBlock:
+    """A SEAN ResBlk. `norms` begins with that of the shortcut, where there is one: so the noise is drawn."""
+
+    def __init__(self, block: SEANResBlk) -> None:
+        self.norms = [PackedNorm(block.norm_0), PackedNorm(block.norm_1)]
+        self.conv_0, self.conv_1 = PackedConv(block.conv_0), PackedConv(block.conv_1)
+        self.conv_shortcut: PackedProjection | None = None
+        if block.norm_shortcut is not None:
+            self.norms.insert(0, PackedNorm(block.norm_shortcut))
+            self.conv_shortcut = PackedProjection(block.conv_shortcut)
+
+    def __call__(
+        self, x: Tensor, plan: PatchPlan, rows: Sequence[Tensor], noise: bool, rng: torch.Generator | None
+    ) -> Tensor:
+        """The block's output for an activation of the plan's size, or of half of it, to be doubled first."""
+        b, h, w = plan.pixels.shape
+        size, first = (h, w), len(self.norms) - 2
+        if noise:
+            x = _doubled_to(size, x)
+
+        def noisy(x: Tensor, index: int) -> Tensor:
+            if not noise:
+                return x
+            map_ = torch.randn(b, 1, h, w, generator=rng, device=x.device, dtype=x.dtype)
+            noise_scale = self.norms[index].noise_scale
+            return x if noise_scale is None else torch.addcmul(x, map_, noise_scale[:, None, None])
+
+        if self.conv_shortcut is None:
+            x = shortcut = _doubled_to(size, x)
+        else:
+            shortcut = self.conv_shortcut.after(noisy(x, 0), rows[0], plan.pixels)
+        x = scale_shift_activate(noisy(x, first), rows[first], plan.pixels, LEAKY_SLOPE)
+        x = noisy(self.conv_0(x), first + 1)
+        x = scale_shift_activate(x, rows[first + 1], plan.pixels, LEAKY_SLOPE, out=x)
+        return self.conv_1(x).add_(shortcut)
+
+
+def _doubled_to(size: tuple[int, int], x: Tensor) -> Tensor:
+    return x if x.shape[2:] == size else F.interpolate(x, size=size, mode="nearest")
+
+
+class _Style:
+    """One set of per-block style codes and the tables of all norms for it."""
+
+    def __init__(self, codes: list[Tensor]) -> None:
+        self.codes = [code.clone() for code in codes]
+        self._tables: dict[PackedNorm, StyleTable] = {}
+
+    def has(self, codes: list[Tensor]) -> bool:
+        """Whether it is these codes that the tables are of."""
+        return all(torch.equal(own, other) for own, other in zip(self.codes, codes, strict=True))
+
+    def table(self, norm: PackedNorm, block: int) -> StyleTable:
+        if norm not in self._tables:
+            self._tables[norm] = norm.new_table(self.codes[block])
+        return self._tables[norm]
+
+
+class _Recent:
+    """The most recently used rows, as far as they have been made."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._entries: OrderedDict[Hashable, Tensor] = OrderedDict()
+
+    def grown(self, key: Hashable, plan: PatchPlan, make: Callable[[PatchPlan], Tensor]) -> Tensor:
+        """All rows of a plan: the kept ones, and those that are missing, made from the tail of the plan."""
+        rows = self._entries.pop(key, None)
+        if rows is None:
+            rows = make(plan)
+        elif len(rows) < plan.num_rows:
+            rows = torch.cat([rows, make(plan.tail(len(rows)))])
+        self._entries[key] = rows
+        if len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)
+        return rows

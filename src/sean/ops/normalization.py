@@ -1,0 +1,254 @@
+"""Normalize, modulate and activate in one pass over the pixels, with gamma and beta gathered from rows.
+
+All tensors are walked through in pieces that stay in a core's cache, in channels_last order, where a pixel's channels
+lie together as those of a row do. Nothing of the picture's size is kept for the backward pass but the activation
+before and after, which the convolutions around need anyway.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+# Numbers of a piece: with its gathered rows about 2 MB, what a core's cache holds.
+_PIECE = 2**17
+
+
+def batch_statistics(
+    x: Float[Tensor, "b c h w"],
+    noise: Float[Tensor, "b 1 h w"] | None = None,
+    noise_scale: Float[Tensor, " c"] | None = None,
+) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
+    """Mean and biased variance of every channel of x + noise * noise_scale.
+
+    Their gradients are taken care of by `normalize_modulate`; these results have none.
+    """
+    with torch.no_grad():
+        return _Inputs.of(x.contiguous(memory_format=torch.channels_last), noise, noise_scale).statistics()
+
+
+def normalize_modulate(
+    x: Float[Tensor, "b c h w"],
+    rows: Float[Tensor, "q two_c"],
+    pixels: Int[Tensor, "b h w"],
+    mean: Float[Tensor, " c"],
+    variance: Float[Tensor, " c"],
+    *,
+    statistics_of_x: bool,
+    noise: Float[Tensor, "b 1 h w"] | None = None,
+    noise_scale: Float[Tensor, " c"] | None = None,
+    eps: float = 1e-5,
+    slope: float = 1.0,
+) -> Float[Tensor, "b c h w"]:
+    """LeakyReLU(x_hat * (1 + gamma) + beta), x_hat = (x + noise * noise_scale) normalized (paper, eq. 2).
+
+    Differentiable with respect to x, rows and noise_scale. 16-bit activations are computed on in float32.
+
+    Args:
+        x: activation.
+        rows: gamma and beta side by side.
+        pixels: the row of every pixel.
+        mean, variance: to normalize by.
+        statistics_of_x: they are those of x with its noise, and gradients flow through them; else constants.
+        noise: one value per pixel, shared by the channels.
+        noise_scale: of every channel; needed with noise.
+        eps: added to the variance.
+        slope: of the LeakyReLU below 0, positive; 1 is no activation.
+    """
+    scale = None if noise is None else noise_scale
+    return _NormalizeModulate.apply(x, _wide(rows), pixels, mean, variance, statistics_of_x, noise, scale, eps, slope)
+
+
+def folded_rows(
+    rows: Float[Tensor, "q two_c"], mean: Float[Tensor, " c"], variance: Float[Tensor, " c"], eps: float
+) -> Float[Tensor, "q two_c"]:
+    """Rows that take the normalization with them: x_hat * (1 + gamma) + beta = x * scale + shift."""
+    gamma, beta = rows.chunk(2, dim=1)
+    scale = (1 + gamma) * torch.rsqrt(variance + eps)
+    return torch.cat([scale, torch.addcmul(beta, mean, scale, value=-1)], dim=1)
+
+
+def scale_shift_activate(
+    x: Float[Tensor, "b c h w"],
+    folded: Float[Tensor, "q two_c"],
+    pixels: Int[Tensor, "b h2 w2"],
+    slope: float = 1.0,
+    out: Tensor | None = None,
+) -> Float[Tensor, "b c h2 w2"]:
+    """LeakyReLU(x * scale + shift) with the rows of `folded_rows` gathered per pixel. Not differentiable.
+
+    Args:
+        x: activation, channels_last; of the size of `pixels`, or of half of it, to be doubled (nearest).
+        folded: scale and shift side by side.
+        pixels: the row of every pixel.
+        slope: of the LeakyReLU; 1 is no activation.
+        out: where the result goes, channels_last; may be x itself. None makes a new tensor.
+    """
+    if out is None:
+        b, h, w = pixels.shape
+        out = torch.empty(b, x.shape[1], h, w, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    for _, values in _scaled_pieces(x, folded, pixels, _pixels_first(out)):
+        if slope != 1:
+            F.leaky_relu_(values, slope)
+    return out
+
+
+def scale_shift_project(
+    x: Float[Tensor, "b c h w"],
+    folded: Float[Tensor, "q two_c"],
+    pixels: Int[Tensor, "b h2 w2"],
+    weight: Float[Tensor, "o c"],
+) -> Float[Tensor, "b o h2 w2"]:
+    """A 1x1 convolution of x * scale + shift, which itself never exists at full size. Not differentiable.
+
+    Args:
+        x, folded, pixels: see `scale_shift_activate`.
+        weight: of the convolution.
+    """
+    out = x.new_empty(pixels.numel(), weight.shape[0])
+    for piece, values in _scaled_pieces(x, folded, pixels):
+        torch.mm(values, weight.T, out=out[piece])
+    return out.view(*pixels.shape, -1).permute(0, 3, 1, 2)
+
+
+def _scaled_pieces(
+    x: Tensor, folded: Tensor, pixels: Tensor, flat_out: Tensor | None = None
+) -> Iterator[tuple[slice, Tensor]]:
+    """Pieces of x * scale + shift, [p, c] each, written to `flat_out` where it is given."""
+    flat, ids, c = _pixels_first(x), pixels.flatten(), x.shape[1]
+    source = None if x.shape[2:] == pixels.shape[1:] else _doubled(x)
+    for piece in _pieces(flat, len(ids)):
+        row = folded.index_select(0, ids[piece])
+        values = flat[piece] if source is None else flat.index_select(0, source[piece])
+        target = row[:, :c] if flat_out is None else flat_out[piece]
+        yield piece, torch.addcmul(row[:, c:], values, row[:, :c], out=target)
+
+
+def _doubled(x: Tensor) -> Tensor:
+    """For every pixel of x doubled by nearest the pixel [p] of x that it takes."""
+    b, _, h, w = x.shape
+    own = torch.arange(b * h * w, device=x.device).view(b, h, w)
+    return own.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2).flatten()
+
+
+class _NormalizeModulate(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        rows: Tensor,
+        pixels: Tensor,
+        mean: Tensor,
+        variance: Tensor,
+        statistics_of_x: bool,
+        noise: Tensor | None,
+        noise_scale: Tensor | None,
+        eps: float,
+        slope: float,
+    ) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        inputs, ids, c = _Inputs.of(x, noise, noise_scale), pixels.flatten(), x.shape[1]
+        scale_shift = torch.cat([(1 + rows[:, :c]) * torch.rsqrt(variance + eps), rows[:, c:]], dim=1)
+        out = torch.empty_like(x)
+        flat_out = _pixels_first(out)
+        for piece in _pieces(flat_out):
+            row = scale_shift.index_select(0, ids[piece])
+            result = torch.addcmul(row[:, c:], inputs.centred(piece, mean), row[:, :c])
+            flat_out[piece] = F.leaky_relu_(result, slope) if slope != 1 else result
+        ctx.save_for_backward(x, out, rows, pixels, mean, variance, noise, noise_scale)
+        ctx.statistics_of_x, ctx.eps, ctx.slope = statistics_of_x, eps, slope
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, out, rows, pixels, mean, variance, noise, noise_scale = ctx.saved_tensors
+        inputs, ids, c = _Inputs.of(x, noise, noise_scale), pixels.flatten(), x.shape[1]
+        flat_grad = _pixels_first(grad.contiguous(memory_format=torch.channels_last))
+        rstd = torch.rsqrt(variance + ctx.eps)
+        scale = (1 + rows[:, :c]) * rstd
+        grad_x, grad_rows = torch.empty_like(x), torch.zeros_like(rows)
+        flat_out, flat_grad_x = _pixels_first(out), _pixels_first(grad_x)
+        for piece in _pieces(flat_out):
+            g = _wide(flat_grad[piece])
+            if ctx.slope != 1:
+                g = torch.ops.aten.leaky_relu_backward(g, _wide(flat_out[piece]), ctx.slope, True)
+            flat_grad_x[piece] = g * scale.index_select(0, ids[piece])
+            grad_rows.index_add_(0, ids[piece], torch.cat([g * inputs.centred(piece, mean), g], dim=1))
+        grad_scale, grad_beta = grad_rows[:, :c], grad_rows[:, c:]
+        if ctx.statistics_of_x:
+            # the paths through mean and variance, the same for all pixels of a channel
+            count = flat_out.shape[0]
+            offset = -(grad_beta * scale).sum(0) / count
+            slant = -(rstd**3) * (grad_scale * (1 + rows[:, :c])).sum(0) / count
+            for piece in _pieces(flat_out):
+                flat_grad_x[piece] += torch.addcmul(offset, inputs.centred(piece, mean), slant)
+        grad_noise_scale = None
+        if noise is not None:
+            grad_noise_scale = (_wide(noise.flatten()) @ _wide(flat_grad_x)).to(noise_scale.dtype)
+        grad_rows = torch.cat([grad_scale * rstd, grad_beta], dim=1)
+        return grad_x, grad_rows, None, None, None, None, None, grad_noise_scale, None, None
+
+
+class _Inputs(NamedTuple):
+    """An activation as [p, c], and perhaps the noise [p] to add to it, scaled per channel."""
+
+    flat: Tensor
+    noise: Tensor | None
+    noise_scale: Tensor | None
+
+    @classmethod
+    def of(cls, x: Tensor, noise: Tensor | None, noise_scale: Tensor | None) -> "_Inputs":
+        return cls(_pixels_first(x), None if noise is None else noise.flatten(), noise_scale)
+
+    def piece(self, piece: slice) -> Tensor:
+        """Some pixels of x + noise * noise_scale."""
+        x = _wide(self.flat[piece])
+        if self.noise is None or self.noise_scale is None:
+            return x
+        return torch.addcmul(x, self.noise[piece].unsqueeze(1).to(x.dtype), self.noise_scale.to(x.dtype))
+
+    def centred(self, piece: slice, mean: Tensor) -> Tensor:
+        return self.piece(piece) - mean
+
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and biased variance of every channel, in two passes: the one-pass formula loses digits, and so do sums
+        over all pieces in float32."""
+        count, c = self.flat.shape
+        like = _wide(self.flat[:1])
+        total = torch.zeros(c, dtype=torch.float64, device=like.device)
+        for piece in _pieces(self.flat):
+            total += self.piece(piece).sum(0)
+        mean = (total / count).to(like.dtype)
+        total.zero_()
+        for piece in _pieces(self.flat):
+            total += self.centred(piece, mean).square_().sum(0)
+        return mean, (total / count).to(like.dtype)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """16-bit numbers as float32."""
+    return x.float() if x.element_size() < 4 else x
+
+
+def _pixels_first(x: Tensor) -> Tensor:
+    """[b, c, h, w] in channels_last format as [b * h * w, c], without a copy."""
+    return x.permute(0, 2, 3, 1).flatten(0, 2)
+
+
+def _pieces(flat: Tensor, count: int | None = None) -> Iterator[slice]:
+    """Slices of the pixels of [p, c] that fit a core's cache; everything at once where there is no such thing.
+
+    `count` is the number of pixels where it is not p.
+    """
+    count, c = flat.shape[0] if count is None else count, flat.shape[1]
+    if flat.device.type != "cpu" or torch.compiler.is_compiling():
+        yield slice(0, count)
+        return
+    step = max(1, _PIECE // c)
+    for start in range(0, count, step):
+        yield slice(start, start + step)

@@ -1,0 +1,1 @@
+"""Patch plans: which distinct label patches a segmap has and which pixel has which, in integers only."""

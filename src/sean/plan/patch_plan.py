@@ -1,0 +1,130 @@
+"""What SEAN's modulation depends on, counted once per segmap: distinct label patches, and the patch of every pixel.
+
+The mask branch of a SEAN norm sees a 5x5 patch of labels around a pixel (its hidden layer a 3x3 patch), the style
+branch a 3x3 patch of regions. Real segmaps have few distinct patches: about 3 000 of 5x5 among the 65 536 pixels of
+a face at 256 x 256. A plan numbers them; the operators of `sean.ops` then evaluate every distinct patch once and
+gather. It holds integers only and no weights, so one plan serves all blocks, styles and models.
+
+A region is a label together with a variant, the number of the style-code matrix that it takes its code from: the
+sample of a batch, or, where instances have styles of their own, an instance.
+"""
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+SCALES = (32, 16, 8, 4, 2, 1)
+"""The generator works at these fractions of the picture's size, from coarse to fine."""
+
+NUM_TAPS = 9
+
+
+class Numbering:
+    """Identity of a sequence of numbers: the numbers of plans that share one mean the same patches."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PatchPlan:
+    """The patches of a batch of segmaps at one resolution. In all entries 0 stands for "outside the picture".
+
+    Taps are in row-major order, the fifth is the pixel itself. A label >= the model's number of regions means "no
+    region".
+
+    Attributes:
+        label_patches: [m, 9], 3x3 patches of 1 + label; distinct over the whole batch, or, where the plan is dense,
+            one per pixel in raster order.
+        mask_patches: [n, 9], distinct 5x5 patches as 3x3 of 1 + row of `label_patches`; None where the plan is dense:
+            the segmap has so many distinct patches that the convolution over all pixels is cheaper.
+        regions: [r, 2], (variant, label) of every region, perhaps also of regions that were there before a change.
+        region_patches: [s, 9], distinct 3x3 patches of 1 + row of `regions`.
+        mask_rows: [q], for every distinct pair of patches its row of `mask_patches` (of `label_patches` where dense).
+        region_rows: [q], and its row of `region_patches`.
+        one_pair_each: whether `mask_rows` just counts from 0, as it does where a label has one region.
+        pixels: [b, h, w], the pair of every pixel.
+        numbering: plans with the same numbering share numbers: the shorter tables are the beginning of the longer.
+    """
+
+    label_patches: Int[Tensor, "m 9"]
+    mask_patches: Int[Tensor, "n 9"] | None
+    regions: Int[Tensor, "r 2"]
+    region_patches: Int[Tensor, "s 9"]
+    mask_rows: Int[Tensor, " q"]
+    region_rows: Int[Tensor, " q"]
+    one_pair_each: bool
+    pixels: Int[Tensor, "b h w"]
+    numbering: Numbering
+
+    @property
+    def num_rows(self) -> int:
+        """Distinct pairs of mask patch and region patch: the rows that the operators make."""
+        return self.mask_rows.shape[0]
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the mask branch is to be convolved over all pixels."""
+        return self.mask_patches is None
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "PatchPlan":
+        """The plan on another device."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+        moved = {name: tensor.to(device, non_blocking=non_blocking) for name, tensor in tensors.items()}
+        return replace(self, **moved)  # type: ignore[arg-type]
+
+    def tail(self, start: int) -> "PatchPlan":
+        """The plan of the rows from `start` on alone, with the patches that these need and no others.
+
+        Its `pixels` are the rows themselves, [1, 1, q - start]. Not for dense plans, whose rows hang together.
+        """
+        assert self.mask_patches is not None, "a dense plan has no tail"
+        mask_rows, mask_patches = _only(self.mask_rows[start:], self.mask_patches)
+        patches, mask_patches = _only_patches(mask_patches, self.label_patches)
+        region_rows, region_patches = _only(self.region_rows[start:], self.region_patches)
+        return PatchPlan(
+            label_patches=patches,
+            mask_patches=mask_patches,
+            regions=self.regions,
+            region_patches=region_patches,
+            mask_rows=mask_rows,
+            region_rows=region_rows,
+            one_pair_each=self.one_pair_each,
+            pixels=torch.arange(len(mask_rows), dtype=self.pixels.dtype, device=self.pixels.device).view(1, 1, -1),
+            numbering=Numbering(),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SegmapPlan:
+    """The plans of a batch of segmaps for all resolutions of the generator.
+
+    Attributes:
+        segmap: [b, h, w] label ids that the plan is of.
+        levels: one plan for each of `SCALES`, from coarse to fine.
+        num_variants: how many style-code matrices the segmap's variants refer to.
+    """
+
+    segmap: Int[Tensor, "b h w"]
+    levels: tuple[PatchPlan, ...]
+    num_variants: int
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "SegmapPlan":
+        """The plan on another device."""
+        return SegmapPlan(
+            segmap=self.segmap.to(device, non_blocking=non_blocking),
+            levels=tuple(level.to(device, non_blocking=non_blocking) for level in self.levels),
+            num_variants=self.num_variants,
+        )
+
+
+def _only(rows: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    """The rows of `table` that `rows` refers to, and `rows` renumbered for them."""
+    used, renumbered = torch.unique(rows, return_inverse=True)
+    return renumbered.to(rows.dtype), table.index_select(0, used)
+
+
+def _only_patches(patches: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+    """The same for entries that are 1 + row, with 0 for outside; the table comes first."""
+    used, renumbered = torch.unique(torch.cat([patches.new_zeros(1), patches.flatten()]), return_inverse=True)
+    return table.index_select(0, used[1:] - 1), renumbered[1:].view_as(patches).to(patches.dtype)
