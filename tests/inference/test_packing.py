@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from sean.inference.packing import PackedConv, PackedNorm
 from sean.models.layers import spectral_conv
 from sean.models.sean import SEANNorm
-from sean.ops.normalization import folded_rows
 from sean.plan.patch_plan import PatchPlan
 from sean.plan.planner import plan_segmap
 
 from ..models.reference import randomize
+from ..ops.reference import folded_rows
 from .conftest import STYLE_DIM, Made, make_codes
 
 CONVOLUTIONS: dict[str, Callable[[], nn.Conv2d]] = {

@@ -106,3 +106,10 @@ def _gradients(output: Tensor, inputs: Sequence[Tensor], upstream: Tensor) -> li
         return [torch.zeros_like(x) for x in inputs]
     gradients = torch.autograd.grad(output, inputs, upstream, allow_unused=True)
     return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, gradients, strict=True)]
+
+
+def folded_rows(rows: Tensor, mean: Tensor, variance: Tensor, eps: float) -> Tensor:
+    """Gamma and beta [q, 2c] as the scale and shift that take the normalization with them."""
+    gamma, beta = rows.chunk(2, dim=1)
+    scale = (1 + gamma) * torch.rsqrt(variance + eps)
+    return torch.cat([scale, beta - mean * scale], dim=1)

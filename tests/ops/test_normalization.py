@@ -14,13 +14,12 @@ from torch.autograd import gradcheck
 from sean.ops import dense, normalization
 from sean.ops.normalization import (
     batch_statistics,
-    folded_rows,
     normalize_modulate,
     scale_shift_activate,
     scale_shift_project,
 )
 
-from .reference import assert_same_with_gradients, randn
+from .reference import assert_same_with_gradients, folded_rows, randn
 
 EPS = 1e-5
 CHANNELS = 3

@@ -63,15 +63,6 @@ def normalize_modulate(
     return _NormalizeModulate.apply(x, _wide(rows), pixels, mean, variance, statistics_of_x, noise, scale, eps, slope)
 
 
-def folded_rows(
-    rows: Float[Tensor, "q two_c"], mean: Float[Tensor, " c"], variance: Float[Tensor, " c"], eps: float
-) -> Float[Tensor, "q two_c"]:
-    """Rows that take the normalization with them: x_hat * (1 + gamma) + beta = x * scale + shift."""
-    gamma, beta = rows.chunk(2, dim=1)
-    scale = (1 + gamma) * torch.rsqrt(variance + eps)
-    return torch.cat([scale, torch.addcmul(beta, mean, scale, value=-1)], dim=1)
-
-
 def scale_shift_activate(
     x: Float[Tensor, "b c h w"],
     folded: Float[Tensor, "q two_c"],
@@ -79,7 +70,9 @@ def scale_shift_activate(
     slope: float = 1.0,
     out: Tensor | None = None,
 ) -> Float[Tensor, "b c h2 w2"]:
-    """LeakyReLU(x * scale + shift) with the rows of `folded_rows` gathered per pixel. Not differentiable.
+    """LeakyReLU(x * scale + shift) with the row of every pixel: a whole norm at inference.
+
+    Not differentiable.
 
     Args:
         x: activation, channels_last; of the size of `pixels`, or of half of it, to be doubled (nearest).
