@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from sean.data.loader import BatchPlan, batches
 from sean.errors import InputError
+from sean.plan.planner import plan_segmap
 
 
 class Echo(Dataset[dict[str, Any]]):
@@ -27,6 +28,25 @@ class Echo(Dataset[dict[str, Any]]):
 
 def first_keys(plan: BatchPlan, steps: int, start: int = 0, num_workers: int = 0) -> list[Any]:
     return [batch["key"].tolist() for batch in islice(batches(Echo(), plan, start, num_workers=num_workers), steps)]
+
+
+class Maps(Dataset[dict[str, Any]]):
+    """A segmap of four stripes, moved by the index."""
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
+        return {"segmap": (torch.arange(32).add(key[1]) // 8 % 4).expand(32, 32)}
+
+
+@pytest.mark.parametrize("num_workers", [0, pytest.param(1, marks=pytest.mark.integration)])
+def test_plans_are_made_of_whole_batches(num_workers: int) -> None:
+    plan = BatchPlan(length=5, batch_size=2)
+    for batch in islice(batches(Maps(), plan, num_workers=num_workers, plan_segmaps=True), 3):
+        made, expected = batch["plan"], plan_segmap(batch["segmap"])
+        assert torch.equal(made.segmap, batch["segmap"])
+        for level, expected_level in zip(made.levels, expected.levels, strict=True):
+            assert torch.equal(level.pixels, expected_level.pixels)
+            assert torch.equal(level.label_patches, expected_level.label_patches)
+    assert "plan" not in next(iter(batches(Maps(), plan)))
 
 
 @given(st.integers(1, 30), st.integers(1, 12), st.integers(0, 2**40))

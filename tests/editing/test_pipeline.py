@@ -13,6 +13,8 @@ from sean.editing.styles import StyleCodes, mean_style
 from sean.errors import InputError
 from sean.images import image_to_tensor, tensor_to_image
 from sean.labels import CELEBAMASK_HQ
+from sean.plan import recent
+from sean.plan.planner import Planner
 from sean.segmap import colorize
 
 from .conftest import random_styles
@@ -156,3 +158,17 @@ def test_every_bundled_model_loads_and_renders() -> None:
         picture = bundled(draw_face(FaceShape(), bundled.image_size), bundled.style_bank[0])
         assert colorize(draw_face(FaceShape(), bundled.image_size), bundled.labels).shape[:2] == bundled.image_size
         assert np.asarray(picture).std() > 10
+
+
+def test_a_segmap_is_planned_once_and_an_edit_of_it_in_part(
+    pipeline: SEANPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned: list[object] = []
+    monkeypatch.setattr(recent, "Planner", lambda *args: planned.append(args) or Planner(*args))
+    edited = FACE.copy()
+    edited[10:14, 20:26] = 17
+    for segmap in (FACE, FACE, edited, FACE):
+        pipeline(segmap, random_styles(0))
+    assert len(planned) == 1
+    pipeline(1 - np.minimum(FACE, 1), random_styles(0))
+    assert len(planned) == 2

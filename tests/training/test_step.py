@@ -14,6 +14,8 @@ from torch import Tensor
 from sean.errors import InputError
 from sean.losses.objective import LossWeights
 from sean.losses.perceptual import PerceptualLoss
+from sean.models import generator
+from sean.plan.planner import plan_segmap
 from sean.training import step as step_module
 from sean.training.config import TrainConfig
 from sean.training.state import TrainingState, new_state
@@ -208,3 +210,22 @@ def test_bf16_is_close_to_float32(config: TrainConfig, batch: Batch) -> None:
         torch.manual_seed(0)
         terms.append(training_step(new_state(config, fabric), *batch, config, fabric, None))
     assert terms[1] == pytest.approx(terms[0], rel=0.05, abs=0.02)
+
+
+def test_a_plan_made_beforehand_is_used(
+    make_state: MakeState,
+    config: TrainConfig,
+    batch: Batch,
+    fabric: Fabric,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = training_step(make_state(config), *batch, config, fabric, PlainDistance())
+    plan = plan_segmap(batch[1])
+
+    def refuse(segmap: Tensor) -> None:
+        raise AssertionError("planned again")
+
+    monkeypatch.setattr(generator, "plan_segmap", refuse)
+    assert training_step(make_state(config), *batch, config, fabric, PlainDistance(), plan) == expected
+    with pytest.raises(AssertionError, match="planned again"):
+        training_step(make_state(config), *batch, config, fabric, PlainDistance())

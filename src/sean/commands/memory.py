@@ -11,8 +11,8 @@ _M_MMAP_MAX = -4
 def keep_freed_memory() -> None:
     """Make glibc keep the memory of freed tensors for the next ones instead of handing it back to the system.
 
-    Without it every large tensor is a fresh mapping, and clearing its pages takes a third of a training step on a CPU.
-    Does nothing where there is no glibc.
+    Without it every large tensor is a fresh mapping whose pages the system has to clear, as often as it is made. Does
+    nothing where there is no glibc.
     """
     if sys.platform != "linux":
         return

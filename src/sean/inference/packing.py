@@ -15,7 +15,7 @@ _FEW_PIXELS = 256
 
 
 class PackedConv:
-    """A 3x3 convolution of stride 1 with its spectral norm divided out.
+    """A convolution of stride 1 that keeps the size, with its spectral norm divided out.
 
     Args:
         conv: its weight is shared where it is in the right form already, so it must not change from here on.

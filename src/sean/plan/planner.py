@@ -13,8 +13,9 @@ from sean.segmap import resize_segmap
 
 Window = tuple[slice, slice]
 
-# Dense where the distinct 3x3 patches exceed this share of the pixels. On a CPU both ways cost the same at about 0.8;
-# below this many pixels there is nothing to gain from a convolution.
+# Dense where the distinct 3x3 patches exceed this share of the pixels, by count of operations: every patch costs a
+# pixel's share of the convolution, and the sums over patches come on top. Below this many pixels there is nothing to
+# gain from a convolution.
 _DENSE_SHARE = 0.5
 _NEVER_DENSE_PIXELS = 1024
 
