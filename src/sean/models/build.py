@@ -71,7 +71,7 @@ class SEANModel(nn.Module):
         *,
         plan: SegmapPlan | None = None,
         noise: bool = False,
-        rng: torch.Generator | None = None,
+        rng: torch.Generator | Sequence[torch.Generator] | None = None,
     ) -> Float[Tensor, "b 3 h w"]:
         """Pictures in [-1, 1] from segmaps and styles; see `Generator.forward`."""
         return self.generator(segmap, style_codes, plan=plan, noise=noise, rng=rng)
@@ -83,10 +83,11 @@ class SEANModel(nn.Module):
         *,
         plan: SegmapPlan | None = None,
         noise: bool = False,
+        rng: torch.Generator | Sequence[torch.Generator] | None = None,
     ) -> Float[Tensor, "b 3 h w"]:
         """Reconstruct `image` from its own styles, the task SEAN is trained on."""
         codes, _ = self.encode(image, segmap)
-        return self.render(segmap, codes, plan=plan, noise=noise)
+        return self.render(segmap, codes, plan=plan, noise=noise, rng=rng)
 
 
 def build_model(config: SEANConfig, init_gain: float = 0.02) -> SEANModel:

@@ -70,7 +70,7 @@ class Generator(nn.Module):
         *,
         plan: SegmapPlan | None = None,
         noise: bool = False,
-        rng: torch.Generator | None = None,
+        rng: torch.Generator | Sequence[torch.Generator] | None = None,
     ) -> Float[Tensor, "b 3 h w"]:
         """Render pictures.
 
@@ -80,21 +80,28 @@ class Generator(nn.Module):
                 variants v are the samples of the batch, unless the plan has others (styles per instance).
             plan: of this segmap, made beforehand (in a loader's worker, say); None makes it here.
             noise: whether to add the learned noise (on in training).
-            rng: where the noise comes from; None is torch's global generator.
+            rng: where the noise comes from: one for the batch, or one for each of its samples, whose noise then does
+                not depend on what else is in the batch; None is torch's global generator.
 
         Returns:
             RGB in [-1, 1].
 
         Raises:
-            ValueError: the size is no multiple of 32, the number of per-block codes is not six, or there are fewer
-                variants than the segmap refers to.
+            ValueError: the size is no multiple of 32, the number of per-block codes is not six, there are fewer
+                variants than the segmap refers to, or the number of generators is neither one nor the batch's.
         """
         check_size(segmap)
         plan = plan or plan_segmap(segmap)
         codes = per_block_codes(style_codes, plan)
 
+        generators = [rng] if rng is None or isinstance(rng, torch.Generator) else rng
+        if len(generators) not in (1, len(segmap)):
+            raise ValueError(f"expected one generator, or one for each of {len(segmap)} samples, got {len(generators)}")
+
         def draw_noise(x: Tensor) -> Tensor:
-            return torch.randn(x.shape[0], 1, *x.shape[2:], generator=rng, device=x.device, dtype=x.dtype)
+            shape = (x.shape[0] // len(generators), 1, *x.shape[2:])
+            maps = [torch.randn(shape, generator=each, device=x.device, dtype=x.dtype) for each in generators]
+            return maps[0] if len(maps) == 1 else torch.cat(maps)
 
         x = self.stem(self.coarse_onehot(segmap).to(codes[0].dtype))
         levels = iter(plan.levels)

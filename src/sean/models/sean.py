@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -60,10 +61,14 @@ class SEANNorm(nn.Module):
         num_regions: labels k.
         style_dim: width d of a style code, or None for a norm without style branch (the last ResBlk): gamma = gamma_o.
         mask_dim: hidden width of the mask branch.
+
+    Attributes:
+        synchronized: whether the batch statistics are those of all processes of torch.distributed, as the paper's are.
     """
 
     def __init__(self, channels: int, num_regions: int, style_dim: int | None, mask_dim: int) -> None:
         super().__init__()
+        self.synchronized = False
         self.norm = batch_norm(channels)
         self.noise_scale = nn.Parameter(torch.zeros(channels))
         self.mask = MaskModulation(num_regions, mask_dim, channels)
@@ -93,8 +98,9 @@ class SEANNorm(nn.Module):
         noise = None if draw_noise is None else draw_noise(x)
         mean, variance = self.norm.running_mean, self.norm.running_var
         if self.norm.training:
-            mean, variance = batch_statistics(x, noise, self.noise_scale)
-            update_running_statistics(self.norm, mean, variance, x.numel() // x.shape[1])
+            mean, variance = batch_statistics(x, noise, self.noise_scale, synchronized=self.synchronized)
+            processes = dist.get_world_size() if self.synchronized else 1
+            update_running_statistics(self.norm, mean, variance, processes * x.numel() // x.shape[1])
         assert mean is not None and variance is not None, "the batch norm keeps running statistics"
         return normalize_modulate(
             x,
@@ -103,6 +109,7 @@ class SEANNorm(nn.Module):
             mean,
             variance,
             statistics_of_x=self.norm.training,
+            synchronized=self.synchronized,
             noise=noise,
             noise_scale=self.noise_scale,
             eps=self.norm.eps,
@@ -116,6 +123,13 @@ class SEANNorm(nn.Module):
             return paired(plan, mask)
         assert style_codes is not None, "a SEAN norm with a style branch was called without style codes"
         return blended_rows(plan, mask, self.style(plan, style_codes), self.blend)
+
+
+def synchronize_batch_norms(network: nn.Module) -> None:
+    """Let every SEAN norm of a network take its batch statistics over all processes, on any device."""
+    for module in network.modules():
+        if isinstance(module, SEANNorm):
+            module.synchronized = True
 
 
 class SEANResBlk(nn.Module):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -22,13 +23,21 @@ def batch_statistics(
     x: Float[Tensor, "b c h w"],
     noise: Float[Tensor, "b 1 h w"] | None = None,
     noise_scale: Float[Tensor, " c"] | None = None,
+    *,
+    synchronized: bool = False,
 ) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
     """Mean and biased variance of every channel of x + noise * noise_scale.
 
     Their gradients are taken care of by `normalize_modulate`; these results have none.
+
+    Args:
+        x, noise, noise_scale: see `normalize_modulate`.
+        synchronized: over the batches of all processes of torch.distributed, which are of one size.
     """
     with torch.no_grad():
-        return _Inputs.of(x.contiguous(memory_format=torch.channels_last), noise, noise_scale).statistics()
+        inputs = _Inputs.of(x.contiguous(memory_format=torch.channels_last), noise, noise_scale)
+        mean, variance = inputs.statistics()
+        return _over_processes(mean, variance) if synchronized else (mean, variance)
 
 
 def normalize_modulate(
@@ -39,6 +48,7 @@ def normalize_modulate(
     variance: Float[Tensor, " c"],
     *,
     statistics_of_x: bool,
+    synchronized: bool = False,
     noise: Float[Tensor, "b 1 h w"] | None = None,
     noise_scale: Float[Tensor, " c"] | None = None,
     eps: float = 1e-5,
@@ -54,13 +64,17 @@ def normalize_modulate(
         pixels: the row of every pixel.
         mean, variance: to normalize by.
         statistics_of_x: they are those of x with its noise, and gradients flow through them; else constants.
+        synchronized: they are those of the batches of all processes, as `batch_statistics` gives them.
         noise: one value per pixel, shared by the channels.
         noise_scale: of every channel; needed with noise.
         eps: added to the variance.
         slope: of the LeakyReLU below 0, positive; 1 is no activation.
     """
     scale = None if noise is None else noise_scale
-    return _NormalizeModulate.apply(x, _wide(rows), pixels, mean, variance, statistics_of_x, noise, scale, eps, slope)
+    processes = None
+    if statistics_of_x:
+        processes = dist.get_world_size() if synchronized else 1
+    return _NormalizeModulate.apply(x, _wide(rows), pixels, mean, variance, processes, noise, scale, eps, slope)
 
 
 def scale_shift_activate(
@@ -137,7 +151,7 @@ class _NormalizeModulate(torch.autograd.Function):
         pixels: Tensor,
         mean: Tensor,
         variance: Tensor,
-        statistics_of_x: bool,
+        processes: int | None,
         noise: Tensor | None,
         noise_scale: Tensor | None,
         eps: float,
@@ -153,7 +167,7 @@ class _NormalizeModulate(torch.autograd.Function):
             result = torch.addcmul(row[:, c:], inputs.centred(piece, mean), row[:, :c])
             flat_out[piece] = F.leaky_relu_(result, slope) if slope != 1 else result
         ctx.save_for_backward(x, out, rows, pixels, mean, variance, noise, noise_scale)
-        ctx.statistics_of_x, ctx.eps, ctx.slope = statistics_of_x, eps, slope
+        ctx.processes, ctx.eps, ctx.slope = processes, eps, slope
         return out
 
     @staticmethod
@@ -173,11 +187,12 @@ class _NormalizeModulate(torch.autograd.Function):
             flat_grad_x[piece] = g * scale.index_select(0, ids[piece])
             grad_rows.index_add_(0, ids[piece], torch.cat([g * inputs.centred(piece, mean), g], dim=1))
         grad_scale, grad_beta = grad_rows[:, :c], grad_rows[:, c:]
-        if ctx.statistics_of_x:
+        if ctx.processes:
             # the paths through mean and variance, the same for all pixels of a channel
-            count = flat_out.shape[0]
-            offset = -(grad_beta * scale).sum(0) / count
-            slant = -(rstd**3) * (grad_scale * (1 + rows[:, :c])).sum(0) / count
+            sums = torch.stack([(grad_beta * scale).sum(0), rstd**3 * (grad_scale * (1 + rows[:, :c])).sum(0)])
+            if ctx.processes > 1:
+                dist.all_reduce(sums)
+            offset, slant = -sums / (flat_out.shape[0] * ctx.processes)
             for piece in _pieces(flat_out):
                 flat_grad_x[piece] += torch.addcmul(offset, inputs.centred(piece, mean), slant)
         grad_noise_scale = None
@@ -185,6 +200,17 @@ class _NormalizeModulate(torch.autograd.Function):
             grad_noise_scale = (_wide(noise.flatten()) @ _wide(flat_grad_x)).to(noise_scale.dtype)
         grad_rows = torch.cat([grad_scale * rstd, grad_beta], dim=1)
         return grad_x, grad_rows, None, None, None, None, None, grad_noise_scale, None, None
+
+
+def _over_processes(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance over all processes, from those of the equally large batches of each (Chan et al. 1979)."""
+    own = torch.stack([mean, variance]).double()
+    gathered = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(gathered, own)
+    means, variances = torch.stack(gathered, dim=1)
+    total = means.mean(0)
+    variance_of_all = (variances + (means - total).square()).mean(0)
+    return total.to(mean.dtype), variance_of_all.to(mean.dtype)
 
 
 class _Inputs(NamedTuple):

@@ -1,0 +1,58 @@
+"""manifest.json of a prepared folder: where it comes from, its split, and a checksum of every file."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sean.errors import InputError
+from sean.files import write_text_atomic
+
+MANIFEST_NAME = "manifest.json"
+UNFINISHED_NAME = "preparing.json"
+"""Lies in a folder while it is prepared; the manifest takes its place in the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What was prepared.
+
+    Attributes:
+        source: the data set's name.
+        training, validation: stems of the pairs of either part, sorted.
+        checksums: SHA-256 of every file of the pairs and of classes.txt, by its path in the folder.
+    """
+
+    source: str
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+    checksums: Mapping[str, str]
+
+
+def write_manifest(root: str | os.PathLike[str], manifest: Manifest) -> None:
+    """Write the manifest into its folder, atomically."""
+    write_text_atomic(Path(root) / MANIFEST_NAME, json.dumps(asdict(manifest), indent=1) + "\n")
+
+
+def read_manifest(root: str | os.PathLike[str]) -> Manifest | None:
+    """The manifest of a folder; None where it has none, as folders made by hand.
+
+    Raises:
+        InputError: the folder was not prepared to the end, or its manifest is damaged.
+    """
+    path = Path(root) / MANIFEST_NAME
+    if (Path(root) / UNFINISHED_NAME).exists():
+        raise InputError(f"{root} is not prepared to the end; run the same `sean data prepare` again to finish it")
+    if not path.is_file():
+        return None
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return Manifest(
+            source=str(raw["source"]),
+            training=tuple(map(str, raw["training"])),
+            validation=tuple(map(str, raw["validation"])),
+            checksums={str(name): str(digest) for name, digest in raw["checksums"].items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}: {error}); prepare the folder again") from error
