@@ -12,7 +12,7 @@ from PIL import Image
 
 from sean import images
 from sean.errors import InputError
-from sean.images import image_to_tensor, read_image, resize_image, tensor_to_image, write_image
+from sean.images import EncodedPicture, image_to_tensor, read_image, resize_image, tensor_to_image, write_image
 
 
 @pytest.fixture
@@ -43,6 +43,18 @@ def test_writing_png_is_lossless_and_atomic(tmp_path: Path, picture: np.ndarray)
     write_image(tmp_path / "new" / "a.png", picture)
     assert np.array_equal(read_image(tmp_path / "new" / "a.png"), picture)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.png"]
+
+
+def test_the_bytes_of_a_picture_are_read_as_its_file(tmp_path: Path, picture: np.ndarray) -> None:
+    for name in ("a.png", "a.jpg"):
+        write_image(tmp_path / name, picture)
+        data = (tmp_path / name).read_bytes()
+        assert np.array_equal(read_image(EncodedPicture(name="x", data=data)), read_image(tmp_path / name))
+    damages = {b"": "x.tar:a.png is empty", b"no": "x.tar:a.png is none", data[:-9]: "x.tar:a.png is a damaged"}
+    for damaged, message in damages.items():
+        with pytest.raises(InputError, match=message) as caught:
+            read_image(EncodedPicture(name="x.tar:a.png", data=damaged))
+        assert "\n" not in str(caught.value)
 
 
 def test_the_suffix_names_the_format(tmp_path: Path, picture: np.ndarray) -> None:

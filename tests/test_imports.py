@@ -28,13 +28,14 @@ ALLOWED: dict[str, set[str]] = {
     "plan": {"errors", "labels", "segmap"},
     "data": {"errors", "files", "labels", "images", "segmap", "figures", "plan"},
     "ops": {"errors", "labels", "segmap", "plan"},
+    "pretrained": {"errors"},
     "models": {"errors", "labels", "segmap", "plan", "ops"},
     "inference": {"errors", "labels", "segmap", "plan", "ops", "models"},
     "losses": {"errors", "labels", "segmap", "ops", "models"},
     "evaluation": {"errors", "files", "labels", "images", "segmap", "figures", "plan", "data", "ops", "models"},
 }
-ALLOWED["editing"] = {*ALLOWED["evaluation"], "inference"}
-ALLOWED["training"] = {*ALLOWED["evaluation"], "losses", "evaluation"}
+ALLOWED["editing"] = {*ALLOWED["evaluation"], "inference", "pretrained"}
+ALLOWED["training"] = {*ALLOWED["evaluation"], "losses", "evaluation", "pretrained"}
 ALLOWED["web"] = {*ALLOWED["editing"], "editing"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation"}
 ALLOWED["bench"] = {*ALLOWED["evaluation"], "inference"}
@@ -43,7 +44,7 @@ ALLOWED["cli"] = set(ALLOWED)
 ALLOWED["__main__"] = {"cli"}
 
 # Files that may import more than their layer: this one reads and writes model folders.
-EXTRA: dict[str, set[str]] = {"models/weights.py": {"files"}}
+EXTRA: dict[str, set[str]] = {"models/weights.py": {"files", "pretrained"}}
 
 # layer -> third-party or standard modules it must do without.
 FLAGS = {"argparse", "tyro"}

@@ -13,7 +13,7 @@ from typing import Any
 
 import sean
 from sean.commands.memory import keep_freed_memory
-from sean.errors import InputError
+from sean.errors import InputError, Interrupted
 
 # subcommand -> (function of sean.commands, what it does). A module is imported for its own commands only.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -23,8 +23,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "interpolate": ("editing.interpolate", "a strip from one photo's styles to another's"),
     "crossover": ("editing.crossover", "a strip of two photos' styles mixed by ResBlk"),
     "train": ("training.train", "train a model on a folder of pairs, or on synthetic scenes"),
+    "curves": ("training.curves", "a picture of the curves of trainings"),
     "evaluate": ("training.evaluate", "score a model on held-out pairs"),
+    "data shard": ("shards.shard", "write a data folder as tar shards, to stream it"),
     "data check": ("data.check", "report on a folder of training pairs"),
+    "data prepare": ("data.prepare", "the download of an official data set to a folder of training pairs"),
     "import-official": ("models.import_official", "the authors' checkpoint to a model folder"),
     "bench": ("bench.bench", "speed and memory against the published formulation, in one run"),
     "style-bank": ("models.style_bank", "add styles of training pictures to a trained model"),
@@ -32,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; returns the exit code: 0, 2 for bad input, 130 for an interrupt."""
+    """Run a command line; returns the exit code: 0, 2 for bad input, 130 for an interrupt, 143 after SIGTERM."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_overview())
@@ -46,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"sean: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except Interrupted as interruption:
+        print(f"sean: {interruption}", file=sys.stderr)
+        return interruption.exit_code
     except KeyboardInterrupt:
         print("sean: interrupted", file=sys.stderr)
         return 130
@@ -76,7 +82,7 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
 
 def _with_preset(command: Callable[..., None], options: list[str]) -> Callable[..., None]:
     """`train` with the settings of the preset named among the options as the defaults of --config.*."""
-    from sean.training.config import preset
+    from sean.training.presets import preset
 
     signature = inspect.signature(command)
     names = [after for before, after in itertools.pairwise(options) if before == "--preset"]

@@ -1,12 +1,18 @@
 """Writing files so that a reader never sees half of one, whatever happens to the writer."""
 
 import os
+import re
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sean.errors import InputError
+
+_UMASK_LOCK = threading.Lock()
+# what tempfile.mkstemp makes of the names in atomic_write
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.[A-Za-z0-9]+)?")
 
 
 @contextmanager
@@ -46,12 +52,20 @@ def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Delete the temporary files that killed writers left in a folder; none must be writing there."""
+    for path in folder.iterdir():
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
 def _flush(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    with _UMASK_LOCK:  # it can only be read by setting it, for all threads
+        mask = os.umask(0)
+        os.umask(mask)
     return mask

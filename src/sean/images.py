@@ -4,8 +4,10 @@ Inside, a picture is a float tensor [3, h, w] with values in [-1, 1]; this modul
 converts between the two, and the only one that decodes picture files.
 """
 
+import io
 import os
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,37 +22,57 @@ from sean.files import atomic_write
 _JPEG_QUALITY = 95
 
 
-def open_image(path: str | os.PathLike[str]) -> Image.Image:
+@dataclass(frozen=True, kw_only=True)
+class EncodedPicture:
+    """The bytes of a picture file that is part of another file; prints as `name`, which messages show."""
+
+    name: str
+    data: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+PictureSource = str | os.PathLike[str] | EncodedPicture
+
+
+def open_image(source: PictureSource) -> Image.Image:
     """Decode a picture file completely, as it is: mode, palette and orientation untouched.
 
     Raises:
         InputError: the file is missing, empty, truncated, no picture, or too large to be meant.
     """
-    path = Path(path)
+    if isinstance(source, EncodedPicture):
+        return _decoded(io.BytesIO(source.data), source.name, len(source.data))
+    path = Path(source)
     if not path.is_file():
         what = "found a folder" if path.is_dir() else "found no file"
         raise InputError(f"expected a picture at {path}, {what}; check the path")
-    if path.stat().st_size == 0:
-        raise InputError(f"expected a picture, but {path} is empty (0 bytes)")
+    return _decoded(path, str(path), path.stat().st_size)
+
+
+def _decoded(file: Path | io.BytesIO, name: str, num_bytes: int) -> Image.Image:
+    if num_bytes == 0:
+        raise InputError(f"expected a picture, but {name} is empty (0 bytes)")
     try:
         with warnings.catch_warnings():
             # Doubtful metadata is no reason to trouble the user; a picture of absurd size is an error.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(file) as image:
                 image.load()
                 return _detached(image)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"{path} has more pixels than can be meant ({error}); make it smaller") from error
+        raise InputError(f"{name} has more pixels than can be meant ({error}); make it smaller") from error
     except UnidentifiedImageError as error:
-        raise InputError(f"expected a picture (PNG, JPEG, ...), but {path} is none") from error
+        raise InputError(f"expected a picture (PNG, JPEG, ...), but {name} is none") from error
     except PermissionError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; check its permissions") from error
+        raise InputError(f"cannot read {name}: {error.strerror}; check its permissions") from error
     except Exception as error:  # decoders raise almost anything on a damaged file
-        raise InputError(f"{path} is a damaged or truncated picture ({_one_line(error)})") from error
+        raise InputError(f"{name} is a damaged or truncated picture ({_one_line(error)})") from error
 
 
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+def read_image(path: PictureSource) -> np.ndarray:
     """Read a picture as RGB, turned upright as its EXIF tag says; transparency is laid on white.
 
     Returns:

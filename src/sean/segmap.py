@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.images import open_image, save_image
+from sean.images import PictureSource, open_image, save_image
 from sean.labels import LabelSet
 
 Map = TypeVar("Map", np.ndarray, Tensor)
@@ -24,7 +24,7 @@ _LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
 _BLACK = (0, 0, 0)
 
 
-def read_segmap(path: str | os.PathLike[str], labels: LabelSet) -> np.ndarray:
+def read_segmap(path: PictureSource, labels: LabelSet) -> np.ndarray:
     """Read a segmap file: a palette or grey picture holds ids, an RGB picture the colours of the palette.
 
     Returns:
@@ -34,10 +34,10 @@ def read_segmap(path: str | os.PathLike[str], labels: LabelSet) -> np.ndarray:
         InputError: not a readable picture, a lossy format, ids out of range, unknown colours, or colours
             where the label set has no palette.
     """
-    return validate(read_ids(path, labels), labels, path)
+    return validate(read_ids(path, labels), labels, str(path))
 
 
-def read_ids(path: str | os.PathLike[str], labels: LabelSet) -> np.ndarray:
+def read_ids(path: PictureSource, labels: LabelSet) -> np.ndarray:
     """Read a segmap file without checking the ids: int64 [h, w] as they stand in the file."""
     image = _open_lossless(path)
     if image.mode in ("RGB", "RGBA"):
@@ -45,7 +45,7 @@ def read_ids(path: str | os.PathLike[str], labels: LabelSet) -> np.ndarray:
     return _integers(image, path)
 
 
-def read_instances(path: str | os.PathLike[str]) -> np.ndarray:
+def read_instances(path: PictureSource) -> np.ndarray:
     """Read an instance map: int64 [h, w], one number per object; in an RGB picture, one colour per object."""
     image = _open_lossless(path)
     if image.mode in ("RGB", "RGBA"):
@@ -171,7 +171,7 @@ def instance_edges(instances: Int[Tensor, "b h w"]) -> Float[Tensor, "b 1 h w"]:
     return edges.unsqueeze(1).to(torch.float32)
 
 
-def _open_lossless(path: str | os.PathLike[str]) -> Image.Image:
+def _open_lossless(path: PictureSource) -> Image.Image:
     image = open_image(path)
     if image.format in _LOSSY:
         raise InputError(
@@ -180,7 +180,7 @@ def _open_lossless(path: str | os.PathLike[str]) -> Image.Image:
     return image
 
 
-def _integers(image: Image.Image, path: str | os.PathLike[str]) -> np.ndarray:
+def _integers(image: Image.Image, path: PictureSource) -> np.ndarray:
     if image.mode in ("LA", "La"):
         image = image.getchannel(0)
     if image.mode not in ("P", "L", "1", "I") and not image.mode.startswith("I;16"):
@@ -190,7 +190,7 @@ def _integers(image: Image.Image, path: str | os.PathLike[str]) -> np.ndarray:
     return np.asarray(image).astype(np.int64)
 
 
-def _opaque(image: Image.Image, path: str | os.PathLike[str]) -> np.ndarray:
+def _opaque(image: Image.Image, path: PictureSource) -> np.ndarray:
     pixels = np.asarray(image)
     if pixels.shape[2] == 4 and pixels[:, :, 3].min() < 255:
         raise InputError(
@@ -205,7 +205,7 @@ def _packed(colors: np.ndarray) -> np.ndarray:
     return packed
 
 
-def _ids_of_colors(pixels: np.ndarray, labels: LabelSet, path: str | os.PathLike[str]) -> np.ndarray:
+def _ids_of_colors(pixels: np.ndarray, labels: LabelSet, path: PictureSource) -> np.ndarray:
     if labels.palette is None:
         raise InputError(
             f"{path} is an RGB picture, but labels {labels.name!r} have no palette; save it as a grey or "

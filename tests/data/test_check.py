@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sean.data.check import SHOWN, check_folder
-from sean.data.paired import PairedFolder
+from sean.data.check import check_folder
+from sean.data.folder import PairedFolder
+from sean.data.manifest import MANIFEST_NAME, UNFINISHED_NAME, Manifest, file_checksum, write_manifest
+from sean.data.problems import SHOWN
 from sean.errors import InputError
 from sean.images import write_image
 
@@ -122,4 +124,60 @@ def test_a_folder_without_pairs_is_a_problem_and_one_without_layout_an_error(roo
         check_folder(root / "nowhere")
     (root / "classes.txt").unlink()
     with pytest.raises(InputError, match=r"classes\.txt"):
+        check_folder(root)
+
+
+def test_files_of_rare_labels_are_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sean.data.check.RARE_SHARE", 0.1)
+    for index in range(40):
+        add_pair(root, f"c{index:03}", [[2 if index in (7, 20, 21, 30) else 0]])
+    report = check_folder(root)
+    assert report.rare == ("sea", "ship")
+    lines = report.text().splitlines()
+    assert "rare (in less than 10% of the maps): sea, ship" in lines
+    assert "  sea: labels/a.png, labels/b.png" in lines
+    assert "  ship: labels/c007.png, labels/c020.png, labels/c021.png, ..." in lines
+
+
+def with_manifest(root: Path) -> None:
+    """Make the manifest of the folder as it is: a to train on, b for validation."""
+    files = [path for path in root.rglob("*") if path.is_file()]
+    checksums = {path.relative_to(root).as_posix(): file_checksum(path) for path in files}
+    write_manifest(root, Manifest(source="ships", training=("a",), validation=("b",), checksums=checksums))
+
+
+def test_a_folder_that_is_as_it_was_prepared_is_sound(root: Path) -> None:
+    with_manifest(root)
+    report = check_folder(root)
+    assert report.ok and report.split == (1, 1)
+    assert "split: 1 training, 1 validation\n" in report.text()
+
+
+def test_every_difference_from_the_manifest_is_named(root: Path) -> None:
+    (root / "instances").mkdir()
+    for stem, shape in (("a", (1, 3)), ("b", (2, 3))):
+        Image.fromarray(np.zeros(shape, dtype=np.uint8)).save(root / "instances" / f"{stem}.png")
+    with_manifest(root)
+    with (root / "classes.txt").open("a") as file:
+        file.write("\n")
+    add_pair(root, "a", [[1, 1, 1]])  # its picture stays the same, byte for byte
+    Image.fromarray(np.ones((1, 3), dtype=np.uint8)).save(root / "instances" / "a.png")
+    for folder in ("images", "labels", "instances"):
+        (root / folder / "b.png").rename(root / folder / "c.png")
+    found = {problem.kind: problem.examples for problem in check_folder(root).problems}
+    assert found == {
+        "files of manifest.json that are missing": ("images/b.png", "instances/b.png", "labels/b.png"),
+        "files that are not in manifest.json": ("images/c.png", "instances/c.png", "labels/c.png"),
+        "files that changed since they were prepared": ("classes.txt", "instances/a.png", "labels/a.png"),
+        "names in the split of manifest.json that have no pair": ("b",),
+        "pairs that are not in the split of manifest.json": ("c",),
+    }
+
+
+def test_a_damaged_manifest_or_an_unfinished_folder_is_an_error(root: Path) -> None:
+    (root / MANIFEST_NAME).write_text("{}")
+    with pytest.raises(InputError, match=r"manifest\.json is damaged"):
+        check_folder(root)
+    (root / UNFINISHED_NAME).touch()
+    with pytest.raises(InputError, match="not prepared to the end"):
         check_folder(root)

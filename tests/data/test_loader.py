@@ -1,7 +1,9 @@
 """Batches: each epoch a permutation, no sample dropped, and the same ones after a resume or with workers."""
 
 import os
+import time
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +74,71 @@ def test_the_processes_share_a_batch_in_order(length: int, local: int, world_siz
     assert all(share.local_batch_size == local for share in shares)
 
 
+GROUPS = st.lists(st.integers(1, 6), min_size=1, max_size=12).map(tuple)
+
+
+def group_of(groups: tuple[int, ...], index: int) -> int:
+    return [number for number, size in enumerate(groups) for _ in range(size)][index]
+
+
+@given(GROUPS, st.integers(1, 5), st.integers(1, 9), st.integers(0, 2**40))
+def test_with_groups_every_epoch_is_a_permutation_of_whole_windows(
+    groups: tuple[int, ...], window: int, batch_size: int, seed: int
+) -> None:
+    length = sum(groups)
+    plan = BatchPlan(length=length, batch_size=batch_size, seed=seed, groups=groups, window=window)
+    keys = [key for step in range(plan.steps_for(3)) for key in plan.keys(step)]
+    for epoch in range(3):
+        part = keys[epoch * length : (epoch + 1) * length]
+        assert {key[0] for key in part} == {epoch}
+        assert sorted(key[1] for key in part) == list(range(length))
+        # However the groups follow each other: with `window` new ones begun, all before are finished for good.
+        entered = list(dict.fromkeys(group_of(groups, index) for _, index in part))
+        place = 0
+        while place < length:
+            done = len(entered) - len({group_of(groups, index) for _, index in part[place:]})
+            chosen = entered[done : done + window]
+            stretch = part[place : place + sum(groups[group] for group in chosen)]
+            assert {group_of(groups, index) for _, index in stretch} == set(chosen)
+            place += len(stretch)
+
+
+@given(GROUPS, st.integers(1, 4), st.integers(1, 3), st.integers(1, 3), st.integers(0, 30))
+def test_the_processes_share_a_batch_of_groups_and_know_what_is_near(
+    groups: tuple[int, ...], window: int, local: int, world_size: int, step: int
+) -> None:
+    values: dict[str, Any] = {"length": sum(groups), "batch_size": local * world_size, "groups": groups}
+    values |= {"window": window, "seed": 1}
+    whole = BatchPlan(**values)
+    shares = [BatchPlan(**values, rank=rank, world_size=world_size) for rank in range(world_size)]
+    assert [key for share in shares for key in share.keys(step)] == whole.keys(step)
+    assert {share.near_groups(step) for share in shares} == {whole.near_groups(step)}
+    near = whole.near_groups(step)
+    assert len(set(near)) == len(near)
+    assert {group_of(groups, index) for _, index in whole.keys(step) + whole.keys(step + 1)[:1]} <= set(near)
+    if local * world_size <= min(groups):  # then a step has at most two windows, and there is the next one
+        assert len(near) <= 3 * window
+
+
+def test_windows_by_hand() -> None:
+    plan = BatchPlan(length=7, batch_size=2, groups=(3, 1, 2, 1), window=2, shuffle=False)
+    assert [plan.keys(step) for step in (0, 1, 3)] == [[(0, 0), (0, 1)], [(0, 2), (0, 3)], [(0, 6), (1, 0)]]
+    assert [plan.near_groups(step) for step in range(4)] == [(0, 1, 2, 3)] * 2 + [(2, 3, 0, 1)] * 2
+    assert BatchPlan(length=7, batch_size=2).near_groups(0) == ()
+
+
+def test_groups_and_the_samples_in_them_are_shuffled() -> None:
+    plan = BatchPlan(length=60, batch_size=60, groups=(10,) * 6, window=2)
+    orders = [[index for _, index in plan.keys(epoch)] for epoch in range(2)]
+    assert orders[0] != orders[1]
+    for order in orders:
+        assert [index // 10 for index in order] != sorted(index // 10 for index in order)
+        first = order[:20]  # two groups, mixed
+        assert len({index // 10 for index in first}) == 2
+        assert len({index // 10 for index in first[:10]}) == 2
+        assert sorted(first, key=lambda index: index // 10) != sorted(first)
+
+
 def test_the_order_by_hand() -> None:
     plan = BatchPlan(length=3, batch_size=2, shuffle=False)
     assert [plan.keys(step) for step in range(4)] == [
@@ -133,8 +200,49 @@ def test_a_dead_worker_is_an_error_and_no_silence() -> None:
         ({"batch_size": 3, "world_size": 2}, "multiple of the 2 processes, got 3"),
         ({"rank": 1}, r"expected a rank in 0\.\.0, got 1"),
         ({"seed": -1}, "seed of at least 0"),
+        ({"groups": (1, 2)}, r"groups of at least 1 and 4 samples in all, got \(1, 2\)"),
+        ({"groups": (4, 0)}, "groups of at least 1"),
+        ({"window": 0}, "window of at least 1 group, got 0"),
     ],
 )
-def test_plans_that_cannot_be_are_refused(changes: dict[str, int], message: str) -> None:
+def test_plans_that_cannot_be_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         BatchPlan(**{"length": 4, "batch_size": 2, **changes})
+
+
+class Far(Echo):
+    """Notes in a folder which groups are fetched; group 1 cannot be."""
+
+    def __init__(self, notes: Path) -> None:
+        self.notes = notes
+
+    def fetch(self, group: int) -> None:
+        (self.notes / f"{group} {time.monotonic_ns()}").touch()
+        if group == 1:
+            raise InputError("cannot read http://far/training-000001.tar")
+
+
+@pytest.mark.parametrize("num_workers", [0, pytest.param(2, marks=pytest.mark.integration)])
+def test_the_groups_of_this_window_and_the_next_are_fetched_ahead(tmp_path: Path, num_workers: int) -> None:
+    plan = BatchPlan(length=5, batch_size=1, shuffle=False, groups=(2, 1, 1, 1), window=1)
+    stream = batches(Far(tmp_path), plan, num_workers=num_workers)
+    next(stream)
+    if not num_workers:  # workers are some steps ahead themselves
+        wait_for(tmp_path, {"0", "1"})
+        next(stream)
+        assert sorted(fetched(tmp_path)) == ["0", "1"]
+    next(stream), next(stream)
+    wait_for(tmp_path, {"0", "1", "2", "3"})
+    if not num_workers:
+        assert sorted(fetched(tmp_path)) == ["0", "1", "2", "3"]
+
+
+def fetched(notes: Path) -> list[str]:
+    return [path.name.split()[0] for path in notes.iterdir()]
+
+
+def wait_for(notes: Path, groups: set[str]) -> None:
+    end = time.monotonic() + 10
+    while not groups <= set(fetched(notes)):
+        assert time.monotonic() < end, f"only {fetched(notes)} were fetched"
+        time.sleep(0.005)

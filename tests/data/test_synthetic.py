@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from sean.data.folder import PairedFolder
 from sean.data.loader import BatchPlan, batches
-from sean.data.paired import PairedFolder
 from sean.data.scene_layouts import LAYOUTS
 from sean.data.scenes import paint
 from sean.data.synthetic import SyntheticScenes, true_exchange, write_paired

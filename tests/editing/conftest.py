@@ -21,7 +21,12 @@ def random_styles(seed: int, present: float = 1.0) -> StyleCodes:
 @pytest.fixture
 def pipeline() -> SEANPipeline:
     """Random weights large enough that styles and masks show in the picture; no style bank."""
-    model = build_model(TINY)
+    return random_pipeline(TINY)
+
+
+def random_pipeline(config: SEANConfig) -> SEANPipeline:
+    """See `pipeline`."""
+    model = build_model(config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "noise_scale" in name or "parametrizations" not in name:

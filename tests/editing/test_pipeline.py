@@ -1,5 +1,6 @@
 """The pipeline: exactness, determinism, sizes, folders, and the errors of its callers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +9,17 @@ import torch
 from PIL import Image
 
 from sean.data.faces import FaceShape, draw_face
-from sean.editing.pipeline import SEANPipeline, bundled_models
+from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes, mean_style
 from sean.errors import InputError
 from sean.images import image_to_tensor, tensor_to_image
 from sean.labels import CELEBAMASK_HQ
 from sean.plan import recent
 from sean.plan.planner import Planner
-from sean.segmap import colorize
+from sean.pretrained import bundled_models
+from sean.segmap import colorize, instance_edges
 
-from .conftest import random_styles
+from .conftest import TINY, random_pipeline, random_styles
 
 FACE = draw_face(FaceShape(), (64, 64))
 
@@ -164,7 +166,7 @@ def test_a_segmap_is_planned_once_and_an_edit_of_it_in_part(
     pipeline: SEANPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned: list[object] = []
-    monkeypatch.setattr(recent, "Planner", lambda *args: planned.append(args) or Planner(*args))
+    monkeypatch.setattr(recent, "Planner", lambda *args, **options: planned.append(args) or Planner(*args, **options))
     edited = FACE.copy()
     edited[10:14, 20:26] = 17
     for segmap in (FACE, FACE, edited, FACE):
@@ -172,3 +174,51 @@ def test_a_segmap_is_planned_once_and_an_edit_of_it_in_part(
     assert len(planned) == 1
     pipeline(1 - np.minimum(FACE, 1), random_styles(0))
     assert len(planned) == 2
+
+
+@pytest.fixture
+def edge_pipeline() -> SEANPipeline:
+    """Of a model with instance edges."""
+    return random_pipeline(replace(TINY, instance_edges=True))
+
+
+@torch.no_grad()
+def test_instances_are_the_label_regions_unless_given(edge_pipeline: SEANPipeline) -> None:
+    styles, instances = random_styles(0), np.arange(64)[:, None] // 16 * 2 + np.arange(64) // 32
+    for given, of in ((None, FACE), (instances, instances), (Image.fromarray(instances.astype(np.uint8)), instances)):
+        edges = instance_edges(torch.from_numpy(of)[None])[:, 0].bool()
+        expected = edge_pipeline.model.render(torch.from_numpy(FACE)[None], styles.codes[None], edges=edges)
+        picture = edge_pipeline(FACE, styles, given)
+        assert difference(picture, Image.fromarray(tensor_to_image(expected[0]))).max() <= 1
+    assert difference(picture, edge_pipeline(FACE, styles)).max() > 10
+    assert difference(picture, edge_pipeline(FACE, styles, 7 * instances + 1)).max() == 0
+
+
+def test_instances_are_resized_with_the_segmap(edge_pipeline: SEANPipeline) -> None:
+    styles, instances = random_styles(0), (np.arange(64)[:, None] + np.arange(64)) // 32
+    large, large_instances = (each.repeat(2, axis=0).repeat(3, axis=1) for each in (FACE, instances))
+    picture = edge_pipeline(large, styles, instances=large_instances)
+    assert picture.info["resized_from"] == (128, 192)
+    assert difference(picture, edge_pipeline(FACE, styles, instances=instances)).max() == 0
+
+
+@pytest.mark.parametrize(
+    "instances",
+    [np.zeros((64, 32), np.int64), np.zeros((64, 64)), np.zeros((64, 64, 3), np.uint8), np.zeros((0, 0), np.int64)],
+)
+def test_instances_of_another_size_or_kind_are_refused(edge_pipeline: SEANPipeline, instances: np.ndarray) -> None:
+    with pytest.raises(InputError, match=r"instances as integers of the segmap's size \[64, 64\], got") as error:
+        edge_pipeline(FACE, random_styles(0), instances)
+    assert "\n" not in str(error.value)
+
+
+def test_instances_for_a_model_without_instance_edges_are_refused(pipeline: SEANPipeline) -> None:
+    with pytest.raises(InputError, match="no instances for a model without instance edges; leave them out"):
+        pipeline(FACE, random_styles(0), FACE)
+
+
+def test_a_folder_keeps_the_instance_edges(edge_pipeline: SEANPipeline, tmp_path: Path) -> None:
+    edge_pipeline.save_pretrained(tmp_path)
+    back = SEANPipeline.from_pretrained(tmp_path)
+    assert back.model.config.instance_edges
+    assert difference(back(FACE, random_styles(0)), edge_pipeline(FACE, random_styles(0))).max() == 0

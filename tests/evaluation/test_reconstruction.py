@@ -40,7 +40,7 @@ def test_constant_error_by_hand() -> None:
     shifted = image.clone()
     shifted[:, :, :16] += 0.2  # the painter paints means: only a picture that is not flat shows an error
     shifted[:, :, :8] -= 0.4
-    scores = reconstruction_scores(FlatPainter(0.0), [(shifted, segmap), (shifted, segmap)])
+    scores = reconstruction_scores(FlatPainter(0.0), [(shifted, segmap, None)] * 2)
     # half of the pixels are off by 0.2 on [-1, 1], that is 0.1 on [0, 1]
     assert scores["rmse"] == pytest.approx(0.1 * 0.5**0.5, rel=1e-4)
     assert scores["psnr"] == pytest.approx(20 + 10 * torch.log10(torch.tensor(2.0)).item(), rel=1e-4)
@@ -50,7 +50,7 @@ def test_constant_error_by_hand() -> None:
 
 def test_locality_by_hand() -> None:
     image, segmap = batch()
-    scores = exchange_locality(FlatPainter(0.125), [(image, segmap)], region=0)
+    scores = exchange_locality(FlatPainter(0.125), [(image, segmap, None)], region=0)
     # exchanging -0.5 and 0.5 moves region 0 by 1 + leak and the rest by the leak, on [-1, 1]
     assert scores["inside"] == pytest.approx(1.125 / 2)
     assert scores["outside"] == pytest.approx(0.125 / 2)
@@ -63,4 +63,4 @@ def test_nothing_to_score() -> None:
         reconstruction_scores(FlatPainter(0.0), [])
     image, segmap = batch()
     with pytest.raises(InputError, match="two pictures"):
-        exchange_locality(FlatPainter(0.0), [(image[:1], segmap[:1])], region=0)
+        exchange_locality(FlatPainter(0.0), [(image[:1], segmap[:1], None)], region=0)

@@ -94,6 +94,19 @@ def test_rows_of_a_norm_without_styles_are_its_mask_part(name: str) -> None:
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("style_dim", [STYLE_DIM, None])
+def test_rows_with_instance_edges_are_the_folded_rows_of_the_norm(style_dim: int | None) -> None:
+    norm = randomize(SEANNorm(6, 3, style_dim, mask_dim=5, instance_edges=True))
+    segmap, codes = torch.randint(4, (2, 9, 12)), make_codes(3, 2)
+    plan = plan_segmap(segmap, scales=(1,), edges=torch.rand(segmap.shape) < 0.4).levels[0]
+    packed = PackedNorm(norm)
+    rows = packed.mask_part(plan)
+    if style_dim is not None:
+        rows = rows + packed.style_part(plan, packed.new_table(codes), codes)
+    torch.testing.assert_close(rows, folded(norm, plan, codes), atol=1e-12, rtol=0)
+
+
+@torch.no_grad()
 def test_a_table_is_filled_region_by_region(made: Made) -> None:
     """Regions are labels of variants; each enters once, whichever plan it comes with."""
     norm, codes = make_norm(4), make_codes(4, variants=2)

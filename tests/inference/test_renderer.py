@@ -12,6 +12,7 @@ from sean.inference.renderer import Renderer
 from sean.models.generator import NUM_STYLED_BLOCKS, Generator
 from sean.plan.patch_plan import SegmapPlan
 from sean.plan.planner import Planner, plan_segmap
+from sean.segmap import instance_edges
 
 from .conftest import Made, faces, make_codes, make_generator
 
@@ -363,3 +364,41 @@ def test_renderers_do_not_interfere() -> None:
     for plan, codes in ((planner.plan, styles[0]), (planner.update(faces(1)), styles[0]), (planner.plan, styles[1])):
         for renderer, generator in zip(renderers, generators, strict=True):
             assert_renders(renderer, generator, plan, codes)
+
+
+def with_edges(segmap: Tensor) -> Tensor:
+    return instance_edges(segmap)[:, 0].bool() ^ (torch.rand(segmap.shape) < 0.02)
+
+
+@pytest.mark.parametrize("name", ["faces", "pixel noise", "pixels of no region", "150 labels"])
+def test_equals_the_generator_with_instance_edges(name: str) -> None:
+    segmap, k = MAPS[name]()
+    generator, plan = make_generator(k, instance_edges=True), plan_segmap(segmap, edges=with_edges(segmap))
+    if name == "pixel noise":
+        assert plan.levels[-1].is_dense
+    assert_renders(Renderer(generator), generator, plan, make_codes(k, len(segmap)))
+
+
+@torch.no_grad()
+def test_edges_of_a_segmap_that_is_painted_on(made: Made) -> None:
+    """Labels with their edges, edges alone, and back: never stale, and known rows are not made again."""
+    generator, segmap, codes = make_generator(instance_edges=True), faces(0), make_codes()
+    edges, renderer = with_edges(segmap), Renderer(generator)
+    planner, painted, other = Planner(segmap, edges=edges), segmap.clone(), edges.clone()
+    painted[:, 20:30, 24:40] = 11
+    other[:, 40:44, 50:70] ^= True
+    for maps in ((segmap, edges), (painted, edges), (painted, other), (segmap, edges), (segmap, other)):
+        plan = planner.update(maps[0], edges=maps[1])
+        expected = generator(maps[0], codes, edges=maps[1])
+        torch.testing.assert_close(renderer(plan, codes), expected, atol=1e-10, rtol=0)
+    made.look()
+    renderer(planner.update(segmap, edges=edges), codes)
+    assert made.look() == (0, 0, 0)
+
+
+def test_edges_for_a_network_without_them_and_the_other_way_round() -> None:
+    segmap, codes = torch.zeros(1, 32, 32, dtype=torch.long), make_codes(3)
+    with pytest.raises(ValueError, match=r"expected instance edges .* got none"):
+        Renderer(make_generator(3, instance_edges=True))(plan_segmap(segmap), codes)
+    with pytest.raises(ValueError, match=r"expected no instance edges .* got some"):
+        Renderer(make_generator(3))(plan_segmap(segmap, edges=segmap), codes)

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from sean.models.build import SEANConfig, build_discriminator, build_model
+from sean.plan.planner import plan_segmap
 
 SMALL = SEANConfig(num_regions=3, image_size=(32, 64), style_dim=4, base_channels=1, mask_dim=4, encoder_channels=2)
 
@@ -19,6 +20,7 @@ def test_defaults_are_the_papers() -> None:
         "max_channels": None,
         "mask_dim": 128,
         "encoder_channels": 32,
+        "instance_edges": False,
     }
 
 
@@ -103,3 +105,20 @@ def test_crossover_reaches_the_generator() -> None:
     model = build_model(SMALL).eval()
     segmap, codes = torch.randint(3, (1, 32, 64)), torch.randn(1, 3, 4)
     assert torch.equal(model.render(segmap, [codes] * 6), model.render(segmap, codes))
+
+
+@torch.no_grad()
+def test_instance_edges_reach_generator_and_discriminator() -> None:
+    """Given to the call or in a plan; the two inputs of the discriminator are one plane more."""
+    model = build_model(dataclasses.replace(SMALL, instance_edges=True), init_gain=1.0).eval()
+    assert model.generator.blocks[2].norm_1.mask.hidden.weight.shape == (4, 4, 3, 3)
+    image, segmap = torch.randn(2, 3, 32, 64), torch.randint(4, (2, 32, 64))
+    edges = torch.rand(segmap.shape) < 0.3
+    codes, _ = model.encode(image, segmap)
+    picture = model(image, segmap, edges=edges)
+    assert torch.equal(picture, model.render(segmap, codes, edges=edges))
+    assert torch.equal(picture, model(image, segmap, plan=plan_segmap(segmap, edges=edges)))
+    assert not torch.allclose(picture, model(image, segmap, edges=~edges), atol=1e-4)
+    for each in (True, False):
+        discriminator = build_discriminator(3, 2, instance_edges=each)
+        assert [scale.layers[0][0].weight.shape[1] for scale in discriminator.scales] == [7 if each else 6] * 2

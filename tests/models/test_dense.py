@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sean.data.paired import PairedDataset, PairedFolder
+from sean.data.folder import PairedFolder
+from sean.data.paired import PairedDataset
 from sean.data.synthetic import SyntheticScenes
 from sean.data.transforms import PairedTransform
 from sean.models.dense import DenseSEANNorm, dense_formulation
@@ -28,7 +29,7 @@ from sean.models.sean import SEANNorm, SEANResBlk
 from sean.ops import dense
 from sean.plan.patch_plan import SCALES, SegmapPlan
 from sean.plan.planner import plan_segmap
-from sean.segmap import resize_segmap
+from sean.segmap import instance_edges, resize_segmap
 
 from .reference import randomize
 
@@ -74,9 +75,11 @@ class Pass:
     buffers: dict[str, Tensor]
 
 
-def make_generator(num_regions: int, base_channels: int = 4) -> Generator:
+def make_generator(num_regions: int, base_channels: int = 4, instance_edges: bool = False) -> Generator:
     """All weights and statistics random, in float64."""
-    return randomize(Generator(num_regions, STYLE_DIM, base_channels=base_channels, mask_dim=8))
+    return randomize(
+        Generator(num_regions, STYLE_DIM, base_channels=base_channels, mask_dim=8, instance_edges=instance_edges)
+    )
 
 
 def run(
@@ -115,18 +118,21 @@ def assert_exact(
     variants: Tensor | None = None,
     noise: bool = False,
     evaluation: torch.dtype = torch.float32,
+    edges: Tensor | None = None,
 ) -> None:
     """The fast pass equals the dense one, in training mode (float64) and in evaluation mode.
 
-    The dense formulation takes labels and variants from the plan, so these are first compared with those given.
+    The dense formulation takes labels, variants and edges from the plan, so these are first compared with those given.
     """
-    plan = plan_segmap(segmap, variants)
+    plan = plan_segmap(segmap, variants, edges=edges)
     if variants is None:
         variants = torch.arange(len(segmap)).view(-1, 1, 1).expand_as(segmap)
     for scale, level in zip(SCALES, plan.levels, strict=True):
         size = (segmap.shape[1] // scale, segmap.shape[2] // scale)
         expected = (resize_segmap(variants, size), resize_segmap(segmap, size))
         assert all(torch.equal(a, b.to(a.dtype)) for a, b in zip(dense.region_map(level), expected, strict=True))
+        found = dense.edge_map(level)
+        assert found is None if edges is None else torch.equal(found, resize_segmap(edges, size))
     for training, dtype in ((True, torch.float64), (False, evaluation)):
         generator.train(training).to(dtype)
         view = dense_formulation(generator)
@@ -227,6 +233,53 @@ def test_instances_equal_the_dense_formulation() -> None:
     assert_exact(make_generator(4), segmap, [torch.randn(4, 4, STYLE_DIM)], instances_of(segmap))
 
 
+def people() -> tuple[Tensor, Tensor, int]:
+    """A face whose label map is cut into the instances of a grid of circles."""
+    segmap, k = faces()
+    return segmap, 32 * segmap + instances_of(segmap), k
+
+
+def cells() -> tuple[Tensor, Tensor, int]:
+    """A picture that is not square, of one label in many cells, as of a car park."""
+    return blobs(1, 2, 64, 96), blobs(40, 2, 64, 96, block=4), 1
+
+
+def grain() -> tuple[Tensor, Tensor, int]:
+    """Planned densely at the finest level."""
+    return torch.randint(20, (1, 64, 64)), blobs(3, 1, 64, 64, block=4), 19
+
+
+@pytest.mark.parametrize("case", [people, cells, grain])
+def test_instance_edges_equal_the_dense_formulation(case: Callable[[], tuple[Tensor, Tensor, int]]) -> None:
+    segmap, instances, k = case()
+    edges = instance_edges(instances)[:, 0].bool()
+    assert 0.02 < edges.double().mean() < 0.98
+    assert plan_segmap(segmap, edges=edges).levels[-1].is_dense == (case is grain)
+    generator = make_generator(k, instance_edges=True)
+    assert_exact(generator, segmap, [torch.randn(len(segmap), k, STYLE_DIM)], noise=True, edges=edges)
+
+
+@settings(max_examples=6)
+@given(
+    k=st.integers(1, 5),
+    shape=st.tuples(st.integers(1, 2), st.integers(1, 2), st.integers(2, 3)),
+    block=st.sampled_from([1, 4, 32]),
+    num_variants=st.integers(0, 3),
+    share=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+    seed=st.integers(0, 2**31),
+)
+def test_any_edges_equal_the_dense_formulation(
+    k: int, shape: tuple[int, int, int], block: int, num_variants: int, share: float, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    batch, height, width = shape[0], 32 * shape[1], 32 * shape[2]
+    segmap = blobs(k, batch, height, width, block)
+    variants = torch.randint(num_variants, segmap.shape) if num_variants else None
+    codes, edges = [torch.randn(num_variants or batch, k, STYLE_DIM)], torch.rand(segmap.shape) < share
+    generator = make_generator(k, base_channels=1, instance_edges=True)
+    assert_exact(generator, segmap, codes, variants, evaluation=torch.float64, edges=edges)
+
+
 @torch.no_grad()
 def test_instances_of_equal_styles_change_nothing() -> None:
     generator, segmap = make_generator(4), blobs(4, 2, 64, 64)
@@ -265,9 +318,8 @@ def test_any_segmap_equals_the_dense_formulation(
 def test_real_segmap_equals_the_dense_formulation(name: str) -> None:
     """One map of each data set, the one of the most labels among some."""
     folder = PairedFolder.open(DATA / name)
-    pairs = PairedDataset(
-        folder, folder.stems[:: -(-len(folder.stems) // 5)], PairedTransform(size=(64, 96)).evaluation()
-    )
+    some = folder.pairs(folder.stems[:: -(-len(folder.stems) // 5)])
+    pairs = PairedDataset(some, PairedTransform(size=(64, 96)).evaluation())
     segmap = max((pairs[index]["segmap"] for index in range(len(pairs))), key=lambda ids: len(ids.unique()))
     k = folder.labels.num_regions
     assert len(segmap.unique()) > 3

@@ -1,5 +1,7 @@
 """The discriminator: layers, pyramid, and that a batch of fake and real is the same as one after the other."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,7 +12,7 @@ from ..ops.reference import assert_same_with_gradients, randn
 from .reference import normalize, randomize
 
 
-def make_discriminator(**sizes: int) -> Discriminator:
+def make_discriminator(**sizes: Any) -> Discriminator:
     return randomize(Discriminator(3, base_channels=4, **sizes))
 
 
@@ -86,3 +88,20 @@ def test_spectral_norm_on_the_middle_layers_only() -> None:
     assert normed == {"scales.0.layers.1.0", "scales.0.layers.2.0"}
     assert "scales.0.layers.1.0.bias" not in keys
     assert {"scales.0.layers.0.0.bias", "scales.0.layers.3.bias"} < keys.keys()
+
+
+def test_edges_are_the_last_plane_of_the_condition() -> None:
+    """In the pyramid, too; its weights for that plane are what a discriminator without edges lacks."""
+    discriminator, plain = make_discriminator(instance_edges=True), make_discriminator()
+    state = discriminator.state_dict()
+    first = [key for key in state if key.endswith("layers.0.0.weight")]
+    assert len(first) == 2
+    plain.load_state_dict(state | {key: torch.cat([state[key][:, :3], state[key][:, 4:]], dim=1) for key in first})
+    planes, image = torch.randn(1, 3, 24, 32).double(), torch.randn(1, 3, 24, 32).double()
+    none, some = torch.zeros(1, 1, 24, 32).double(), (torch.rand(1, 1, 24, 32) < 0.3).double()
+    expected = plain(condition=planes, image=image)
+    for edges, is_same in ((none, True), (some, False)):
+        outputs = discriminator(torch.cat([planes, edges], dim=1), image)
+        for scale, plain_scale_outputs in zip(outputs, expected, strict=True):
+            for layer, plain_layer in zip(scale, plain_scale_outputs, strict=True):
+                assert torch.allclose(layer, plain_layer, atol=1e-12) == is_same

@@ -1,8 +1,12 @@
 """The generator: against the dense formulation block by block, its inputs and errors, noise, and invariances."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
 from sean.models.build import SEANConfig, SEANModel
@@ -17,7 +21,7 @@ from .reference import randomize, relabel, relabelled
 STYLE_DIM = 4
 
 
-def make_generator(num_regions: int = 3, **sizes: int) -> Generator:
+def make_generator(num_regions: int = 3, **sizes: Any) -> Generator:
     return randomize(Generator(num_regions, STYLE_DIM, base_channels=1, mask_dim=4, **sizes))
 
 
@@ -236,3 +240,69 @@ def test_without_noise_scale_noise_changes_nothing() -> None:
             parameter.zero_()
     segmap, codes = torch.randint(3, (1, 32, 32)), make_codes(1)
     assert torch.equal(generator(segmap, codes, noise=True), generator(segmap, codes))
+
+
+def random_edges(*shape: int) -> Tensor:
+    return torch.rand(shape) < 0.3
+
+
+def test_the_mask_branches_alone_have_an_edge_plane() -> None:
+    """The stem has none: the paper's networks take the edges where they modulate."""
+    plain, with_edges = make_generator().state_dict(), make_generator(instance_edges=True).state_dict()
+    wider = {key for key in plain if plain[key].shape != with_edges[key].shape}
+    assert wider == {key for key in plain if key.endswith("mask.hidden.weight")}
+    assert len(wider) == 18
+    assert all(with_edges[key].shape[1] == 4 for key in wider)
+
+
+@torch.no_grad()
+def test_edges_reach_the_picture_by_themselves_or_in_a_plan() -> None:
+    generator, segmap, codes = make_generator(instance_edges=True), torch.randint(4, (2, 64, 32)), make_codes(2)
+    edges = random_edges(2, 64, 32)
+    picture = generator(segmap, codes, edges=edges)
+    assert torch.equal(generator(segmap, codes, edges=edges.long()), picture)
+    assert torch.equal(generator(segmap, codes, plan=plan_segmap(segmap, edges=edges)), picture)
+    assert not torch.allclose(generator(segmap, codes, edges=~edges), picture, atol=1e-3)
+
+
+@torch.no_grad()
+def test_without_any_edge_the_edge_weights_do_nothing() -> None:
+    """To the bit the picture of the same weights without their edge plane."""
+    generator, plain = make_generator(instance_edges=True), make_generator()
+    state = generator.state_dict()
+    dropped = {key: value[:, :-1] if key.endswith("mask.hidden.weight") else value for key, value in state.items()}
+    plain.load_state_dict(dropped)
+    for size in ((32, 64), (64, 64)):  # the second is planned densely
+        segmap, codes = torch.randint(4, (1, *size)), make_codes(1)
+        edges = torch.zeros_like(segmap)
+        assert torch.equal(generator(segmap, codes, edges=edges), plain(segmap, codes))
+
+
+@torch.no_grad()
+@settings(max_examples=8)
+@given(corner=st.tuples(st.booleans(), st.booleans()), seed=st.integers(0, 2**31))
+def test_an_edge_at_the_finest_level_changes_nothing_far_away(corner: tuple[bool, bool], seed: int) -> None:
+    """Two pixels by the mask branch of the last block's first norm, then one by each of three convolutions."""
+    torch.manual_seed(seed)
+    generator, segmap, codes = make_generator(instance_edges=True), torch.randint(4, (1, 32, 64)), make_codes(1)
+    edges = random_edges(1, 32, 64)
+    other = edges.clone()
+    # odd, so that no coarser level has this pixel
+    y, x = (size - 3 if far else 3 for size, far in zip((32, 64), corner, strict=True))
+    other[0, y, x] ^= True
+    difference = (generator(segmap, codes, edges=edges) - generator(segmap, codes, edges=other)).abs().amax(dim=1)[0]
+    assert difference[max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3].max() > 1e-6
+    difference[max(y - 5, 0) : y + 6, max(x - 5, 0) : x + 6] = 0
+    assert difference.max() < 1e-12
+
+
+def test_edges_for_a_network_without_them_and_the_other_way_round() -> None:
+    segmap, codes, edges = torch.zeros(1, 32, 32, dtype=torch.long), make_codes(1), random_edges(1, 32, 32)
+    bare, with_edges = plan_segmap(segmap), plan_segmap(segmap, edges=edges)
+    for plan in (None, bare):
+        with pytest.raises(ValueError, match=r"expected instance edges .* got none; give edges=") as error:
+            make_generator(instance_edges=True)(segmap, codes, plan=plan)
+        assert "\n" not in str(error.value)
+    for arguments in ({"edges": edges}, {"plan": with_edges}):
+        with pytest.raises(ValueError, match=r"expected no instance edges .* got some; leave them out"):
+            make_generator()(segmap, codes, **arguments)

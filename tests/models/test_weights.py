@@ -107,6 +107,28 @@ def test_folder_holds_two_files_and_a_readable_config(folder: Path) -> None:
     assert config["labels"] == LABELS.to_dict()
 
 
+def test_a_config_from_before_instance_edges_is_one_without(folder: Path) -> None:
+    change_config(folder, lambda config: config["model"].pop("instance_edges"))
+    loaded, _ = load_model(folder)
+    assert loaded.config == CONFIG
+    assert not loaded.generator.instance_edges
+
+
+@torch.no_grad()
+def test_a_model_with_instance_edges_is_read_back(tmp_path: Path) -> None:
+    model = SEANModel(dataclasses.replace(CONFIG, instance_edges=True))
+    save_model(tmp_path, model, LABELS)
+    loaded, _ = load_model(tmp_path)
+    assert loaded.config == model.config
+    image, segmap = torch.randn(1, 3, 32, 64), torch.randint(4, (1, 32, 64))
+    edges = torch.rand(segmap.shape) < 0.3
+    assert torch.equal(loaded(image, segmap, edges=edges), model.eval()(image, segmap, edges=edges))
+    change_config(tmp_path, lambda config: config["model"].update(instance_edges=False))
+    with pytest.raises(InputError) as error:
+        load_model(tmp_path)
+    assert_one_line(error, tmp_path / "model.safetensors", "do not fit config.json")
+
+
 def test_loaded_model_can_be_trained(folder: Path) -> None:
     loaded, _ = load_model(folder)
     assert all(parameter.requires_grad for parameter in loaded.parameters())
@@ -200,6 +222,8 @@ def test_config_that_is_a_folder(folder: Path) -> None:
         (lambda c: c["model"].update(style_dim=True), "whole numbers"),
         (lambda c: c["model"].update(max_channels=2.5), "whole numbers"),
         (lambda c: c["model"].update(style_dim=0), "positive"),
+        (lambda c: c["model"].update(instance_edges=1), "true or false as instance_edges, got 1"),
+        (lambda c: c["model"].update(instance_edges=None), "true or false as instance_edges, got None"),
     ],
 )
 def test_config_with_wrong_values(folder: Path, change: Callable[[dict[str, Any]], object], reason: str) -> None:

@@ -60,6 +60,41 @@ def test_mask_modulation_equals_the_loop(case: tuple[Tensor, int]) -> None:
     assert_same_with_gradients(lambda: dense.mask_modulation(segmap, *weights), loop, weights, tolerance=1e-12)
 
 
+@settings(max_examples=10)
+@given(case=segmaps(max_size=5))
+def test_mask_modulation_with_edges_equals_the_loop(case: tuple[Tensor, int]) -> None:
+    """The edge map is the last plane of what is convolved, also where a pixel has no region."""
+    segmap, k = case
+    edges = torch.rand(segmap.shape) < 0.5
+    weights = hidden_weight, hidden_bias, weight, bias = randn(4, k + 1, 3, 3), randn(4), randn(6, 4, 3, 3), randn(6)
+
+    def loop() -> Tensor:
+        planes = torch.cat([reference.onehot(segmap, k), edges[:, None].double()], dim=1)
+        hidden = F.relu(reference.convolution(planes, hidden_weight, hidden_bias))
+        return reference.convolution(hidden, weight, bias)
+
+    assert_same_with_gradients(
+        lambda: dense.mask_modulation(segmap, *weights, edges=edges), loop, weights, tolerance=1e-12
+    )
+
+
+@given(case=segmaps())
+def test_edge_map_gives_back_what_the_plan_is_of(case: tuple[Tensor, int]) -> None:
+    segmap, _ = case
+    edges = torch.rand(segmap.shape) < 0.5
+    plan = plan_segmap(segmap, scales=(1,), edges=edges).levels[0]
+    assert torch.equal(dense.edge_map(plan), edges)
+    assert torch.equal(dense.region_map(plan)[1], segmap.to(torch.int32))
+    assert dense.edge_map(plan_segmap(segmap, scales=(1,)).levels[0]) is None
+
+
+def test_edge_map_of_a_dense_plan() -> None:
+    edges = torch.rand(2, 40, 40) < 0.3
+    plan = plan_segmap(torch.randint(20, edges.shape), scales=(1,), edges=edges).levels[0]
+    assert plan.is_dense
+    assert torch.equal(dense.edge_map(plan), edges)
+
+
 def test_normalize_modulate_by_hand() -> None:
     x = torch.tensor([[[[5.0, -1.0]], [[2.0, 0.0]]]])
     modulation = torch.tensor([[[[0.5, 1.0]], [[0.0, -3.0]], [[1.0, -4.0]], [[7.0, 0.25]]]])

@@ -20,7 +20,7 @@ from sean.ops.modulation import (
     sum_taps,
     tap_products,
 )
-from sean.plan import planner
+from sean.plan import level
 from sean.plan.patch_plan import PatchPlan
 from sean.plan.planner import plan_segmap
 
@@ -39,9 +39,9 @@ TINY = {
 }
 
 
-def plan_of(segmap: Tensor, variants: Tensor | None = None) -> PatchPlan:
+def plan_of(segmap: Tensor, variants: Tensor | None = None, edges: Tensor | None = None) -> PatchPlan:
     """The plan of a segmap at its own size."""
-    return plan_segmap(segmap, variants, scales=(1,)).levels[0]
+    return plan_segmap(segmap, variants, scales=(1,), edges=edges).levels[0]
 
 
 def noise_map(size: int = 40) -> Tensor:
@@ -58,11 +58,13 @@ def mask_weights(k: int, hidden: int = 4, out: int = 3) -> tuple[Tensor, Tensor,
     return randn(hidden, k, 3, 3), randn(hidden), randn(out, hidden, 3, 3), randn(out)
 
 
-def assert_mask_rows_equal_the_convolutions(plan: PatchPlan, segmap: Tensor, k: int, tolerance: float = 1e-12) -> None:
-    weights = mask_weights(k)
+def assert_mask_rows_equal_the_convolutions(
+    plan: PatchPlan, segmap: Tensor, k: int, tolerance: float = 1e-12, edges: Tensor | None = None
+) -> None:
+    weights = mask_weights(k + (edges is not None))
     assert_same_with_gradients(
         lambda: maps(mask_rows(plan, *weights), plan.mask_rows, plan),
-        lambda: dense.mask_modulation(segmap, *weights),
+        lambda: dense.mask_modulation(segmap, *weights, edges=edges),
         weights,
         tolerance,
     )
@@ -143,6 +145,16 @@ def test_mask_rows_by_hand() -> None:
     assert maps(rows, plan.mask_rows, plan).flatten().tolist() == [6.5, 0.5, 0.5, 2.5, 0.5]
 
 
+def test_mask_rows_with_edges_by_hand() -> None:
+    """The edge is a plane of its own: hidden = ReLU(2 * own label is 0 + 5 * right neighbour has an edge + 1)."""
+    hidden_weight, weight = torch.zeros(1, 3, 3, 3), torch.zeros(1, 1, 3, 3)
+    hidden_weight[0, 0, 1, 1], hidden_weight[0, 2, 1, 2], weight[0, 0, 1, 1] = 2, 5, 1
+    segmap = torch.tensor([[[0, 0, 1, 2, 9]]])
+    plan = plan_of(segmap, edges=torch.tensor([[[1, 0, 1, 1, 1]]]))
+    rows = mask_rows(plan, hidden_weight, torch.ones(1), weight, torch.zeros(1))
+    assert maps(rows, plan.mask_rows, plan).flatten().tolist() == [3.0, 8.0, 6.0, 6.0, 1.0]
+
+
 def test_every_sample_has_its_own_style() -> None:
     plan = plan_of(torch.zeros(2, 2, 2, dtype=torch.long))
     weight = torch.zeros(1, 1, 3, 3)
@@ -215,6 +227,48 @@ def test_mask_rows_equal_the_convolutions(case: tuple[Tensor, int]) -> None:
     assert_mask_rows_equal_the_convolutions(plan_of(segmap), segmap, k)
 
 
+@given(case=segmaps(), share=st.sampled_from([0.0, 0.2, 0.5, 1.0]))
+def test_mask_rows_with_edges_equal_the_convolutions(case: tuple[Tensor, int], share: float) -> None:
+    segmap, k = case
+    edges = torch.rand(segmap.shape) < share
+    assert_mask_rows_equal_the_convolutions(plan_of(segmap, edges=edges), segmap, k, edges=edges)
+
+
+@given(case=segmaps())
+def test_style_rows_do_not_see_edges(case: tuple[Tensor, int]) -> None:
+    segmap, k = case
+    plan = plan_of(segmap, edges=torch.rand(segmap.shape) < 0.5)
+    assert_style_rows_equal_the_convolution(plan, samples_of(segmap), segmap, k)
+
+
+@given(case=segmaps(), above=st.integers(0, 3))
+def test_no_edges_are_those_of_weights_without_the_edge_plane(case: tuple[Tensor, int], above: int) -> None:
+    """To the bit, also of label ids beyond "no region"."""
+    segmap, k = case
+    segmap = torch.where(segmap == k, k + above, segmap)
+    hidden_weight, *others = mask_weights(k + 1)
+    with_edges = mask_rows(plan_of(segmap, edges=torch.zeros_like(segmap)), hidden_weight, *others)
+    assert torch.equal(with_edges, mask_rows(plan_of(segmap), hidden_weight[:, :k], *others))
+
+
+@given(case=segmaps(), place=st.tuples(st.integers(0, 2), st.integers(0, 8), st.integers(0, 8)))
+def test_an_edge_reaches_two_pixels(case: tuple[Tensor, int], place: tuple[int, int, int]) -> None:
+    """And, where a ReLU lets it through, that far: the corner of a 5x5 patch."""
+    segmap, k = case
+    b, y, x = (index % size for index, size in zip(place, segmap.shape, strict=True))
+    edges = torch.rand(segmap.shape) < 0.3
+    other = edges.clone()
+    other[b, y, x] ^= True
+    hidden_weight, hidden_bias, weight, bias = mask_weights(k + 1)
+    weights = hidden_weight, hidden_bias + 100, weight, bias
+    plans = [plan_of(segmap, edges=each) for each in (edges, other)]
+    one, two = (maps(mask_rows(plan, *weights), plan.mask_rows, plan) for plan in plans)
+    changed = (one != two).any(dim=1)
+    near = torch.zeros_like(changed)
+    near[b, max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3] = True
+    assert torch.equal(changed, near)
+
+
 @given(case=segmaps(), num_variants=st.integers(0, 3))
 def test_style_rows_equal_the_convolution(case: tuple[Tensor, int], num_variants: int) -> None:
     """With the samples as variants (0), or with any others."""
@@ -232,10 +286,19 @@ def test_rows_of_a_dense_plan_equal_the_convolutions() -> None:
     assert_style_rows_equal_the_convolution(plan, samples_of(segmap), segmap, 19, tolerance=1e-11)
 
 
+def test_rows_of_a_dense_plan_with_edges_equal_the_convolutions() -> None:
+    segmap = noise_map()
+    edges = torch.rand(segmap.shape) < 0.3
+    plan = plan_of(segmap, edges=edges)
+    assert plan.is_dense
+    assert_mask_rows_equal_the_convolutions(plan, segmap, 19, tolerance=1e-11, edges=edges)
+    assert_style_rows_equal_the_convolution(plan, samples_of(segmap), segmap, 19, tolerance=1e-11)
+
+
 def test_dense_and_sparse_plans_have_the_same_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     segmap, weights = noise_map(33), mask_weights(19)
     dense_plan = plan_of(segmap)
-    monkeypatch.setattr(planner, "_NEVER_DENSE_PIXELS", segmap.numel())
+    monkeypatch.setattr(level, "_NEVER_DENSE_PIXELS", segmap.numel())
     sparse_plan = plan_of(segmap)
     assert dense_plan.is_dense and not sparse_plan.is_dense
     one, other = (maps(mask_rows(plan, *weights), plan.mask_rows, plan) for plan in (dense_plan, sparse_plan))
@@ -256,8 +319,16 @@ def test_gradients_by_finite_differences(segmap: list[list[list[int]]]) -> None:
     assert gradcheck(lambda m, s, logits: blended_rows(plan, m, s, logits), blend)
 
 
+def test_gradients_with_edges_by_finite_differences(monkeypatch: pytest.MonkeyPatch) -> None:
+    segmap, edges = torch.tensor([[[0, 1, 1], [2, 0, 1]]]), torch.tensor([[[0, 1, 0], [1, 1, 0]]])
+    sparse = plan_of(segmap, edges=edges)
+    monkeypatch.setattr(level, "_NEVER_DENSE_PIXELS", 0)
+    for plan in (sparse, plan_of(segmap, edges=edges)):
+        assert gradcheck(lambda *w, p=plan: mask_rows(p, *w), mask_weights(3, hidden=2, out=2))
+
+
 def test_gradients_of_a_dense_plan_by_finite_differences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planner, "_NEVER_DENSE_PIXELS", 0)
+    monkeypatch.setattr(level, "_NEVER_DENSE_PIXELS", 0)
     plan = plan_of(torch.tensor([[[0, 1, 1], [2, 0, 1]]]))
     assert plan.is_dense
     assert gradcheck(lambda *w: mask_rows(plan, *w), mask_weights(2, hidden=2, out=2))

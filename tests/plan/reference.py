@@ -57,36 +57,53 @@ def sample_numbers(labels: Tensor) -> Tensor:
     return torch.arange(len(labels)).view(-1, 1, 1).expand_as(labels)
 
 
-def assert_plan_of(plan: PatchPlan, labels: Tensor, variants: Tensor | None = None) -> None:
+def symbols_of(labels: Tensor, edges: Tensor | None) -> Tensor:
+    """What the mask branch tells apart."""
+    return labels if edges is None else 2 * labels + edges.long()
+
+
+def assert_plan_of(
+    plan: PatchPlan, labels: Tensor, variants: Tensor | None = None, edges: Tensor | None = None
+) -> None:
     """The plan says of every pixel what is so, and nothing twice."""
     assert plan.pixels.shape == labels.shape
+    assert plan.has_edges == (edges is not None)
     variants = sample_numbers(labels) if variants is None else variants
+    symbols = symbols_of(labels, edges)
     assert torch.equal(row_regions(plan)[plan.pixels], true_regions(labels, variants))
     assert_distinct(plan.regions)
     assert_distinct(plan.region_patches)
     if plan.is_dense:
         in_order = torch.arange(labels.numel())
-        assert torch.equal(plan.label_patches, windows(labels, 1).reshape(-1, 9))
+        assert torch.equal(plan.label_patches, windows(symbols, 1).reshape(-1, 9))
         assert torch.equal(plan.mask_rows, in_order)
         assert torch.equal(plan.pixels.flatten(), in_order)
     else:
         assert plan.mask_patches is not None
-        assert torch.equal(row_masks(plan)[plan.pixels], true_masks(labels))
+        assert torch.equal(row_masks(plan)[plan.pixels], true_masks(symbols))
         assert_distinct(plan.label_patches)
         assert_distinct(plan.mask_patches)
         assert_distinct(torch.stack([plan.mask_rows, plan.region_rows], dim=1))
 
 
 def assert_levels_of(
-    plan: SegmapPlan, segmap: Tensor, variants: Tensor | None = None, scales: Sequence[int] = SCALES
+    plan: SegmapPlan,
+    segmap: Tensor,
+    variants: Tensor | None = None,
+    scales: Sequence[int] = SCALES,
+    edges: Tensor | None = None,
 ) -> None:
-    """The same of every level, with the segmap resized to it."""
+    """The same of every level, with segmap and edges resized to it."""
     assert torch.equal(plan.segmap, segmap)
+    assert (plan.edges is None) == (edges is None)
+    if plan.edges is not None and edges is not None:
+        assert torch.equal(plan.edges, edges.bool())
     variants = sample_numbers(segmap) if variants is None else variants
     height, width = segmap.shape[1:]
     for scale, level in zip(scales, plan.levels, strict=True):
         size = (height // scale, width // scale)
-        assert_plan_of(level, resize_segmap(segmap, size), resize_segmap(variants, size))
+        small_edges = None if edges is None else resize_segmap(edges, size)
+        assert_plan_of(level, resize_segmap(segmap, size), resize_segmap(variants, size), small_edges)
 
 
 def assert_distinct(table: Tensor) -> None:

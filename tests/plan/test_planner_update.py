@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sean.plan import planner as planner_module
+from sean.plan import level as level_module
 from sean.plan.patch_plan import SCALES, PatchPlan, SegmapPlan
 from sean.plan.planner import Planner, plan_segmap
 
@@ -167,13 +167,13 @@ def test_few_rows_are_kept_though_most_are_unused() -> None:
 
 def test_only_what_a_stroke_touches_is_renumbered(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
-    extend = planner_module.extend
+    extend = level_module.extend
 
     def counting(known: np.ndarray, columns: list[np.ndarray], *rest: object) -> tuple[np.ndarray, np.ndarray]:
         found.append(len(columns[0]))
         return extend(known, columns, *rest)
 
-    monkeypatch.setattr(planner_module, "extend", counting)
+    monkeypatch.setattr(level_module, "extend", counting)
     segmap = faces(128, count=1)
     planner = Planner(segmap)
     assert max(found) == segmap.numel()

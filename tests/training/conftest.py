@@ -14,10 +14,13 @@ from sean.data.synthetic import SyntheticScenes
 from sean.labels import LabelSet
 from sean.losses.objective import LossWeights
 from sean.models.build import SEANConfig
-from sean.training import loop
+from sean.training import loop, validation
+from sean.training.batch import TrainingBatch
+from sean.training.checkpoints import checkpoint_files
 from sean.training.config import TrainConfig
 from sean.training.data import TrainingData
 from sean.training.state import TrainingState, new_state
+from sean.training.tree_file import load_tree
 
 LABELS = LabelSet(name="three", names=("ground", "thing", "other"))
 SIZE = (32, 32)
@@ -67,10 +70,11 @@ def fabric() -> Fabric:
 
 
 @pytest.fixture
-def batch(data: TrainingData) -> tuple[Tensor, Tensor]:
-    """image [2, 3, 32, 32] and segmap [2, 32, 32] of two scenes."""
+def batch(data: TrainingData) -> TrainingBatch:
+    """Two scenes; their noise is torch's global generator's."""
     samples = [data.training[index] for index in range(2)]
-    return torch.stack([s["image"] for s in samples]), torch.stack([s["segmap"] for s in samples])
+    image, segmap = (torch.stack([sample[name] for sample in samples]) for name in ("image", "segmap"))
+    return TrainingBatch(image=image, segmap=segmap)
 
 
 @pytest.fixture
@@ -78,7 +82,7 @@ def make_state(fabric: Fabric) -> Callable[[TrainConfig], TrainingState]:
     """Fresh states of a config, always with the same weights."""
 
     def make(config: TrainConfig) -> TrainingState:
-        torch.manual_seed(config.seed)
+        torch.manual_seed(config.seed + 1)  # for noise that comes from the global generator
         return new_state(config, fabric)
 
     return make
@@ -86,9 +90,15 @@ def make_state(fabric: Fabric) -> Callable[[TrainConfig], TrainingState]:
 
 @pytest.fixture
 def quick_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make `train` use the CPU wherever the tests run, and one batch for the statistics."""
-    monkeypatch.setattr(loop, "Fabric", lambda accelerator, **others: Fabric(accelerator="cpu", **others))
-    monkeypatch.setattr(loop, "STATISTICS_BATCHES", 1)
+    """Make `train` use the CPU wherever the tests run, one batch for the statistics, and draw no curves."""
+    monkeypatch.setattr(loop, "ACCELERATOR", "cpu")
+    monkeypatch.setattr(validation, "STATISTICS_BATCHES", 1)
+    monkeypatch.setattr(validation, "draw_curves", lambda runs, output: None)
+
+
+def last_checkpoint(run: Path) -> Any:
+    """The content of a run's newest checkpoint."""
+    return load_tree(checkpoint_files(run)[0])
 
 
 def records(run: Path) -> list[dict[str, Any]]:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 
 from sean import files
 from sean.data.synthetic import SyntheticScenes
 from sean.losses.objective import LossWeights
 from sean.models import weights
 from sean.models.build import SEANConfig
-from sean.training import loop, step
+from sean.training import loop, step, validation
+from sean.training.checkpoints import CHECKPOINTS_FOLDER
 from sean.training.config import TrainConfig
 from sean.training.data import TrainingData
 
@@ -44,6 +44,12 @@ CONFIG = TrainConfig(
 PLACES = ("update", "write", "move", "samples")
 
 
+def scenes() -> TrainingData:
+    """Five scenes to train on, five held out."""
+    training, held_out = (SyntheticScenes(size=(32, 32), length=5, seed=seed) for seed in (0, 1))
+    return TrainingData(training=training, validation=held_out, labels=training.labels)
+
+
 def main(run: Path, place: str, number: int) -> None:
     """Train in `run`, or continue; hang when step `number` (1, 2, ...) comes to `place`."""
     torch.set_num_threads(1)
@@ -65,22 +71,21 @@ def main(run: Path, place: str, number: int) -> None:
         return step.training_step(state, *args)
 
     loop.training_step = counted
-    loop.Fabric = lambda accelerator, **others: Fabric(accelerator="cpu", **others)
-    loop.STATISTICS_BATCHES = 2
+    loop.ACCELERATOR = "cpu"
+    validation.STATISTICS_BATCHES = 2
+    validation.draw_curves = lambda runs, output: None
     step.discriminator_losses = hang_at("update", step.discriminator_losses)
-    loop.write_samples = hang_at("samples", loop.write_samples)
+    validation.write_samples = hang_at("samples", validation.write_samples)
     save = weights.save_file
     hanging_save = hang_at("write", save, lambda tensors, path: path.write_bytes(bytes(500_000)))
     weights.save_file = lambda tensors, path, **options: (
-        hanging_save if path.name.startswith(".checkpoint") else save
+        hanging_save if path.parent.name == CHECKPOINTS_FOLDER else save
     )(tensors, path, **options)
     move = os.replace
     hanging_move = hang_at("move", move)
-    files.os.replace = lambda old, new: (hanging_move if new.name == loop.CHECKPOINT_NAME else move)(old, new)
+    files.os.replace = lambda old, new: (hanging_move if new.parent.name == CHECKPOINTS_FOLDER else move)(old, new)
 
-    training, validation = (SyntheticScenes(size=(32, 32), length=5, seed=seed) for seed in (0, 1))
-    data = TrainingData(training=training, validation=validation, labels=training.labels)
-    loop.train(CONFIG, data, run, resume=True)
+    loop.train(CONFIG, scenes(), run, resume=True)
 
 
 if __name__ == "__main__":

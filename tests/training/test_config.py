@@ -8,14 +8,8 @@ import pytest
 from sean.errors import InputError
 from sean.losses.objective import LossWeights
 from sean.models.build import SEANConfig
-from sean.training.config import (
-    PRESETS,
-    TrainConfig,
-    check_resumable,
-    config_from_json,
-    config_to_json,
-    preset,
-)
+from sean.training.config import TrainConfig, check_resumable, config_from_json, config_to_json
+from sean.training.presets import PRESETS, preset
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -93,7 +87,7 @@ def test_the_rates_by_hand() -> None:
         ({"discriminator_rate": float("nan")}, "discriminator_rate of at least 0, got nan"),
         ({"beta1": 1.0}, "beta1 and beta2 in"),
         ({"beta2": -0.1}, "beta1 and beta2 in"),
-        ({"precision": "fp16"}, "precision of 32-true, bf16-mixed, 16-mixed, got 'fp16'"),
+        ({"precision": "fp16"}, "precision to be one of 32-true, bf16-mixed, 16-mixed, got 'fp16'"),
         ({"precision": "64-true"}, "precision"),
     ],
 )

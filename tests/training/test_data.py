@@ -1,4 +1,4 @@
-"""The data of a training: scenes of the config's seed, or a paired folder split by the config."""
+"""The data of a training: scenes of the config's seed, a paired folder split by the config, or shards."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from sean.data.folder import PairedFolder
+from sean.data.manifest import Manifest, write_manifest
 from sean.data.paired import PairedDataset
+from sean.data.shards import write_shards
 from sean.data.synthetic import SyntheticScenes, write_paired
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ
@@ -42,6 +45,45 @@ def test_a_folder_is_split_by_fraction_or_prefix(config: TrainConfig, folder: Pa
     assert [data.validation[index]["name"] for index in range(3)] == [f"scene_00000{index}" for index in (7, 8, 9)]
     data = open_data(replace(config, validation="scene_000004"), folder)
     assert (len(data.training), len(data.validation)) == (9, 1)
+    data = open_data(replace(config, validation=0.3, training_prefix="scene_000002"), folder)
+    assert (len(data.training), len(data.validation)) == (1, 3)
+    assert data.groups is None
+
+
+def test_the_official_split_is_taken_unless_another_is_asked_for(config: TrainConfig, folder: Path) -> None:
+    names = [f"scene_{index:06d}" for index in range(10)]
+    manifest = Manifest(source="x", training=tuple(names[5:]), validation=tuple(names[:2]), checksums={})
+    write_manifest(folder, manifest)
+    data = open_data(replace(config, validation=None), folder)
+    assert [data.training[index]["name"] for index in range(len(data.training))] == names[5:]
+    assert [data.validation[index]["name"] for index in range(len(data.validation))] == names[:2]
+    assert len(open_data(replace(config, validation=0.3), folder).validation) == 3
+
+
+def test_shards_give_what_their_folder_gives(config: TrainConfig, folder: Path, tmp_path: Path) -> None:
+    write_shards(PairedFolder.open(folder), tmp_path / "shards", shard_mb=0.01)
+    config = replace(config, validation=None, resize=1.2)
+    plain = open_data(config, folder)
+    for location in (tmp_path / "shards", str(tmp_path / "shards")):
+        data = open_data(config, location)
+        assert data.labels.names == plain.labels.names
+        assert isinstance(data.training, PairedDataset) and isinstance(data.validation, PairedDataset)
+        assert data.groups == data.training.source.groups and data.groups is not None and len(data.groups) > 1
+        assert data.training.seed == config.seed and data.training.transform == plain.training.transform
+        assert data.validation.transform == plain.validation.transform
+        assert torch.equal(data.validation[0]["image"], plain.validation[0]["image"])
+        names = {data.training[index]["name"] for index in range(len(data.training))}
+        assert names == {plain.training[index]["name"] for index in range(len(plain.training))}
+
+
+def test_the_split_of_shards_is_fixed(config: TrainConfig, folder: Path, tmp_path: Path) -> None:
+    write_shards(PairedFolder.open(folder), tmp_path / "shards")
+    for changes in ({"validation": 0.3}, {"validation": None, "training_prefix": "scene"}):
+        with pytest.raises(InputError, match=r"the split of the shards in .* was made by `sean data shard`; leave"):
+            open_data(replace(config, **changes), tmp_path / "shards")
+    write_shards(PairedFolder.open(folder), tmp_path / "all", validation=0.0)
+    with pytest.raises(InputError, match=r"the shards in .*all hold no pairs out; shard the folder anew"):
+        open_data(replace(config, validation=None), tmp_path / "all")
 
 
 def test_only_what_is_trained_on_varies(config: TrainConfig, folder: Path) -> None:

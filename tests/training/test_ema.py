@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from sean.models.build import build_model
+from sean.training.batch import TrainingBatch
 from sean.training.config import TrainConfig
 from sean.training.ema import averaged_copy, recompute_statistics, update_average
 
@@ -61,11 +62,12 @@ def test_the_copy_is_apart_and_frozen(config: TrainConfig) -> None:
     assert not (average.generator.to_rgb.weight == 7.0).any()
 
 
-def test_statistics_are_the_means_over_the_batches(config: TrainConfig, batch: tuple[Tensor, Tensor]) -> None:
+def test_statistics_are_the_means_over_the_batches(config: TrainConfig, batch: TrainingBatch) -> None:
     """Checked at a norm whose input is recorded: a mean over the batches, whatever their order."""
     model = build_model(config.model).eval()
-    image, segmap = batch
-    batches = [(image, segmap), (image.flip(0), segmap.flip(2)), (image, (segmap + 1) % 3)]
+    image, segmap = batch.image, batch.segmap
+    pairs = [(image, segmap), (image.flip(0), segmap.flip(2)), (image, (segmap + 1) % 3)]
+    batches = [TrainingBatch(image=image, segmap=segmap) for image, segmap in pairs]
     sean_norm = model.generator.blocks[1].norm_0  # adds no noise yet: its scale is 0
     norm = sean_norm.norm
     inputs: list[Tensor] = []
@@ -83,7 +85,7 @@ def test_statistics_are_the_means_over_the_batches(config: TrainConfig, batch: t
     torch.testing.assert_close(norm.running_var, variances)
 
 
-def test_nothing_but_the_statistics_changes(config: TrainConfig, batch: tuple[Tensor, Tensor]) -> None:
+def test_nothing_but_the_statistics_changes(config: TrainConfig, batch: TrainingBatch) -> None:
     model = build_model(config.model).eval()
     momentum = model.generator.blocks[0].norm_0.norm.momentum
     before = weights_of(model)
@@ -102,7 +104,7 @@ def test_nothing_but_the_statistics_changes(config: TrainConfig, batch: tuple[Te
     assert model.generator.blocks[0].norm_0.norm.momentum == momentum is not None
 
 
-def test_the_noise_is_on(config: TrainConfig, batch: tuple[Tensor, Tensor]) -> None:
+def test_the_noise_is_on(config: TrainConfig, batch: TrainingBatch) -> None:
     model = build_model(config.model).eval()
     norm = model.generator.blocks[6].norm_0
     recompute_statistics(model, [batch])

@@ -11,17 +11,15 @@ from torch.utils.data import Dataset
 from sean.errors import InputError
 from sean.losses.objective import LossWeights
 from sean.models.weights import load_model
-from sean.training import loop
+from sean.training import loop, perceptual
+from sean.training.checkpoints import checkpoint_path
 from sean.training.config import TrainConfig, config_from_json
 from sean.training.data import TrainingData
 from sean.training.loop import train
-from sean.training.tree_file import load_tree
 
-from .conftest import LABELS, assert_same, records
+from .conftest import LABELS, assert_same, last_checkpoint, records
 
 pytestmark = pytest.mark.usefixtures("quick_loop")
-
-CHECKPOINT = "checkpoint.safetensors"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -37,13 +35,16 @@ def test_what_a_run_leaves_behind(config: TrainConfig, data: TrainingData, tmp_p
     events = {name for name in files if name.startswith("tensorboard")}
     assert len(events) == 1
     assert files - events == {
-        CHECKPOINT,
+        ".lock",
+        "best/config.json",
+        "best/model.safetensors",
+        "checkpoints/step-0000004.safetensors",
         "config.json",
         "metrics.jsonl",
         "model/config.json",
         "model/model.safetensors",
-        "samples/step-000002.png",
-        "samples/step-000004.png",
+        "samples/step-0000002.png",
+        "samples/step-0000004.png",
     }
     resolved = replace(config, model=replace(config.model, num_regions=3))  # of the data
     assert config_from_json((run / "config.json").read_text(encoding="utf-8")) == resolved
@@ -63,7 +64,7 @@ def test_the_exported_model_is_the_average(config: TrainConfig, data: TrainingDa
     train(config, data, tmp_path / "run")
     model, labels = load_model(tmp_path / "run" / "model")
     assert labels == LABELS
-    average = load_tree(tmp_path / "run" / CHECKPOINT)["average"]
+    average = last_checkpoint(tmp_path / "run")["average"]
     statistics = ("running_mean", "running_var", "num_batches_tracked")
     exported = {name: value for name, value in model.state_dict().items() if not name.endswith(statistics)}
     assert_same(exported, {name: value for name, value in average.items() if not name.endswith(statistics)})
@@ -73,9 +74,9 @@ def test_the_exported_model_is_the_average(config: TrainConfig, data: TrainingDa
 
 
 def test_an_existing_run_is_not_overwritten(config: TrainConfig, data: TrainingData, tmp_path: Path) -> None:
-    for name in (CHECKPOINT, "metrics.jsonl"):
-        run = tmp_path / name.partition(".")[0]
-        run.mkdir()
+    for name in ("checkpoints/step-0000007.safetensors", "metrics.jsonl"):
+        run = tmp_path / name.partition(".")[0].replace("/", "_")
+        (run / name).parent.mkdir(parents=True)
         (run / name).write_text("mine")
         with pytest.raises(InputError) as caught:
             train(config, data, run)
@@ -91,7 +92,7 @@ def test_a_finished_run_returns_at_once(
     config = replace(config, steps=1, decay_steps=1)
     train(config, data, tmp_path)
     before = {name: content for name, content in contents(tmp_path).items() if "tensorboard" not in name}
-    for name in ("training_step", "_validate_and_export"):
+    for name in ("training_step", "validate_and_export"):
         monkeypatch.setattr(loop, name, None)
     assert train(config, data, tmp_path, resume=True) == tmp_path / "model"
     assert {name: content for name, content in contents(tmp_path).items() if "tensorboard" not in name} == before
@@ -111,21 +112,25 @@ def test_a_run_is_not_continued_with_other_settings(config: TrainConfig, data: T
 
 
 def test_a_damaged_checkpoint_is_one_line_and_stays(config: TrainConfig, data: TrainingData, tmp_path: Path) -> None:
-    (tmp_path / CHECKPOINT).write_bytes(b"damaged" * 9)
-    with pytest.raises(InputError, match="is damaged"):
+    path = checkpoint_path(tmp_path, 3)
+    path.parent.mkdir()
+    path.write_bytes(b"damaged" * 9)
+    with pytest.raises(InputError, match=r"no checkpoint of .* can be read: .*is damaged") as caught:
         train(config, data, tmp_path, resume=True)
-    assert contents(tmp_path) == {CHECKPOINT: b"damaged" * 9}
+    assert "\n" not in str(caught.value)
+    assert contents(tmp_path) == {".lock": b"", "checkpoints/step-0000003.safetensors": b"damaged" * 9}
 
 
 def test_looking_changes_nothing(config: TrainConfig, data: TrainingData, tmp_path: Path) -> None:
     """Validation, samples, export, logs and checkpoints at every step, or only at the end: the same training."""
     train(config, data, tmp_path / "blind")
     train(replace(config, sample_every=1, checkpoint_every=1, log_every=3), data, tmp_path / "looking")
-    blind, looking = (load_tree(tmp_path / name / CHECKPOINT) for name in ("blind", "looking"))
-    blind.pop("config"), looking.pop("config")
+    blind, looking = (last_checkpoint(tmp_path / name) for name in ("blind", "looking"))
+    for name in ("config", "best"):
+        blind.pop(name), looking.pop(name)
     assert_same(blind, looking)
     assert len(list((tmp_path / "looking" / "samples").iterdir())) == 4
-    for name in ("model/model.safetensors", "samples/step-000004.png"):
+    for name in ("model/model.safetensors", "samples/step-0000004.png"):
         assert (tmp_path / "blind" / name).read_bytes() == (tmp_path / "looking" / name).read_bytes()
 
 
@@ -136,7 +141,7 @@ def test_without_vgg19_the_term_is_off_and_said_to_be(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(loop, "load_vgg19", lambda weights: None)
+    monkeypatch.setattr(perceptual, "load_vgg19", lambda weights: None)
     config = replace(config, losses=LossWeights(), steps=1, decay_steps=0)
     train(config, data, tmp_path)
     assert "the perceptual term is OFF" in capsys.readouterr().err
@@ -166,9 +171,9 @@ def test_a_broken_picture_stops_the_run_which_then_continues(
     with pytest.raises(InputError) as caught:
         train(config, replace(data, training=Broken(data.training)), tmp_path / "cut")
     assert str(caught.value) == "expected a picture, but five.png is none"
-    assert load_tree(tmp_path / "cut" / CHECKPOINT)["step"] == 2
+    assert last_checkpoint(tmp_path / "cut")["step"] == 2
     train(config, data, tmp_path / "cut", resume=True)
-    assert_same(load_tree(tmp_path / "straight" / CHECKPOINT), load_tree(tmp_path / "cut" / CHECKPOINT))
+    assert_same(last_checkpoint(tmp_path / "straight"), last_checkpoint(tmp_path / "cut"))
 
 
 def test_fine_tuning_starts_from_the_weights_of_a_model(

@@ -11,24 +11,19 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from sean.losses.objective import LossWeights
-from sean.losses.perceptual import PerceptualLoss, VGG19Features
 from sean.training import loop
+from sean.training.checkpoints import checkpoint_files, checkpoint_path
 from sean.training.config import TrainConfig, config_from_json
 from sean.training.data import TrainingData
 from sean.training.loop import train
-from sean.training.tree_file import load_tree
 
-from .conftest import assert_same, records
+from .conftest import assert_same, last_checkpoint, records
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick_loop")]
 
 SCRIPT = Path(__file__).with_name("hanging_run.py")
 SOURCE = Path(__file__).resolve().parents[2] / "src"
-CHECKPOINT = "checkpoint.safetensors"
 
 
 def start(run: Path, place: str, step: int) -> "subprocess.Popen[str]":
@@ -70,32 +65,36 @@ def test_a_run_killed_again_and_again_ends_as_the_straight_one(tmp_path: Path) -
     finish(straight)
 
     kill_at(killed, "update", 2)
-    assert not (killed / CHECKPOINT).exists()
+    assert not checkpoint_files(killed)
     kill_at(killed, "update", 5)
-    old = (killed / CHECKPOINT).read_bytes()
-    assert load_tree(killed / CHECKPOINT)["step"] == 3
+    old = checkpoint_path(killed, 3).read_bytes()
+    assert last_checkpoint(killed)["step"] == 3
     assert [record["step"] for record in records(killed) if record["kind"] == "train"] == [1, 2, 3, 4]
     for place in ("write", "move"):  # of the checkpoint of step 6
         kill_at(killed, place, 6)
-        assert (killed / CHECKPOINT).read_bytes() == old
+        assert [path.read_bytes() for path in checkpoint_files(killed)] == [old]
     kill_at(killed, "samples", 12)  # the checkpoint of the last step must come after all that is made from it
-    assert load_tree(killed / CHECKPOINT)["step"] == 9
+    assert last_checkpoint(killed)["step"] == 9
     assert records(killed)[-1]["kind"] == "validation" and records(killed)[-1]["step"] == 12
     finish(killed)
 
-    one, other = load_tree(straight / CHECKPOINT), load_tree(killed / CHECKPOINT)
+    one, other = last_checkpoint(straight), last_checkpoint(killed)
     assert one["step"] == 12
     assert_same(one, other)
     for name in (
-        CHECKPOINT,
+        "checkpoints/step-0000009.safetensors",
+        "checkpoints/step-0000012.safetensors",
         "config.json",
+        "best/model.safetensors",
         "model/config.json",
         "model/model.safetensors",
-        "samples/step-000004.png",
-        "samples/step-000008.png",
-        "samples/step-000012.png",
+        "samples/step-0000004.png",
+        "samples/step-0000008.png",
+        "samples/step-0000012.png",
     ):
         assert (straight / name).read_bytes() == (killed / name).read_bytes(), name
+    hidden = [path for path in killed.rglob(".*") if path.name != ".lock"]
+    assert not hidden, "the halves that the kills left are gone"
     assert len(records(straight)) == 12 + 3
     assert records(straight) == records(killed)
 
@@ -127,10 +126,10 @@ def test_an_interrupted_run_ends_as_the_straight_one(
     config = replace(config, checkpoint_every=1 if steps == 1 else 2, sample_every=3)
     train(config, data, tmp_path / "straight", resume=True)
     interrupted(lambda: train(config, data, tmp_path / "cut"), steps, monkeypatch)
-    assert (tmp_path / "cut" / CHECKPOINT).exists() == (steps > 0)
+    assert bool(checkpoint_files(tmp_path / "cut")) == (steps > 0)
     torch.manual_seed(99)
     train(config, data, tmp_path / "cut", resume=True)
-    assert_same(load_tree(tmp_path / "straight" / CHECKPOINT), load_tree(tmp_path / "cut" / CHECKPOINT))
+    assert_same(last_checkpoint(tmp_path / "straight"), last_checkpoint(tmp_path / "cut"))
     assert records(tmp_path / "straight") == records(tmp_path / "cut")
 
 
@@ -142,35 +141,7 @@ def test_a_run_continues_with_other_surroundings(
     interrupted(lambda: train(config, data, tmp_path / "cut"), 3, monkeypatch)
     other = replace(config, sample_every=1, log_every=2, checkpoint_every=1)
     train(other, data, tmp_path / "cut", resume=True)
-    straight, cut = (load_tree(tmp_path / name / CHECKPOINT) for name in ("straight", "cut"))
+    straight, cut = (last_checkpoint(tmp_path / name) for name in ("straight", "cut"))
     assert config_from_json(cut.pop("config")) == other != config_from_json(straight.pop("config"))
+    straight.pop("best"), cut.pop("best")  # found at other steps
     assert_same(straight, cut)
-
-
-class DrawingDistance(PerceptualLoss):
-    """Like VGG19's features, its weights are drawn from the global generator when it is built."""
-
-    def __init__(self, network: object) -> None:
-        torch.nn.Module.__init__(self)
-
-    def forward(self, fake: Tensor, real: Tensor) -> Tensor:
-        return F.mse_loss(fake, real)
-
-
-def test_building_the_perceptual_network_moves_no_random_number(
-    config: TrainConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A continued run builds it after its random numbers were restored."""
-
-    def load(weights: str | None) -> VGG19Features:
-        torch.rand(7)
-        return VGG19Features.__new__(VGG19Features)
-
-    monkeypatch.setattr(loop, "load_vgg19", load)
-    monkeypatch.setattr(loop, "PerceptualLoss", DrawingDistance)
-    config = replace(config, losses=LossWeights(), checkpoint_every=2)
-    train(config, data, tmp_path / "straight")
-    assert records(tmp_path / "straight")[0]["perceptual"] > 0
-    interrupted(lambda: train(config, data, tmp_path / "cut"), 3, monkeypatch)
-    train(config, data, tmp_path / "cut", resume=True)
-    assert_same(load_tree(tmp_path / "straight" / CHECKPOINT), load_tree(tmp_path / "cut" / CHECKPOINT))

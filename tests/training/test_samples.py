@@ -13,6 +13,7 @@ from sean.images import read_image, tensor_to_image
 from sean.models.build import SEANModel, build_model
 from sean.segmap import colorize
 from sean.training import samples
+from sean.training.batch import TrainingBatch
 from sean.training.config import TrainConfig
 from sean.training.samples import write_samples
 
@@ -25,9 +26,9 @@ def model(config: TrainConfig) -> SEANModel:
     return build_model(config.model).eval()
 
 
-def three(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+def three(batch: TrainingBatch) -> tuple[Tensor, Tensor]:
     """Three pictures; the second lacks label 0, the third has it alone."""
-    image = torch.cat([batch[0], batch[0][:1].flip(3)])
+    image = torch.cat([batch.image, batch.image[:1].flip(3)])
     segmap = torch.ones(3, 32, 32, dtype=torch.int64)
     segmap[0, :16] = 0
     segmap[2] = 0
@@ -35,7 +36,7 @@ def three(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def test_styles_come_from_the_photo_to_the_left(
-    model: SEANModel, batch: tuple[Tensor, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: SEANModel, batch: TrainingBatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image, segmap = three(batch)
     rendered: list[tuple[Tensor, dict[str, Any]]] = []
@@ -46,9 +47,9 @@ def test_styles_come_from_the_photo_to_the_left(
         return render(segmap, codes, **options)
 
     monkeypatch.setattr(model, "render", spy)
-    write_samples(tmp_path / "sheet.png", model, image, segmap, LABELS, "step 3")
+    write_samples(tmp_path / "sheet.png", model, image, segmap, None, LABELS, "step 3")
     (own, options), (exchanged, other_options) = rendered
-    assert options == other_options == {}  # no noise
+    assert options == other_options == {"edges": None}  # no noise
     codes, present = model.encode(image, segmap)
     assert present.tolist() == [[True, True, False], [False, True, False], [True, False, False]]
     torch.testing.assert_close(own, codes)
@@ -64,9 +65,9 @@ def test_styles_come_from_the_photo_to_the_left(
 
 
 def test_the_rows_of_the_sheet(
-    model: SEANModel, batch: tuple[Tensor, Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: SEANModel, batch: TrainingBatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    image, segmap = batch
+    image, segmap = batch.image, batch.segmap
     drawn: dict[str, Any] = {}
 
     def sheet(rows: list[list[Tile]], **options: Any) -> np.ndarray:
@@ -74,7 +75,7 @@ def test_the_rows_of_the_sheet(
         return np.zeros((4, 4, 3), np.uint8)
 
     monkeypatch.setattr(samples, "sheet", sheet)
-    write_samples(tmp_path / "sheet.png", model, image, segmap, LABELS, "step 3")
+    write_samples(tmp_path / "sheet.png", model, image, segmap, None, LABELS, "step 3")
     assert drawn["title"] == "step 3"
     assert drawn["row_titles"] == ["segmap", "photo", "reconstruction", "styles of the photo to the left"]
     maps, photos, reconstructions, others = drawn["rows"]
@@ -88,12 +89,10 @@ def test_the_rows_of_the_sheet(
         assert others[index].image.shape == (32, 32, 3)
 
 
-def test_a_sheet_is_written_and_the_model_is_left_alone(
-    model: SEANModel, batch: tuple[Tensor, Tensor], tmp_path: Path
-) -> None:
+def test_a_sheet_is_written_and_the_model_is_left_alone(model: SEANModel, batch: TrainingBatch, tmp_path: Path) -> None:
     before, numbers = weights_of(model), torch.get_rng_state()
     path = tmp_path / "samples" / "step-000003.png"
-    write_samples(path, model, *batch, LABELS, "step 3")
+    write_samples(path, model, batch.image, batch.segmap, None, LABELS, "step 3")
     height, width, channels = read_image(path).shape
     assert channels == 3 and height > 4 * 32 and width > 2 * 32
     assert [file.name for file in path.parent.iterdir()] == ["step-000003.png"]
@@ -101,6 +100,6 @@ def test_a_sheet_is_written_and_the_model_is_left_alone(
     assert torch.equal(numbers, torch.get_rng_state())
 
 
-def test_one_photo_is_enough(model: SEANModel, batch: tuple[Tensor, Tensor], tmp_path: Path) -> None:
-    write_samples(tmp_path / "sheet.png", model, batch[0][:1], batch[1][:1], LABELS, "")
+def test_one_photo_is_enough(model: SEANModel, batch: TrainingBatch, tmp_path: Path) -> None:
+    write_samples(tmp_path / "sheet.png", model, batch.image[:1], batch.segmap[:1], None, LABELS, "")
     assert (tmp_path / "sheet.png").stat().st_size > 0

@@ -17,14 +17,15 @@ from sean.losses.perceptual import PerceptualLoss
 from sean.models import generator
 from sean.plan.planner import plan_segmap
 from sean.training import step as step_module
+from sean.training.batch import TrainingBatch
 from sean.training.config import TrainConfig
+from sean.training.distributed import start_processes
 from sean.training.state import TrainingState, new_state
 from sean.training.step import training_step
 
 from .conftest import assert_same, parameters_of, weights_of
 
 MakeState = Callable[[TrainConfig], TrainingState]
-Batch = tuple[Tensor, Tensor]
 
 L1_ONLY = LossWeights(adversarial=0.0, feature_matching=0.0, perceptual=0.0, l1=10.0)
 
@@ -51,7 +52,7 @@ class PlainDistance(PerceptualLoss):
 def test_only_terms_with_a_weight_are_there(
     make_state: MakeState,
     config: TrainConfig,
-    batch: Batch,
+    batch: TrainingBatch,
     fabric: Fabric,
     weights: tuple[float, ...],
     names: list[str],
@@ -60,7 +61,7 @@ def test_only_terms_with_a_weight_are_there(
     config = replace(config, losses=losses)
     state = make_state(config)
     before = weights_of(state.discriminator)
-    terms = training_step(state, *batch, config, fabric, PlainDistance())
+    terms = training_step(state, [batch], config, fabric, PlainDistance())
     if losses.uses_discriminator:
         names = [*names, "discriminator_fake", "discriminator_real"]
     else:
@@ -69,12 +70,14 @@ def test_only_terms_with_a_weight_are_there(
     assert state.step == 1
 
 
-def test_terms_are_weighted_once(make_state: MakeState, config: TrainConfig, batch: Batch, fabric: Fabric) -> None:
+def test_terms_are_weighted_once(
+    make_state: MakeState, config: TrainConfig, batch: TrainingBatch, fabric: Fabric
+) -> None:
     """The same fresh networks and noise, other weights: the terms of the first step scale with them."""
     ones = replace(config, losses=LossWeights(adversarial=1.0, feature_matching=1.0, perceptual=1.0, l1=1.0))
     more = replace(config, losses=LossWeights(adversarial=2.0, feature_matching=3.0, perceptual=4.0, l1=5.0))
-    plain = training_step(make_state(ones), *batch, ones, fabric, PlainDistance())
-    weighted = training_step(make_state(more), *batch, more, fabric, PlainDistance())
+    plain = training_step(make_state(ones), [batch], ones, fabric, PlainDistance())
+    weighted = training_step(make_state(more), [batch], more, fabric, PlainDistance())
     factors = {name: weighted[name] / plain[name] for name in plain}
     assert factors == pytest.approx(
         {
@@ -90,16 +93,16 @@ def test_terms_are_weighted_once(make_state: MakeState, config: TrainConfig, bat
 
 
 def test_the_discriminator_sees_the_same_pictures(
-    make_state: MakeState, config: TrainConfig, batch: Batch, fabric: Fabric
+    make_state: MakeState, config: TrainConfig, batch: TrainingBatch, fabric: Fabric
 ) -> None:
     """At the start no score is beyond the hinge, so that E[max(0, 1 + D(fake))] is 1 - (-E[D(fake)])."""
-    terms = training_step(make_state(config), *batch, config, fabric, None)
+    terms = training_step(make_state(config), [batch], config, fabric, None)
     assert abs(terms["adversarial"]) > 1e-5
     assert terms["discriminator_fake"] == pytest.approx(1 - terms["adversarial"], abs=1e-6)
 
 
 def test_nobody_gets_a_gradient_from_the_others_update(
-    make_state: MakeState, config: TrainConfig, batch: Batch, fabric: Fabric
+    make_state: MakeState, config: TrainConfig, batch: TrainingBatch, fabric: Fabric
 ) -> None:
     state = make_state(config)
     judge = list(state.discriminator.parameters())
@@ -110,17 +113,19 @@ def test_nobody_gets_a_gradient_from_the_others_update(
         gradients.update({name: p.grad.clone() for name, p in state.model.named_parameters() if p.grad is not None})
 
     state.generator_optimizer.optimizer.register_step_post_hook(look)
-    training_step(state, *batch, config, fabric, None)
+    training_step(state, [batch], config, fabric, None)
     assert len(gradients) > 50
     assert_same(gradients, {n: p.grad for n, p in state.model.named_parameters() if p.grad is not None})
     assert all(p.grad is not None and not p.requires_grad for p in judge)
 
 
-def test_the_first_update_by_hand(make_state: MakeState, config: TrainConfig, batch: Batch, fabric: Fabric) -> None:
+def test_the_first_update_by_hand(
+    make_state: MakeState, config: TrainConfig, batch: TrainingBatch, fabric: Fabric
+) -> None:
     """Adam without a mean moves every weight by its rate at first; the average follows with the decay 1/10."""
     state = make_state(config)
     before, judge = weights_of(state.model), weights_of(state.discriminator)
-    training_step(state, *batch, config, fabric, None)
+    training_step(state, [batch], config, fabric, None)
     after = weights_of(state.model)
     for name in ("generator.to_rgb.weight", "style_encoder.features.1.weight", "generator.blocks.3.norm_0.blend"):
         moved = (after[name] - before[name]).abs().max().item()
@@ -131,13 +136,13 @@ def test_the_first_update_by_hand(make_state: MakeState, config: TrainConfig, ba
 
 
 def test_the_rates_of_every_step_by_hand(
-    make_state: MakeState, config: TrainConfig, batch: Batch, fabric: Fabric
+    make_state: MakeState, config: TrainConfig, batch: TrainingBatch, fabric: Fabric
 ) -> None:
     config = replace(config, steps=5, decay_steps=4)
     state = make_state(config)
     rates = []
     for _ in range(5):
-        training_step(state, *batch, config, fabric, None)
+        training_step(state, [batch], config, fabric, None)
         rates.append(
             (
                 state.generator_optimizer.param_groups[0]["lr"],
@@ -150,34 +155,34 @@ def test_the_rates_of_every_step_by_hand(
 
 
 def test_a_few_steps_on_one_batch_bring_it_nearer(
-    make_state: MakeState, config: TrainConfig, batch: Batch, fabric: Fabric
+    make_state: MakeState, config: TrainConfig, batch: TrainingBatch, fabric: Fabric
 ) -> None:
     config = replace(config, losses=L1_ONLY, generator_rate=5e-3, steps=100, decay_steps=0)
     state = make_state(config)
-    values = [training_step(state, *batch, config, fabric, None)["l1"] for _ in range(20)]
-    assert values[0] == pytest.approx(10 * batch[0].abs().mean().item(), rel=0.05)  # grey at first
+    values = [training_step(state, [batch], config, fabric, None)["l1"] for _ in range(20)]
+    assert values[0] == pytest.approx(10 * batch.image.abs().mean().item(), rel=0.05)  # grey at first
     assert values[-1] < 0.5 * values[0]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_generator_loss_that_is_not_finite_names_step_and_term(
-    make_state: MakeState, config: TrainConfig, batch: Batch, fabric: Fabric, value: float
+    make_state: MakeState, config: TrainConfig, batch: TrainingBatch, fabric: Fabric, value: float
 ) -> None:
     state = make_state(config)
-    training_step(state, *batch, config, fabric, None)
+    training_step(state, [batch], config, fabric, None)
     parts = (state.model, state.discriminator, state.average)
     before = [parameters_of(part) for part in parts]
-    image = batch[0].clone()
+    image = batch.image.clone()
     image[0, 0, 0, 0] = value
     with pytest.raises(InputError, match=r"step 1: the loss term 'adversarial' is nan; resume") as caught:
-        training_step(state, image, batch[1], config, fabric, None)
+        training_step(state, [replace(batch, image=image)], config, fabric, None)
     assert "\n" not in str(caught.value)
     assert_same(before, [parameters_of(part) for part in parts])
     assert state.step == 1
 
 
 def test_a_discriminator_loss_that_is_not_finite_leaves_the_discriminator(
-    make_state: MakeState, config: TrainConfig, batch: Batch, fabric: Fabric, monkeypatch: pytest.MonkeyPatch
+    make_state: MakeState, config: TrainConfig, batch: TrainingBatch, fabric: Fabric, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = make_state(config)
     losses = step_module.discriminator_losses
@@ -188,44 +193,44 @@ def test_a_discriminator_loss_that_is_not_finite_leaves_the_discriminator(
     )
     before = parameters_of(state.discriminator)
     with pytest.raises(InputError, match="step 0: the loss term 'discriminator_real' is nan"):
-        training_step(state, *batch, config, fabric, None)
+        training_step(state, [batch], config, fabric, None)
     assert_same(before, parameters_of(state.discriminator))
 
 
 @pytest.mark.parametrize("perceptual", [0.0, 10.0])
 def test_a_loss_without_any_term_is_refused(
-    make_state: MakeState, config: TrainConfig, batch: Batch, fabric: Fabric, perceptual: float
+    make_state: MakeState, config: TrainConfig, batch: TrainingBatch, fabric: Fabric, perceptual: float
 ) -> None:
     """Also where the only term is the perceptual one and VGG19 is not to be had."""
     config = replace(config, losses=replace(L1_ONLY, l1=0.0, perceptual=perceptual))
     with pytest.raises(InputError, match="every term of the generator's loss is off"):
-        training_step(make_state(config), *batch, config, fabric, None)
+        training_step(make_state(config), [batch], config, fabric, None)
 
 
-def test_bf16_is_close_to_float32(config: TrainConfig, batch: Batch) -> None:
+def test_bf16_is_close_to_float32(config: TrainConfig, batch: TrainingBatch) -> None:
     """A step in bf16-mixed runs, and its terms are those of float32 to bf16's two to three decimals."""
     terms = []
     for precision in ("32-true", "bf16-mixed"):
-        fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
-        torch.manual_seed(0)
-        terms.append(training_step(new_state(config, fabric), *batch, config, fabric, None))
+        fabric = start_processes(precision, "cpu")
+        torch.manual_seed(0)  # for the noise
+        terms.append(training_step(new_state(config, fabric), [batch], config, fabric, None))
     assert terms[1] == pytest.approx(terms[0], rel=0.05, abs=0.02)
 
 
 def test_a_plan_made_beforehand_is_used(
     make_state: MakeState,
     config: TrainConfig,
-    batch: Batch,
+    batch: TrainingBatch,
     fabric: Fabric,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    expected = training_step(make_state(config), *batch, config, fabric, PlainDistance())
-    plan = plan_segmap(batch[1])
+    expected = training_step(make_state(config), [batch], config, fabric, PlainDistance())
+    plan = plan_segmap(batch.segmap)
 
     def refuse(segmap: Tensor) -> None:
         raise AssertionError("planned again")
 
     monkeypatch.setattr(generator, "plan_segmap", refuse)
-    assert training_step(make_state(config), *batch, config, fabric, PlainDistance(), plan) == expected
+    assert training_step(make_state(config), [replace(batch, plan=plan)], config, fabric, PlainDistance()) == expected
     with pytest.raises(AssertionError, match="planned again"):
-        training_step(make_state(config), *batch, config, fabric, PlainDistance())
+        training_step(make_state(config), [batch], config, fabric, PlainDistance())

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sean.data.faces import draw_face, random_face
-from sean.data.paired import PairedFolder
+from sean.data.folder import PairedFolder
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ
 from sean.segmap import read_segmap, resize_segmap

@@ -1,15 +1,17 @@
-"""The commands on data folders: data check."""
+"""The commands on data folders: data check, data prepare."""
 
 from pathlib import Path
 
 from sean.commands.progress import reporting
 from sean.data.check import check_folder
+from sean.data.official.prepare import prepare as prepare_download
 from sean.errors import InputError
 
 
 def check(folder: Path, /) -> None:
     """Check a folder of training pairs: pairing, sizes, label ids, rare labels.
 
+    A prepared folder is compared with its manifest too: files that changed, are missing, or are new.
     Lists all problems with file names; exit code 2 if there are any.
 
     Examples:
@@ -23,3 +25,32 @@ def check(folder: Path, /) -> None:
     print(report.text())
     if not report.ok:
         raise InputError(f"{folder} has problems, listed above; mend or remove these files before training")
+
+
+def prepare(
+    name: str, source: Path, destination: Path, /, *, size: int | None = None, workers: int | None = None
+) -> None:
+    """Turn the download of an official data set into a folder of training pairs, with split and checksums.
+
+    Names: celebamask-hq, ade20k, cityscapes, cmp-facades. Lists all problems with file names; exit code 2 if there
+    are any. After an interrupt, or when the problems are mended, the same command goes on where it ended.
+
+    Examples:
+      sean data prepare celebamask-hq CelebAMask-HQ/ faces/
+      sean data prepare ade20k ADEChallengeData2016/ scenes/ --size 256 --workers 8
+
+    Args:
+        name: the data set.
+        source: the folder that its archive unpacks to.
+        destination: the folder to make.
+        size: shorter side in pixels that larger pairs are shrunk to. By default 512 for celebamask-hq, 256 for
+            cityscapes; the others keep their size.
+        workers: number of processes; by default one per processor.
+    """
+    with reporting("preparing") as report_progress:
+        result = prepare_download(name, source, destination, size=size, workers=workers, progress=report_progress)
+    print(result.text(), end="")
+    if not result.ok:
+        raise InputError(
+            f"{source} has problems, listed above; mend or remove these files, then run the same command again"
+        )

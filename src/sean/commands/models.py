@@ -8,15 +8,17 @@ import torch
 
 from sean.commands.devices import best_device
 from sean.commands.progress import tracked
-from sean.data.paired import PairedDataset, PairedFolder
+from sean.data.folder import PairedFolder
+from sean.data.paired import PairedDataset
 from sean.data.transforms import PairedTransform
-from sean.editing.pipeline import CARD_NAME, SEANPipeline
+from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.images import tensor_to_image
 from sean.labels import CELEBAMASK_HQ, LabelSet, label_set
 from sean.models.build import SEANModel
 from sean.models.official import convert_generator, infer_config, read_checkpoint
-from sean.models.weights import CONFIG_NAME, save_model
+from sean.models.weights import save_model
+from sean.pretrained import CARD_NAME, CONFIG_NAME
 
 
 def import_official(
@@ -78,7 +80,7 @@ def style_bank(
     pipeline = SEANPipeline.from_pretrained(model, best_device())
     folder = PairedFolder.open(data)
     stems = folder.split(0.1)[0]
-    dataset = PairedDataset(folder, stems, PairedTransform(size=pipeline.image_size).evaluation())
+    dataset = PairedDataset(folder.pairs(stems), PairedTransform(size=pipeline.image_size).evaluation())
     candidates = np.linspace(0, len(stems) - 1, min(len(stems), 4 * count)).astype(int).tolist()
     styles = []
     for index in tracked(candidates, "encoding", total=len(candidates)):

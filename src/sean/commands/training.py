@@ -1,58 +1,92 @@
-"""The commands that train and measure models: train, evaluate."""
+"""The commands that train and measure models: train, curves, evaluate."""
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-
-from torch import Tensor
-from torch.utils.data import default_collate
 
 from sean.commands.devices import best_device
 from sean.commands.progress import tracked
-from sean.data.paired import PairedDataset, PairedFolder
+from sean.data.folder import PairedFolder
+from sean.data.paired import PairedDataset
 from sean.data.transforms import PairedTransform
 from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
 from sean.errors import InputError
+from sean.evaluation.batches import Batch, collated_batches
 from sean.evaluation.reconstruction import exchange_locality, reconstruction_scores
 from sean.files import write_text_atomic
 from sean.training.config import TrainConfig
+from sean.training.curves import draw_curves
 from sean.training.data import open_data
 from sean.training.loop import train as run_training
+from sean.training.summary import summary
 
 EVALUATION_BATCH = 8
 
 
 def train(
     *,
-    output: Path,
+    output: Path | None = None,
     config: TrainConfig,
     preset: str = "mini-128",
-    data: Path | None = None,
+    data: str | None = None,
     resume: bool = False,
     start_from: Path | None = None,
+    vgg_weights: Path | None = None,
+    dry_run: bool = False,
 ) -> None:
     """Train a model.
 
-    The run's folder gets the checkpoint, the logs (JSON lines, TensorBoard), sample sheets, and in model/ the model
-    folder that all other commands take.
+    The run's folder gets the checkpoints, the logs (JSON lines, TensorBoard, curves.png), sample sheets, and in model/
+    (the best one in best/) the model folder that all other commands take. Ctrl-C and SIGTERM save a checkpoint first.
 
     Examples:
       sean train --preset synthetic --output runs/first
       sean train --preset mini-128 --data faces/ --output runs/faces
       sean train --preset mini-128 --data faces/ --output runs/faces --resume
       sean train --preset mini-256 --data faces/ --output runs/large --config.batch-size 8 --config.seed 1
+      sean train --preset cityscapes --data cityscapes/ --dry-run
+      torchrun --nproc-per-node 4 -m sean train --preset celebamask-hq --data faces/ --output runs/paper
 
     Args:
         output: the run's folder.
         config: single settings that differ from the preset's.
         preset: where the settings come from; --help shows those of the preset given before it.
-        data: folder with images/, labels/ and classes.txt; without it, synthetic scenes.
-        resume: continue the run in `output` from its last checkpoint.
+        data: folder with images/, labels/ and classes.txt, or folder or url of shards; without it, synthetic scenes.
+        resume: continue the run in `output` from its newest checkpoint.
         start_from: model folder whose weights a new run starts with, to fine-tune it.
+        vgg_weights: torchvision's vgg19-dcbb9e9d.pth for the perceptual term, instead of a download.
+        dry_run: print settings, number of parameters, estimated memory and steps per epoch, and train nothing.
     """
     if data is None and preset != "synthetic":
         raise InputError(f"the preset {preset!r} needs --data DIR (images/, labels/, classes.txt); or use synthetic")
-    run_training(config, open_data(config, data), output, resume=resume, start_from=start_from)
+    if vgg_weights is not None:
+        config = replace(config, vgg_weights=str(vgg_weights))
+    opened = open_data(config, data)
+    if dry_run:
+        config = replace(config, model=replace(config.model, num_regions=opened.labels.num_regions))
+        print(summary(config, opened, int(os.environ.get("WORLD_SIZE", 1))))
+        return
+    if output is None:
+        raise InputError("expected --output RUN, the folder for checkpoints, logs and model; got none")
+    run_training(config, opened, output, resume=resume, start_from=start_from)
+
+
+def curves(runs: list[Path], /, *, output: Path) -> None:
+    """Draw the curves of one or more trainings: every loss term, and the scores on held-out pairs.
+
+    Examples:
+      sean curves runs/faces --output curves.png
+      sean curves runs/faces runs/large --output both.svg
+
+    Args:
+        runs: folders of trainings.
+        output: the picture, .png, .svg or .pdf.
+    """
+    if output.suffix not in (".png", ".svg", ".pdf"):
+        raise InputError(f"expected an --output that ends in .png, .svg or .pdf, got {output}")
+    draw_curves(runs, output)
 
 
 def evaluate(
@@ -60,7 +94,7 @@ def evaluate(
     model: str = DEFAULT_MODEL,
     data: Path,
     output: Path,
-    validation: float | str = 0.1,
+    validation: float | str | None = None,
     region: str | None = None,
 ) -> None:
     """Score a model on held-out pairs: PSNR, SSIM and RMSE of reconstruction beside the flat-colour baseline.
@@ -73,7 +107,8 @@ def evaluate(
         model: a bundled name, a model folder, or a hub id owner/name.
         data: folder with images/, labels/ and classes.txt.
         output: the report to write, .json.
-        validation: which pairs: a fraction (the last ones by sorted name), or the prefix of their names.
+        validation: which pairs: a fraction (the last ones by sorted name), or the prefix of their names; without it,
+            the split of a prepared folder, and the last tenth of any other.
         region: also measure how much exchanging this region's style changes it, and the rest of the picture.
     """
     if output.suffix != ".json":
@@ -86,15 +121,15 @@ def evaluate(
     stems = folder.split(validation)[1]
     if not stems:
         raise InputError(f"expected a validation split with pictures, got {validation}; e.g. 0.1 for the last tenth")
+    if pipeline.model.config.instance_edges and folder.instances is None:
+        raise InputError(f"the model takes instance maps; expected the folder {data / 'instances'}, found none")
     transform = PairedTransform(size=pipeline.image_size).evaluation()
-    dataset = PairedDataset(folder, stems, transform)
+    dataset = PairedDataset(folder.pairs(stems), transform)
 
-    def batches(description: str) -> Iterator[tuple[Tensor, Tensor]]:
-        starts = range(0, len(dataset), EVALUATION_BATCH)
-        for start in tracked(starts, description, total=len(starts)):
-            indices = range(start, min(start + EVALUATION_BATCH, len(dataset)))
-            batch = default_collate([dataset[index] for index in indices])
-            yield batch["image"].to(pipeline.device), batch["segmap"].to(pipeline.device)
+    def batches(description: str) -> Iterable[Batch]:
+        edges = pipeline.model.config.instance_edges
+        found = collated_batches(dataset, EVALUATION_BATCH, pipeline.device, with_edges=edges)
+        return tracked(found, description, total=-(-len(dataset) // EVALUATION_BATCH))
 
     report: dict[str, object] = {
         "model": model,

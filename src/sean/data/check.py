@@ -1,36 +1,29 @@
-"""A report on a paired folder: pairing, sizes, label ids, rare labels. Collects everything that is wrong.
+"""A report on a paired folder: pairing, sizes, label ids, rare labels, and whether it is as it was prepared.
 
-The command `sean data check` prints it. One pair is in memory at a time; of each kind of problem the first
-few are kept word by word and the rest are counted, so that the size of the folder does not matter.
+Collects everything that is wrong. The command `sean data check` prints it. One pair is in memory at a time.
 """
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from sean.data.paired import FolderScan, check_sizes, read_labels, scan_folder
+from sean.data.folder import FolderScan, read_labels, scan_folder
+from sean.data.manifest import MANIFEST_NAME, Manifest, file_checksum, read_manifest
+from sean.data.paired import check_sizes
+from sean.data.problems import Problem, Problems
 from sean.errors import InputError
 from sean.images import read_image
 from sean.labels import LabelSet
 from sean.segmap import legal_ids, read_ids, read_instances
 
-SHOWN = 20
 RARE_SHARE = 0.01
+RARE_EXAMPLES = 3
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """One kind of problem: how often, and the first occurrences in words (with file names)."""
-
-    kind: str
-    count: int
-    examples: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +38,8 @@ class DataReport:
         sizes: number of pictures by (h, w).
         pixels, images: for each label, the pixels that carry it and the maps in which it occurs.
         ignored_pixels: pixels with the ignore id.
+        examples: for each label, the first maps in which it occurs.
+        split: pairs for training and for validation as the manifest says; None where there is none.
         problems: what has to be mended before training, by kind.
     """
 
@@ -56,6 +51,8 @@ class DataReport:
     pixels: tuple[int, ...]
     images: tuple[int, ...]
     ignored_pixels: int
+    examples: tuple[tuple[str, ...], ...]
+    split: tuple[int, int] | None
     problems: tuple[Problem, ...]
 
     @property
@@ -82,19 +79,25 @@ class DataReport:
         lines = [
             f"{self.root}: {self.num_pairs} pairs, {self.labels.num_regions} labels ({self.labels.name})",
             f"sizes (h x w): {self._sizes_text()}",
+            *([] if self.split is None else [f"split: {self.split[0]} training, {self.split[1]} validation"]),
             "",
             *self._table(),
             "",
-            f"rare (in less than {RARE_SHARE:.0%} of the maps): {', '.join(self.rare) or 'none'}",
+            *self._rare_lines(),
             f"absent: {', '.join(self.absent) or 'none'}",
         ]
         for problem in self.problems:
-            lines += ["", f"{problem.count} {problem.kind}:"]
-            lines += [f"  {example}" for example in problem.examples]
-            if problem.count > len(problem.examples):
-                lines.append(f"  ... and {problem.count - len(problem.examples)} more")
+            lines += ["", *problem.lines()]
         lines += ["", "no problems" if self.ok else f"{sum(p.count for p in self.problems)} problems"]
         return "\n".join(lines) + "\n"
+
+    def _rare_lines(self) -> list[str]:
+        lines = [f"rare (in less than {RARE_SHARE:.0%} of the maps): {', '.join(self.rare) or 'none'}"]
+        for name in self.rare:
+            index = self.labels.names.index(name)
+            more = ", ..." if self.images[index] > RARE_EXAMPLES else ""
+            lines.append(f"  {name}: {', '.join(self.examples[index][:RARE_EXAMPLES])}{more}")
+        return lines
 
     def _sizes_text(self) -> str:
         common = sorted(self.sizes.items(), key=lambda item: (-item[1], item[0]))
@@ -125,25 +128,28 @@ def check_folder(root: str | os.PathLike[str], progress: Progress | None = None)
     """Read every file of a paired folder and report.
 
     Args:
-        root: the folder (see `sean.data.paired`).
+        root: the folder (see `sean.data.folder`).
         progress: called with (pairs done, pairs in all) after each pair.
 
     Raises:
-        InputError: the folder, its images or labels folder, or its classes.txt is missing or malformed;
-            everything else becomes a problem in the report.
+        InputError: the folder, its images or labels folder, or its classes.txt is missing or malformed, it was
+            not prepared to the end, or its manifest is damaged; everything else becomes a problem in the report.
     """
+    manifest = read_manifest(root)
     scan = scan_folder(root)
     tally = _Tally(labels=read_labels(root))
     for kind, found in scan.problems.items():
         for line in found:
-            tally.problem(kind, line)
+            tally.problems.add(kind, line)
     if not scan.stems:
-        tally.problem("missing pairs", "there is no picture in images/ with a label map in labels/")
+        tally.problems.add("missing pairs", "there is no picture in images/ with a label map in labels/")
     for done, stem in enumerate(scan.stems, start=1):
         _check_pair(scan, stem, tally)
         if progress is not None:
             progress(done, len(scan.stems))
-    return tally.report(scan)
+    if manifest is not None:
+        _compare_with_manifest(scan, manifest, tally.problems)
+    return tally.report(scan, manifest)
 
 
 @dataclass(kw_only=True)
@@ -154,18 +160,12 @@ class _Tally:
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     num_counted: int = 0
     ignored_pixels: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[str]] = field(default_factory=dict)
+    problems: Problems = field(default_factory=Problems)
 
     def __post_init__(self) -> None:
         self.pixels = np.zeros(self.labels.num_regions, dtype=np.int64)
         self.images = np.zeros(self.labels.num_regions, dtype=np.int64)
-
-    def problem(self, kind: str, line: str) -> None:
-        self.counts[kind] += 1
-        kept = self.examples.setdefault(kind, [])
-        if len(kept) < SHOWN:
-            kept.append(line)
+        self.examples: list[list[str]] = [[] for _ in self.labels.names]
 
     def count(self, segmap: np.ndarray, path: Path) -> None:
         """Count the pixels of a map as it stands in the file, and note its illegal ids."""
@@ -175,6 +175,8 @@ class _Tally:
             if 0 <= label < self.labels.num_regions:
                 self.pixels[label] += amount
                 self.images[label] += 1
+                if len(self.examples[label]) < RARE_EXAMPLES:
+                    self.examples[label].append(f"labels/{path.name}")
             elif label == self.labels.ignore_id:
                 self.ignored_pixels += amount
             else:
@@ -182,9 +184,9 @@ class _Tally:
         self.num_counted += 1
         if illegal:
             listed = ", ".join(str(label) for label in illegal[:5]) + (", ..." if len(illegal) > 5 else "")
-            self.problem(f"label maps with ids outside {legal_ids(self.labels)}", f"{path.name} has id {listed}")
+            self.problems.add(f"label maps with ids outside {legal_ids(self.labels)}", f"{path.name} has id {listed}")
 
-    def report(self, scan: FolderScan) -> DataReport:
+    def report(self, scan: FolderScan, manifest: Manifest | None) -> DataReport:
         return DataReport(
             root=scan.root,
             labels=self.labels,
@@ -194,10 +196,9 @@ class _Tally:
             pixels=tuple(self.pixels.tolist()),
             images=tuple(self.images.tolist()),
             ignored_pixels=self.ignored_pixels,
-            problems=tuple(
-                Problem(kind=kind, count=count, examples=tuple(self.examples[kind]))
-                for kind, count in self.counts.items()
-            ),
+            examples=tuple(map(tuple, self.examples)),
+            split=None if manifest is None else (len(manifest.training), len(manifest.validation)),
+            problems=self.problems.found(),
         )
 
 
@@ -220,7 +221,7 @@ def _read(read: Callable[[Path], np.ndarray], path: Path, tally: _Tally) -> np.n
     try:
         return read(path)
     except InputError as error:
-        tally.problem("files that cannot be read", str(error))
+        tally.problems.add("files that cannot be read", str(error))
         return None
 
 
@@ -230,4 +231,28 @@ def _compare(image: np.ndarray | None, segmap: np.ndarray, image_path: Path, seg
     try:
         check_sizes(image, segmap, image_path, segmap_path)
     except InputError as error:
-        tally.problem("pairs of different size", str(error))
+        tally.problems.add("pairs of different size", str(error))
+
+
+def _compare_with_manifest(scan: FolderScan, manifest: Manifest, problems: Problems) -> None:
+    """Note every file that is not what the manifest says, and names of the split that have no pair."""
+    there = {"classes.txt": scan.root / "classes.txt"}
+    groups: tuple[Mapping[str, Path], ...] = (scan.images, scan.segmaps, scan.instances or {})
+    for group in groups:
+        there |= {path.relative_to(scan.root).as_posix(): path for path in group.values()}
+    for name in sorted(manifest.checksums.keys() - there):
+        problems.add(f"files of {MANIFEST_NAME} that are missing", name)
+    for name in sorted(there.keys() - manifest.checksums):
+        problems.add(f"files that are not in {MANIFEST_NAME}", name)
+    for name in sorted(there.keys() & manifest.checksums):
+        try:
+            changed = file_checksum(there[name]) != manifest.checksums[name]
+        except InputError as error:
+            problems.add("files that cannot be read", str(error))
+            continue
+        if changed:
+            problems.add("files that changed since they were prepared", name)
+    for stem in sorted(set(manifest.stems) - set(scan.stems)):
+        problems.add(f"names in the split of {MANIFEST_NAME} that have no pair", stem)
+    for stem in sorted(set(scan.stems) - set(manifest.stems)):
+        problems.add(f"pairs that are not in the split of {MANIFEST_NAME}", stem)

@@ -1,5 +1,6 @@
 """manifest.json of a prepared folder: where it comes from, its split, and a checksum of every file."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -22,12 +23,32 @@ class Manifest:
         source: the data set's name.
         training, validation: stems of the pairs of either part, sorted.
         checksums: SHA-256 of every file of the pairs and of classes.txt, by its path in the folder.
+        size: shorter side in pixels that the pairs were shrunk to; None where they kept their size.
     """
 
     source: str
     training: tuple[str, ...]
     validation: tuple[str, ...]
     checksums: Mapping[str, str]
+    size: int | None = None
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The stems of both parts, sorted."""
+        return tuple(sorted((*self.training, *self.validation)))
+
+
+def file_checksum(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file in hexadecimal digits.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check its permissions") from error
 
 
 def write_manifest(root: str | os.PathLike[str], manifest: Manifest) -> None:
@@ -50,9 +71,16 @@ def read_manifest(root: str | os.PathLike[str]) -> Manifest | None:
         raw = json.loads(path.read_text(encoding="utf-8"))
         return Manifest(
             source=str(raw["source"]),
-            training=tuple(map(str, raw["training"])),
-            validation=tuple(map(str, raw["validation"])),
+            training=_stems(raw["training"]),
+            validation=_stems(raw["validation"]),
             checksums={str(name): str(digest) for name, digest in raw["checksums"].items()},
+            size=None if raw.get("size") is None else int(raw["size"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}: {error}); prepare the folder again") from error
+
+
+def _stems(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"expected a list of stems, got {type(value).__name__}")
+    return tuple(map(str, value))

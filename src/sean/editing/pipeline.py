@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +18,11 @@ from sean.inference.renderer import Renderer
 from sean.labels import LabelSet
 from sean.models.build import SEANModel
 from sean.models.generator import NUM_STYLED_BLOCKS
-from sean.models.weights import CONFIG_NAME, WEIGHTS_NAME, load_model, save_model
+from sean.models.weights import load_model, save_model
 from sean.plan.recent import RecentPlans
-from sean.segmap import resize_segmap, validate
+from sean.pretrained import BANK_NAME, CARD_NAME, find_model
+from sean.segmap import instance_edges, resize_segmap, validate
 
-BANK_NAME = "style_bank.safetensors"
-CARD_NAME = "README.md"
 DEFAULT_MODEL = "celebamask-mini-128"
 
 ImageLike = Image.Image | np.ndarray
@@ -76,7 +74,7 @@ class SEANPipeline:
         Raises:
             InputError: no such model, or its files are damaged.
         """
-        folder = _find_model(str(name))
+        folder = find_model(str(name))
         model, labels = load_model(folder)
         bank = load_style_codes(folder / BANK_NAME) if (folder / BANK_NAME).is_file() else []
         card = (folder / CARD_NAME).read_text(encoding="utf-8") if (folder / CARD_NAME).is_file() else ""
@@ -119,6 +117,7 @@ class SEANPipeline:
         self,
         segmap: SegmapLike,
         styles: StyleCodes | Sequence[StyleCodes],
+        instances: SegmapLike | None = None,
         *,
         noise: bool = False,
         seed: int = 0,
@@ -128,6 +127,8 @@ class SEANPipeline:
         Args:
             segmap: label ids, integers [h, w] or a palette or grey PIL picture; resized to `image_size`.
             styles: the styles, or six, one per SEAN ResBlk from coarse to fine (style crossover, Fig. 7).
+            instances: for a model with instance edges, one number per object, of the segmap's size and in the same
+                forms; resized with it. By default the segmap itself: neighbours of one label are then one object.
             noise: add the learned noise. Off, the picture depends on segmap and styles only.
             seed: of the noise.
 
@@ -136,9 +137,11 @@ class SEANPipeline:
             (height, width).
 
         Raises:
-            InputError: ids out of range, another number of styles than one or six, or styles of another model.
+            InputError: ids out of range, another number of styles than one or six, styles of another model, or an
+                instance map that is none, has another size, or is given to a model without instance edges.
         """
         ids = self._segmap(segmap)
+        edges = self._edges(ids, instances, _segmap_size(segmap))
         per_block = [styles] * NUM_STYLED_BLOCKS if isinstance(styles, StyleCodes) else list(styles)
         if len(per_block) != NUM_STYLED_BLOCKS:
             raise InputError(
@@ -146,7 +149,7 @@ class SEANPipeline:
             )
         codes = [self._codes(style).unsqueeze(0).to(self.device) for style in per_block]
         rng = torch.Generator(self.device).manual_seed(seed) if noise else None
-        plan = self._plans.plan(ids).to(self.device)
+        plan = self._plans.plan(ids, edges=edges).to(self.device)
         picture = tensor_to_image(self._renderer(plan, codes, noise=noise, rng=rng)[0].float().cpu())
         result = Image.fromarray(picture)
         size = _segmap_size(segmap)
@@ -159,6 +162,23 @@ class SEANPipeline:
         ids = validate(array, self.labels, "the segmap", allow_unlabelled=True)
         return torch.from_numpy(resize_segmap(ids, self.image_size)).unsqueeze(0).to(self.device)
 
+    def _edges(self, ids: Tensor, instances: SegmapLike | None, size: tuple[int, int]) -> Tensor | None:
+        """Where the model takes instance edges: those of the instances, or by default of the ids [1, h, w]."""
+        if not self.model.config.instance_edges:
+            if instances is not None:
+                raise InputError("expected no instances for a model without instance edges; leave them out")
+            return None
+        if instances is not None:
+            array = np.asarray(instances)
+            if array.shape != size or array.dtype.kind not in "iub":
+                raise InputError(
+                    f"expected instances as integers of the segmap's size {list(size)}, got {array.dtype} "
+                    f"{list(array.shape)}; give one number per object and pixel"
+                )
+            resized = resize_segmap(array.astype(np.int64), self.image_size)
+            ids = torch.from_numpy(resized).unsqueeze(0).to(self.device)
+        return instance_edges(ids)[:, 0].bool()
+
     def _codes(self, style: StyleCodes) -> Tensor:
         expected = (self.labels.num_regions, self.model.config.style_dim)
         if tuple(style.codes.shape) != expected:
@@ -167,39 +187,6 @@ class SEANPipeline:
                 "encode the photo with this model"
             )
         return (style if self._fallback is None else style.completed(self._fallback)).codes
-
-
-def bundled_models() -> list[str]:
-    """Names of the models that come with the package."""
-    folder = _bundled_folder()
-    return sorted(path.parent.name for path in folder.glob(f"*/{CONFIG_NAME}")) if folder.is_dir() else []
-
-
-def _bundled_folder() -> Path:
-    return Path(str(files("sean"))) / "bundled"
-
-
-def _find_model(name: str) -> Path:
-    if name in bundled_models():
-        return _bundled_folder() / name
-    if Path(name).is_dir():
-        return Path(name)
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        return _download(name)
-    raise InputError(
-        f"unknown model {name!r}; expected a bundled one ({', '.join(bundled_models()) or 'none here'}), "
-        "a model folder, or a hub id owner/name"
-    )
-
-
-def _download(hub_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=[CONFIG_NAME, WEIGHTS_NAME, BANK_NAME, CARD_NAME]))
-    except Exception as error:  # the hub client raises a dozen kinds, of its own and of its HTTP library
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"no local folder {hub_id!r}, and the hub did not give it: {reason}") from error
 
 
 def _image_array(image: ImageLike) -> np.ndarray:

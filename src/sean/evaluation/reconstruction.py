@@ -7,12 +7,10 @@ import torch
 from torch import Tensor
 
 from sean.errors import InputError
+from sean.evaluation.batches import Batch
 from sean.evaluation.image_metrics import flat_colors, psnr, rmse, ssim
 from sean.models.build import SEANModel
 from sean.segmap import onehot
-
-Batch = tuple[Tensor, Tensor]
-"""image [b, 3, h, w] in [-1, 1] and segmap [b, h, w]."""
 
 
 @torch.no_grad()
@@ -27,8 +25,8 @@ def reconstruction_scores(model: SEANModel, batches: Iterable[Batch]) -> dict[st
         InputError: no picture.
     """
     values: dict[str, list[Tensor]] = defaultdict(list)
-    for image, segmap in batches:
-        fake = model(image, segmap).float()
+    for image, segmap, edges in batches:
+        fake = model(image, segmap, edges=edges).float()
         values["psnr"].append(psnr(fake, image))
         values["ssim"].append(ssim(fake, image))
         values["rmse"].append(rmse(fake, image))
@@ -55,15 +53,17 @@ def exchange_locality(model: SEANModel, batches: Iterable[Batch], region: int) -
     sums = {"inside": 0.0, "outside": 0.0}
     pixels = {"inside": 0.0, "outside": 0.0}
     pairs = 0
-    for image, segmap in batches:
+    for image, segmap, edges in batches:
         codes, present = model.encode(image, segmap)
         chosen = torch.nonzero(present[:, region]).flatten()
         if len(chosen) < 2:
             continue
         image, segmap, codes = image[chosen], segmap[chosen], codes[chosen]
+        edges = None if edges is None else edges[chosen]
         exchanged = codes.clone()
         exchanged[:, region] = codes[:, region].roll(1, dims=0)
-        change = (model.render(segmap, exchanged) - model.render(segmap, codes)).abs().mean(dim=1) / 2
+        pictures = [model.render(segmap, each, edges=edges) for each in (exchanged, codes)]
+        change = (pictures[0] - pictures[1]).abs().mean(dim=1) / 2
         inside = onehot(segmap, model.config.num_regions)[:, region]
         for name, mask in (("inside", inside), ("outside", 1 - inside)):
             sums[name] += (change * mask).sum().item()

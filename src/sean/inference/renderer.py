@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sean.inference.packing import PackedConv, PackedNorm, PackedProjection, StyleTable
-from sean.models.generator import BLOCKS, Generator, check_size, per_block_codes
+from sean.models.generator import BLOCKS, Generator, check_edges, check_size, per_block_codes
 from sean.models.layers import LEAKY_SLOPE
 from sean.models.sean import SEANResBlk
 from sean.ops.normalization import scale_shift_activate
@@ -33,6 +33,7 @@ class Renderer:
 
     def __init__(self, generator: Generator, num_kept: int = 4) -> None:
         self._coarse_onehot = generator.coarse_onehot
+        self._instance_edges = generator.instance_edges
         self._stem = PackedConv(generator.stem)
         self._blocks = [_PackedBlock(block) for block in generator.blocks if isinstance(block, SEANResBlk)]
         self._to_rgb = PackedConv(generator.to_rgb)
@@ -53,6 +54,7 @@ class Renderer:
     ) -> Float[Tensor, "b 3 h w"]:
         """Render pictures in [-1, 1]; the same as `Generator.forward`, which see."""
         check_size(plan.segmap)
+        check_edges(plan, self._instance_edges)
         codes = per_block_codes(style_codes, plan)
         style = self._style(codes)
         levels = iter(plan.levels)

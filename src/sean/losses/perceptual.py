@@ -1,9 +1,10 @@
-"""Perceptual loss on VGG19 features (SEAN paper, supplementary; Johnson et al. 2016).
+"""Perceptual loss on the features of a network: VGG19's (SEAN paper, supplementary; Johnson et al. 2016), or others.
 
 torchvision is not needed: the trunk is a dozen lines with torchvision's parameter names, so that its published weights
 file fits.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -21,8 +22,24 @@ _VGG19 = (64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M", 512, 512, 512, 51
 _TAPS = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}
 
 
-class VGG19Features(nn.Module):
+class FeatureNetwork(nn.Module):
+    """A network whose features are compared; it is frozen.
+
+    Attributes:
+        tap_weights: what the distance of each of its features counts.
+    """
+
+    tap_weights: Sequence[float]
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
+        """Features of pictures in [-1, 1], one tensor for each weight."""
+        raise NotImplementedError
+
+
+class VGG19Features(FeatureNetwork):
     """The trunk of VGG19 up to relu5_1, frozen; the parameters carry torchvision's names (`features.*`)."""
+
+    tap_weights = tuple(_TAPS.values())
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,9 +65,9 @@ class VGG19Features(nn.Module):
 
 
 class PerceptualLoss(nn.Module):
-    """Weighted L1 distance of VGG19 features; images in [-1, 1] are fed as they are, as in the authors' training."""
+    """Weighted L1 distance of features; images in [-1, 1] are fed as they are, as in the authors' training."""
 
-    def __init__(self, network: VGG19Features) -> None:
+    def __init__(self, network: FeatureNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -59,7 +76,7 @@ class PerceptualLoss(nn.Module):
         with torch.no_grad():
             targets = self.network(real)
         distances = [F.l1_loss(f, r) for f, r in zip(self.network(fake), targets, strict=True)]
-        return sum((w * d for w, d in zip(_TAPS.values(), distances, strict=True)), start=fake.new_zeros(()))
+        return sum((w * d for w, d in zip(self.network.tap_weights, distances, strict=True)), start=fake.new_zeros(()))
 
 
 def load_vgg19(weights: str | Path | None = None) -> VGG19Features | None:

@@ -13,6 +13,7 @@ from sean.models.generator import SIZE_MULTIPLE, Generator
 from sean.models.layers import initialize_weights
 from sean.models.style_encoder import StyleEncoder
 from sean.plan.patch_plan import SegmapPlan
+from sean.plan.planner import Edges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,8 @@ class SEANConfig:
         max_channels: no generator block is wider; None as in the paper.
         mask_dim: hidden width of the mask branches.
         encoder_channels: channels of the style encoder's first layer.
+        instance_edges: whether mask branches and discriminator also see the edges of instances, as the paper's do
+            where the data set has instances (Cityscapes, ADE20K).
     """
 
     num_regions: int = 19
@@ -36,6 +39,7 @@ class SEANConfig:
     max_channels: int | None = None
     mask_dim: int = 128
     encoder_channels: int = 32
+    instance_edges: bool = False
 
     def __post_init__(self) -> None:
         counts = (self.num_regions, self.style_dim, self.base_channels, self.mask_dim, self.encoder_channels)
@@ -55,7 +59,12 @@ class SEANModel(nn.Module):
         self.config = config
         self.style_encoder = StyleEncoder(config.num_regions, config.style_dim, config.encoder_channels)
         self.generator = Generator(
-            config.num_regions, config.style_dim, config.base_channels, config.mask_dim, config.max_channels
+            config.num_regions,
+            config.style_dim,
+            config.base_channels,
+            config.mask_dim,
+            config.max_channels,
+            instance_edges=config.instance_edges,
         )
 
     def encode(
@@ -70,11 +79,12 @@ class SEANModel(nn.Module):
         style_codes: Float[Tensor, "v k d"] | Sequence[Tensor],
         *,
         plan: SegmapPlan | None = None,
+        edges: Edges | None = None,
         noise: bool = False,
         rng: torch.Generator | Sequence[torch.Generator] | None = None,
     ) -> Float[Tensor, "b 3 h w"]:
         """Pictures in [-1, 1] from segmaps and styles; see `Generator.forward`."""
-        return self.generator(segmap, style_codes, plan=plan, noise=noise, rng=rng)
+        return self.generator(segmap, style_codes, plan=plan, edges=edges, noise=noise, rng=rng)
 
     def forward(
         self,
@@ -82,12 +92,13 @@ class SEANModel(nn.Module):
         segmap: Int[Tensor, "b h w"],
         *,
         plan: SegmapPlan | None = None,
+        edges: Edges | None = None,
         noise: bool = False,
         rng: torch.Generator | Sequence[torch.Generator] | None = None,
     ) -> Float[Tensor, "b 3 h w"]:
         """Reconstruct `image` from its own styles, the task SEAN is trained on."""
         codes, _ = self.encode(image, segmap)
-        return self.render(segmap, codes, plan=plan, noise=noise, rng=rng)
+        return self.render(segmap, codes, plan=plan, edges=edges, noise=noise, rng=rng)
 
 
 def build_model(config: SEANConfig, init_gain: float = 0.02) -> SEANModel:
@@ -103,9 +114,14 @@ def channels_last(model: SEANModel) -> SEANModel:
 
 
 def build_discriminator(
-    num_regions: int, base_channels: int = 64, num_scales: int = 2, num_layers: int = 3
+    num_regions: int,
+    base_channels: int = 64,
+    num_scales: int = 2,
+    num_layers: int = 3,
+    *,
+    instance_edges: bool = False,
 ) -> Discriminator:
     """A discriminator with the paper's initialization, drawn from torch's global generator."""
-    discriminator = Discriminator(num_regions, base_channels, num_scales, num_layers)
+    discriminator = Discriminator(num_regions, base_channels, num_scales, num_layers, instance_edges=instance_edges)
     initialize_weights(discriminator)
     return discriminator

@@ -26,9 +26,9 @@ class DenseSEANNorm(SEANNorm):
         draw_noise: DrawNoise | None = None,
         slope: float = 1.0,
     ) -> Tensor:
-        """See `SEANNorm.forward`; of the plan only the label and variant of every pixel are used."""
+        """See `SEANNorm.forward`; of the plan only the label, variant and edge of every pixel are used."""
         variants, labels = dense.region_map(plan)
-        modulation = dense.mask_modulation(labels, *self.mask.weights)
+        modulation = dense.mask_modulation(labels, *self.mask.weights, edges=dense.edge_map(plan))
         if self.style is not None:
             assert style_codes is not None, "a SEAN norm with a style branch was called without style codes"
             mu = region_styles(style_codes, self.style.region_weight, self.style.region_bias)

@@ -12,7 +12,7 @@ class PatchDiscriminator(nn.Module):
     """One scale: 4x4 convolutions of stride 2, then a one-channel map of scores.
 
     Args:
-        in_dim: channels of the input, k + 3.
+        in_dim: channels of the input: k + 3, or k + 1 + 3 with instance edges.
         base_channels: width of the first layer; it doubles with each following one.
         num_layers: convolutions of stride 2.
     """
@@ -45,24 +45,40 @@ class PatchDiscriminator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Patch discriminators on an average-pooling pyramid of the one-hot segmap and the picture, concatenated.
+    """Patch discriminators on an average-pooling pyramid of the condition and the picture, concatenated.
+
+    The condition is the one-hot segmap, followed by the edge map of the instances where the discriminator takes it.
 
     Args:
         num_regions: labels k.
         base_channels: width of the first layer (64 in the paper).
         num_scales: pictures of the pyramid (2 in the paper).
         num_layers: convolutions of stride 2 per scale (3 in the paper).
+        instance_edges: whether the condition has the edge map.
     """
 
-    def __init__(self, num_regions: int, base_channels: int = 64, num_scales: int = 2, num_layers: int = 3) -> None:
+    def __init__(
+        self,
+        num_regions: int,
+        base_channels: int = 64,
+        num_scales: int = 2,
+        num_layers: int = 3,
+        *,
+        instance_edges: bool = False,
+    ) -> None:
         super().__init__()
-        self.scales = nn.ModuleList(
-            PatchDiscriminator(num_regions + 3, base_channels, num_layers) for _ in range(num_scales)
-        )
+        in_dim = num_regions + instance_edges + 3
+        self.scales = nn.ModuleList(PatchDiscriminator(in_dim, base_channels, num_layers) for _ in range(num_scales))
 
-    def forward(self, onehot: Float[Tensor, "b k h w"], image: Float[Tensor, "b 3 h w"]) -> list[list[Tensor]]:
-        """Outputs of all layers, per scale from fine to coarse. Fake and real are best passed as one batch."""
-        x = torch.cat([onehot, image], dim=1)
+    def forward(self, condition: Float[Tensor, "b cin h w"], image: Float[Tensor, "b 3 h w"]) -> list[list[Tensor]]:
+        """Outputs of all layers, per scale from fine to coarse. Fake and real are best passed as one batch.
+
+        Args:
+            condition: the one-hot segmap [b, k, h, w]; with instance edges [b, k + 1, h, w], the edge map concatenated
+                as its last plane.
+            image: RGB in [-1, 1].
+        """
+        x = torch.cat([condition, image], dim=1)
         outputs = []
         for index, scale in enumerate(self.scales):
             if index:

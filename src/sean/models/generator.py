@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sean.models.layers import LEAKY_SLOPE
 from sean.models.sean import SEANResBlk
 from sean.plan.patch_plan import SCALES, SegmapPlan
-from sean.plan.planner import plan_segmap
+from sean.plan.planner import Edges, plan_segmap
 from sean.segmap import onehot, resize_segmap
 
 NUM_STYLED_BLOCKS = 6
@@ -40,6 +40,8 @@ class Generator(nn.Module):
         base_channels: NF, the width of the last block (64 in the paper); the first are 16 times as wide.
         mask_dim: hidden width of the mask branches (128 in the paper).
         max_channels: no block is wider than this; None as in the paper.
+        instance_edges: whether the mask branches see the edges of instances, as the paper's do where the data set has
+            instances.
     """
 
     def __init__(
@@ -49,16 +51,26 @@ class Generator(nn.Module):
         base_channels: int = 64,
         mask_dim: int = 128,
         max_channels: int | None = None,
+        *,
+        instance_edges: bool = False,
     ) -> None:
         super().__init__()
         self.num_regions = num_regions
+        self.instance_edges = instance_edges
 
         def width(multiple: int) -> int:
             return min(multiple * base_channels, max_channels or multiple * base_channels)
 
         self.stem = nn.Conv2d(num_regions, width(16), 3, padding=1)
         self.blocks = nn.ModuleList(
-            SEANResBlk(width(i), width(o), num_regions, style_dim if index < NUM_STYLED_BLOCKS else None, mask_dim)
+            SEANResBlk(
+                width(i),
+                width(o),
+                num_regions,
+                style_dim if index < NUM_STYLED_BLOCKS else None,
+                mask_dim,
+                instance_edges=instance_edges,
+            )
             for index, (i, o, _) in enumerate(BLOCKS)
         )
         self.to_rgb = nn.Conv2d(width(1), 3, 3, padding=1)
@@ -69,6 +81,7 @@ class Generator(nn.Module):
         style_codes: Float[Tensor, "v k d"] | Sequence[Tensor],
         *,
         plan: SegmapPlan | None = None,
+        edges: Edges | None = None,
         noise: bool = False,
         rng: torch.Generator | Sequence[torch.Generator] | None = None,
     ) -> Float[Tensor, "b 3 h w"]:
@@ -78,7 +91,9 @@ class Generator(nn.Module):
             segmap: label ids; the id k means "no region". Height and width are multiples of 32.
             style_codes: codes for all blocks, or a sequence of six, one [v, k, d] per SEAN ResBlk (crossover). The
                 variants v are the samples of the batch, unless the plan has others (styles per instance).
-            plan: of this segmap, made beforehand (in a loader's worker, say); None makes it here.
+            plan: of this segmap and its edges, made beforehand (in a loader's worker, say); None makes it here.
+            edges: for a network with instance edges, 1 (or True) where a pixel lies at the edge of an instance (see
+                `sean.segmap.instance_edges`); unused with a plan, which has its own.
             noise: whether to add the learned noise (on in training).
             rng: where the noise comes from: one for the batch, or one for each of its samples, whose noise then does
                 not depend on what else is in the batch; None is torch's global generator.
@@ -88,10 +103,12 @@ class Generator(nn.Module):
 
         Raises:
             ValueError: the size is no multiple of 32, the number of per-block codes is not six, there are fewer
-                variants than the segmap refers to, or the number of generators is neither one nor the batch's.
+                variants than the segmap refers to, the number of generators is neither one nor the batch's, or there
+                are edges and the network takes none, or the other way round.
         """
         check_size(segmap)
-        plan = plan or plan_segmap(segmap)
+        plan = plan or plan_segmap(segmap, edges=edges)
+        check_edges(plan, self.instance_edges)
         codes = per_block_codes(style_codes, plan)
 
         generators = [rng] if rng is None or isinstance(rng, torch.Generator) else rng
@@ -125,6 +142,18 @@ def check_size(segmap: Int[Tensor, "b h w"]) -> None:
     if h % SIZE_MULTIPLE or w % SIZE_MULTIPLE:
         raise ValueError(
             f"expected height and width that are multiples of {SIZE_MULTIPLE}, got {h} x {w}; resize the segmap"
+        )
+
+
+def check_edges(plan: SegmapPlan, instance_edges: bool) -> None:
+    """Raise ValueError unless a plan has edges just where a network takes them."""
+    if instance_edges and plan.edges is None:
+        raise ValueError(
+            "expected instance edges for a network that takes them, got none; give edges=, or a plan made with them"
+        )
+    if plan.edges is not None and not instance_edges:
+        raise ValueError(
+            "expected no instance edges for a network that takes none, got some; leave them out of call and plan"
         )
 
 

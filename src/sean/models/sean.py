@@ -61,17 +61,20 @@ class SEANNorm(nn.Module):
         num_regions: labels k.
         style_dim: width d of a style code, or None for a norm without style branch (the last ResBlk): gamma = gamma_o.
         mask_dim: hidden width of the mask branch.
+        instance_edges: whether the mask branch sees the edges of instances, which the plans then have.
 
     Attributes:
         synchronized: whether the batch statistics are those of all processes of torch.distributed, as the paper's are.
     """
 
-    def __init__(self, channels: int, num_regions: int, style_dim: int | None, mask_dim: int) -> None:
+    def __init__(
+        self, channels: int, num_regions: int, style_dim: int | None, mask_dim: int, *, instance_edges: bool = False
+    ) -> None:
         super().__init__()
         self.synchronized = False
         self.norm = batch_norm(channels)
         self.noise_scale = nn.Parameter(torch.zeros(channels))
-        self.mask = MaskModulation(num_regions, mask_dim, channels)
+        self.mask = MaskModulation(num_regions, mask_dim, channels, instance_edges=instance_edges)
         self.style: StyleModulation | None = None
         if style_dim is not None:
             self.style = StyleModulation(num_regions, style_dim, channels)
@@ -139,16 +142,29 @@ class SEANResBlk(nn.Module):
     Spectral norm on the convolutions only, not inside the SEAN norms.
     """
 
-    def __init__(self, in_dim: int, out_dim: int, num_regions: int, style_dim: int | None, mask_dim: int) -> None:
+    def __init__(
+        self,
+        in_dim: int,
+        out_dim: int,
+        num_regions: int,
+        style_dim: int | None,
+        mask_dim: int,
+        *,
+        instance_edges: bool = False,
+    ) -> None:
         super().__init__()
         mid_dim = min(in_dim, out_dim)
-        self.norm_0 = SEANNorm(in_dim, num_regions, style_dim, mask_dim)
+
+        def norm(channels: int) -> SEANNorm:
+            return SEANNorm(channels, num_regions, style_dim, mask_dim, instance_edges=instance_edges)
+
+        self.norm_0 = norm(in_dim)
         self.conv_0 = spectral_conv(in_dim, mid_dim, 3, padding=1)
-        self.norm_1 = SEANNorm(mid_dim, num_regions, style_dim, mask_dim)
+        self.norm_1 = norm(mid_dim)
         self.conv_1 = spectral_conv(mid_dim, out_dim, 3, padding=1)
         self.norm_shortcut: SEANNorm | None = None
         if in_dim != out_dim:
-            self.norm_shortcut = SEANNorm(in_dim, num_regions, style_dim, mask_dim)
+            self.norm_shortcut = norm(in_dim)
             self.conv_shortcut = spectral_conv(in_dim, out_dim, 1, bias=False)
 
     def forward(

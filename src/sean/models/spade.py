@@ -17,11 +17,12 @@ class MaskModulation(nn.Module):
         num_regions: labels k of the segmap.
         hidden_dim: width of the hidden layer (128 in the paper).
         channels: channels c of the activation to modulate.
+        instance_edges: whether the segmap carries a last plane with the edges of instances; the plans then have them.
     """
 
-    def __init__(self, num_regions: int, hidden_dim: int, channels: int) -> None:
+    def __init__(self, num_regions: int, hidden_dim: int, channels: int, *, instance_edges: bool = False) -> None:
         super().__init__()
-        self.hidden = nn.Conv2d(num_regions, hidden_dim, 3, padding=1)
+        self.hidden = nn.Conv2d(num_regions + instance_edges, hidden_dim, 3, padding=1)
         self.gamma_beta = nn.Conv2d(hidden_dim, 2 * channels, 3, padding=1)
 
     def initialize(self, gain: float) -> None:

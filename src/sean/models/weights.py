@@ -14,9 +14,8 @@ from sean.errors import InputError
 from sean.files import atomic_write, write_text_atomic
 from sean.labels import LabelSet
 from sean.models.build import SEANConfig, SEANModel, channels_last
+from sean.pretrained import CONFIG_NAME, WEIGHTS_NAME
 
-CONFIG_NAME = "config.json"
-WEIGHTS_NAME = "model.safetensors"
 ARCHITECTURE = "sean"
 
 
@@ -79,7 +78,10 @@ def read_config(path: Path) -> tuple[SEANConfig, LabelSet]:
         if unknown:
             raise InputError(f"unknown model settings {', '.join(sorted(unknown))}")
         sizes["image_size"] = tuple(sizes["image_size"])
-        counts = [n for name, n in sizes.items() if name != "image_size" and (name, n) != ("max_channels", None)]
+        if type(sizes.get("instance_edges", False)) is not bool:  # of configs older than the setting: without
+            raise InputError(f"expected true or false as instance_edges, got {sizes['instance_edges']!r}")
+        others = ("image_size", "instance_edges")
+        counts = [n for name, n in sizes.items() if name not in others and (name, n) != ("max_channels", None)]
         if not all(type(n) is int for n in (*counts, *sizes["image_size"])):
             raise InputError(f"expected whole numbers as model sizes, got {raw['model']}")
         config, labels = SEANConfig(**sizes), LabelSet.from_dict(raw["labels"])

@@ -5,7 +5,7 @@ Same weights, same results, more than ten times the arithmetic; `sean bench` mea
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sean.plan.patch_plan import PatchPlan
@@ -20,15 +20,32 @@ def region_map(plan: PatchPlan) -> tuple[Int[Tensor, "b h w"], Int[Tensor, "b h 
     return variants, labels
 
 
+def edge_map(plan: PatchPlan) -> Bool[Tensor, "b h w"] | None:
+    """The instance edges that a plan is of: the middles of its patches of symbols. None where it has no edges."""
+    if not plan.has_edges:
+        return None
+    patches = plan.mask_rows.index_select(0, plan.pixels.flatten())
+    if plan.mask_patches is not None:
+        patches = plan.mask_patches[:, 4].index_select(0, patches) - 1
+    symbols = plan.label_patches[:, 4].index_select(0, patches) - 1
+    return (symbols % 2 == 1).view(plan.pixels.shape)
+
+
 def mask_modulation(
     labels: Int[Tensor, "b h w"],
-    hidden_weight: Float[Tensor, "e k 3 3"],
+    hidden_weight: Float[Tensor, "e cin 3 3"],
     hidden_bias: Float[Tensor, " e"],
     weight: Float[Tensor, "o e 3 3"],
     bias: Float[Tensor, " o"],
+    edges: Bool[Tensor, "b h w"] | None = None,
 ) -> Float[Tensor, "b o h w"]:
-    """conv3x3(ReLU(conv3x3(one-hot segmap))): the lower branch of the paper's Fig. 3."""
-    planes = onehot(labels, hidden_weight.shape[1]).to(hidden_weight.dtype)
+    """conv3x3(ReLU(conv3x3(one-hot segmap))): the lower branch of the paper's Fig. 3.
+
+    With instance edges, the segmap carries them as its last plane.
+    """
+    planes = onehot(labels, hidden_weight.shape[1] - (edges is not None)).to(hidden_weight.dtype)
+    if edges is not None:
+        planes = torch.cat([planes, edges.unsqueeze(1).to(planes.dtype)], dim=1)
     return F.conv2d(F.relu(F.conv2d(planes, hidden_weight, hidden_bias, padding=1)), weight, bias, padding=1)
 
 

@@ -3,9 +3,9 @@
 Both branches of a SEAN norm look at a piecewise constant map. The style branch convolves a map that carries mu_j at
 every pixel of region j, so that by linearity a pixel gets the sum of nine rows of the table T[tap, j] = W[tap] @ mu_j,
 one for each neighbour; equal 3x3 patches of regions have equal sums. The mask branch is a function of the 5x5 patch of
-labels alone, and its hidden layer of the 3x3 patch. So every distinct patch of a `PatchPlan` is evaluated once, and
-the rows are gathered per pixel by `sean.ops.normalization`. Differentiable throughout; `sean.ops.dense` is the
-published formulation, which this one equals up to the order of additions.
+labels (and of instance edges) alone, and its hidden layer of the 3x3 patch. So every distinct patch of a `PatchPlan` is
+evaluated once, and the rows are gathered per pixel by `sean.ops.normalization`. Differentiable throughout;
+`sean.ops.dense` is the published formulation, which this one equals up to the order of additions.
 """
 
 from typing import Any
@@ -64,7 +64,7 @@ def sum_taps(products: Float[Tensor, "9 n o"], patches: Int[Tensor, "m 9"]) -> F
 
 def mask_rows(
     plan: PatchPlan,
-    hidden_weight: Float[Tensor, "e k 3 3"],
+    hidden_weight: Float[Tensor, "e cin 3 3"],
     hidden_bias: Float[Tensor, " e"],
     weight: Float[Tensor, "o e 3 3"],
     bias: Float[Tensor, " o"],
@@ -73,19 +73,37 @@ def mask_rows(
 
     Args:
         plan: of the segmap.
-        hidden_weight, hidden_bias: of the convolution of the one-hot segmap.
+        hidden_weight, hidden_bias: of the convolution of the one-hot segmap; with edges in the plan, of k + 1 planes,
+            the last of which is the edge map.
         weight, bias: of the convolution of the hidden layer.
     """
-    num_regions = hidden_weight.shape[1]
-    # rows for "outside the picture", the labels, and "no region"
-    table = F.pad(hidden_weight.permute(2, 3, 1, 0).flatten(0, 1), (0, 0, 1, 1))
-    hidden = F.relu(sum_taps(table, plan.label_patches.clamp(max=num_regions + 1)) + hidden_bias)
+    table, patches = _symbol_table(plan, hidden_weight)
+    hidden = F.relu(sum_taps(table, patches) + hidden_bias)
     if plan.mask_patches is None:
         b, h, w = plan.pixels.shape
         maps = F.conv2d(hidden.view(b, h, w, -1).permute(0, 3, 1, 2), weight, bias, padding=1)
         return maps.permute(0, 2, 3, 1).flatten(0, 2)
     # the convolution pads the hidden layer with zeros
     return sum_taps(tap_products(F.pad(hidden, (0, 0, 1, 0)), weight), plan.mask_patches).add_(bias)
+
+
+def _symbol_table(
+    plan: PatchPlan, weight: Float[Tensor, "e cin 3 3"]
+) -> tuple[Float[Tensor, "9 rows e"], Int[Tensor, "m 9"]]:
+    """What a pixel of every symbol adds to its neighbours, and the plan's label patches as rows of this table.
+
+    The rows are those of "outside the picture", of the labels, and of "no region", which is every label from k on;
+    with edges, all but the first come twice: without and with the edge's share.
+    """
+    taps = weight.permute(2, 3, 1, 0).flatten(0, 1)
+    if not plan.has_edges:
+        return F.pad(taps, (0, 0, 1, 1)), plan.label_patches.clamp(max=weight.shape[1] + 1)
+    num_regions = weight.shape[1] - 1
+    labels, edge = F.pad(taps[:, :-1], (0, 0, 0, 1)), taps[:, -1:]
+    table = torch.stack([labels, labels + edge], dim=2).flatten(1, 2)
+    # even entries are those with an edge, and clamping must leave them even
+    last = 2 * num_regions + 2 - plan.label_patches % 2
+    return F.pad(table, (0, 0, 1, 0)), torch.minimum(plan.label_patches, last)
 
 
 def style_rows(

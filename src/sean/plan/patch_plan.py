@@ -7,12 +7,15 @@ gather. It holds integers only and no weights, so one plan serves all blocks, st
 
 A region is a label together with a variant, the number of the style-code matrix that it takes its code from: the
 sample of a batch, or, where instances have styles of their own, an instance.
+
+A symbol is what the mask branch tells apart: a label, or, where a model takes instance edges, a label and whether the
+pixel lies at an edge. The style branch does not see edges.
 """
 
 from dataclasses import dataclass, fields, replace
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 SCALES = (32, 16, 8, 4, 2, 1)
@@ -30,10 +33,10 @@ class PatchPlan:
     """The patches of a batch of segmaps at one resolution. In all entries 0 stands for "outside the picture".
 
     Taps are in row-major order, the fifth is the pixel itself. A label >= the model's number of regions means "no
-    region".
+    region". The symbol of a pixel is its label; with edges it is 2 * label + edge.
 
     Attributes:
-        label_patches: [m, 9], 3x3 patches of 1 + label; distinct over the whole batch, or, where the plan is dense,
+        label_patches: [m, 9], 3x3 patches of 1 + symbol; distinct over the whole batch, or, where the plan is dense,
             one per pixel in raster order.
         mask_patches: [n, 9], distinct 5x5 patches as 3x3 of 1 + row of `label_patches`; None where the plan is dense:
             the segmap has so many distinct patches that the convolution over all pixels is cheaper.
@@ -44,6 +47,7 @@ class PatchPlan:
         one_pair_each: whether `mask_rows` just counts from 0, as it does where a label has one region.
         pixels: [b, h, w], the pair of every pixel.
         numbering: plans with the same numbering share numbers: the shorter tables are the beginning of the longer.
+        has_edges: whether the symbols hold instance edges.
     """
 
     label_patches: Int[Tensor, "m 9"]
@@ -55,6 +59,7 @@ class PatchPlan:
     one_pair_each: bool
     pixels: Int[Tensor, "b h w"]
     numbering: Numbering
+    has_edges: bool = False
 
     @property
     def num_rows(self) -> int:
@@ -92,6 +97,7 @@ class PatchPlan:
             one_pair_each=self.one_pair_each,
             pixels=torch.arange(len(mask_rows), dtype=self.pixels.dtype, device=self.pixels.device).view(1, 1, -1),
             numbering=Numbering(),
+            has_edges=self.has_edges,
         )
 
 
@@ -103,11 +109,14 @@ class SegmapPlan:
         segmap: [b, h, w] label ids that the plan is of.
         levels: one plan for each of `SCALES`, from coarse to fine.
         num_variants: how many style-code matrices the segmap's variants refer to.
+        edges: [b, h, w], where a pixel lies at the edge of an instance; None in a plan for models without instance
+            edges.
     """
 
     segmap: Int[Tensor, "b h w"]
     levels: tuple[PatchPlan, ...]
     num_variants: int
+    edges: Bool[Tensor, "b h w"] | None = None
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "SegmapPlan":
         """The plan on another device."""
@@ -115,6 +124,7 @@ class SegmapPlan:
             segmap=self.segmap.to(device, non_blocking=non_blocking),
             levels=tuple(level.to(device, non_blocking=non_blocking) for level in self.levels),
             num_variants=self.num_variants,
+            edges=None if self.edges is None else self.edges.to(device, non_blocking=non_blocking),
         )
 
 

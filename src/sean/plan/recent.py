@@ -4,7 +4,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from sean.plan.patch_plan import SegmapPlan
-from sean.plan.planner import Planner
+from sean.plan.planner import Edges, Planner
 
 # A segmap that differs from a known one in fewer pixels than this share is taken for an edit of it.
 _EDIT_SHARE = 0.25
@@ -21,17 +21,19 @@ class RecentPlans:
         self._capacity = capacity
         self._planners: list[Planner] = []
 
-    def plan(self, segmap: Int[Tensor, "b h w"], variants: Int[Tensor, "b h w"] | None = None) -> SegmapPlan:
+    def plan(
+        self, segmap: Int[Tensor, "b h w"], variants: Int[Tensor, "b h w"] | None = None, *, edges: Edges | None = None
+    ) -> SegmapPlan:
         """The plan of a segmap; see `plan_segmap` for the arguments. It lies on the CPU."""
         best, fewest = None, _EDIT_SHARE * segmap.numel()
         for planner in self._planners:
-            changes = planner.count_changes(segmap, variants)
+            changes = planner.count_changes(segmap, variants, edges=edges)
             if changes is not None and changes < fewest:
                 best, fewest = planner, changes
         if best is None:
-            best = Planner(segmap, variants)
+            best = Planner(segmap, variants, edges=edges)
         else:
             self._planners.remove(best)
-            best.update(segmap, variants)
+            best.update(segmap, variants, edges=edges)
         self._planners = [best, *self._planners][: self._capacity]
         return best.plan

@@ -1,8 +1,8 @@
-"""The training config and its presets: functions that return a config."""
+"""The training config: everything a training depends on beside the data, and its JSON form."""
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -12,6 +12,18 @@ from sean.models.build import SEANConfig
 
 # The averaged weights stay in float32, so the trained ones must too.
 _PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+VGG19 = "vgg19"
+_NON_FINITE = ("stop", "skip")
+_COUNTS = (
+    "discriminator_channels",
+    "batch_size",
+    "accumulate",
+    "steps",
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "keep_last",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +34,9 @@ class TrainConfig:
         model: sizes of the networks; num_regions is taken from the data.
         losses: weights of the generator's loss terms.
         discriminator_channels: width of the discriminator's first layer.
-        batch_size: pictures per step, over all processes together.
+        batch_size: pictures per step, over all processes and passes together.
+        accumulate: passes that a process cuts its share of the batch into, to save memory. Batch norm sees one pass at
+            a time.
         steps: optimizer steps of the whole training.
         decay_steps: the learning rates fall linearly to 0 over the last so many steps.
         generator_rate: Adam's learning rate of style encoder and generator.
@@ -34,20 +48,28 @@ class TrainConfig:
         ema_decay: of the averaged weights, which are what is validated, sampled and exported.
         resize: pictures are scaled to cover this multiple of the size before the random crop.
         flip: mirror half of the pictures, exchanging left and right labels.
-        validation: held-out pairs: a fraction of the sorted names, or the prefix of their names.
+        validation: held-out pairs: a fraction of the sorted names, or the prefix of their names. None takes the split
+            of a prepared folder, and the last tenth of any other.
+        training_prefix: train only on files whose names start so ("train_" where there is a test set, too).
         seed: of the initialization, the order and the crops of the data, and the noise.
         precision: 32-true, bf16-mixed or 16-mixed (lightning-fabric's names).
         num_workers: processes that read data ahead.
-        vgg_weights: torchvision's vgg19-dcbb9e9d.pth for the perceptual term; None downloads it once.
+        perceptual_network: whose features the perceptual term compares: vgg19, or a model of ours (a bundled name or a
+            model folder), which needs no download.
+        vgg_weights: torchvision's vgg19-dcbb9e9d.pth; None downloads it once.
+        non_finite: stop the training at a loss that is not finite, or skip the update and count it.
         log_every: steps between log lines.
         sample_every: steps between validations, sample sheets and exports of the model.
         checkpoint_every: steps between checkpoints.
+        keep_last: how many of the newest checkpoints stay on the disk.
+        keep_best: keep the model with the best PSNR on the held-out pairs beside the newest one.
     """
 
     model: SEANConfig = field(default_factory=SEANConfig)
     losses: LossWeights = field(default_factory=LossWeights)
     discriminator_channels: int = 64
     batch_size: int = 32
+    accumulate: int = 1
     steps: int = 87_500
     decay_steps: int = 43_750
     generator_rate: float = 1e-4
@@ -58,19 +80,28 @@ class TrainConfig:
     ema_decay: float = 0.999
     resize: float = 1.0
     flip: bool = True
-    validation: float | str = 0.1
+    validation: float | str | None = None
+    training_prefix: str = ""
     seed: int = 0
     precision: str = "32-true"
     num_workers: int = 2
+    perceptual_network: str = VGG19
     vgg_weights: str | None = None
+    non_finite: str = "stop"
     log_every: int = 50
     sample_every: int = 1000
     checkpoint_every: int = 500
+    keep_last: int = 2
+    keep_best: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("discriminator_channels", "batch_size", "steps", "log_every", "sample_every", "checkpoint_every"):
+        for name in _COUNTS:
             if getattr(self, name) < 1:
                 raise InputError(f"expected {name} of at least 1, got {getattr(self, name)}")
+        if self.batch_size % self.accumulate:
+            raise InputError(
+                f"expected a batch_size that is a multiple of accumulate ({self.accumulate}), got {self.batch_size}"
+            )
         if not 0 <= self.decay_steps <= self.steps:
             raise InputError(f"expected decay_steps in 0..steps ({self.steps}), got {self.decay_steps}")
         if self.num_workers < 0 or self.seed < 0 or not 0 <= self.ema_decay < 1:
@@ -83,8 +114,9 @@ class TrainConfig:
                 raise InputError(f"expected a {name} of at least 0, got {getattr(self, name)}")
         if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
             raise InputError(f"expected beta1 and beta2 in [0, 1), got {self.beta1} and {self.beta2}")
-        if self.precision not in _PRECISIONS:
-            raise InputError(f"expected a precision of {', '.join(_PRECISIONS)}, got {self.precision!r}")
+        for name, allowed in (("precision", _PRECISIONS), ("non_finite", _NON_FINITE)):
+            if getattr(self, name) not in allowed:
+                raise InputError(f"expected {name} to be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
 
     def rate_factor(self, step: int) -> float:
         """What the learning rates are multiplied by at `step` (0, 1, ...): 1, then linearly down to 0."""
@@ -94,7 +126,16 @@ class TrainConfig:
 
 
 # What may differ between a run and its continuation: where and how it runs, not what it computes.
-_FREE_ON_RESUME = ("num_workers", "vgg_weights", "log_every", "sample_every", "checkpoint_every")
+_FREE_ON_RESUME = (
+    "num_workers",
+    "vgg_weights",
+    "non_finite",
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "keep_last",
+    "keep_best",
+)
 
 
 def check_resumable(saved: TrainConfig, now: TrainConfig) -> None:
@@ -124,61 +165,3 @@ def _from_dict(cls: type[Any], values: Mapping[str, Any]) -> Any:
             value = _from_dict(nested[name], value)
         arguments[name] = tuple(value) if isinstance(value, list) else value
     return cls(**arguments)
-
-
-def celebamask_hq() -> TrainConfig:
-    """The paper's training on CelebAMask-HQ: 256 px, batch 32, 100 epochs of 28 000 pictures."""
-    return TrainConfig()
-
-
-def mini(size: int) -> TrainConfig:
-    """Small networks for small machines and data sets of about a thousand pictures; no VGG19 needed.
-
-    Narrow layers (16 channels at full size, none wider than 128), an L1 term in the place of the perceptual
-    one and higher rates: about three quarters of an hour on two CPU cores at 128 px.
-    """
-    return TrainConfig(
-        model=SEANConfig(
-            image_size=(size, size),
-            style_dim=96,
-            base_channels=16,
-            max_channels=128,
-            mask_dim=32,
-            encoder_channels=16,
-        ),
-        losses=LossWeights(adversarial=0.25, feature_matching=2.5, perceptual=0.0, l1=20.0),
-        discriminator_channels=32,
-        batch_size=4,
-        steps=3000,
-        decay_steps=1800,
-        generator_rate=5e-4,
-        discriminator_rate=5e-4,
-        init_gain=1.0,
-        ema_decay=0.998,
-        resize=1.05,
-        num_workers=1,
-        sample_every=600,
-        checkpoint_every=200,
-    )
-
-
-def synthetic() -> TrainConfig:
-    """A few minutes at 64 px on synthetic scenes: no data to download."""
-    config = mini(64)
-    return replace(config, steps=1000, decay_steps=500, sample_every=250, checkpoint_every=100, num_workers=0)
-
-
-PRESETS: dict[str, Callable[[], TrainConfig]] = {
-    "celebamask-hq": celebamask_hq,
-    "mini-64": lambda: mini(64),
-    "mini-128": lambda: mini(128),
-    "mini-256": lambda: mini(256),
-    "synthetic": synthetic,
-}
-
-
-def preset(name: str) -> TrainConfig:
-    """The preset of that name; InputError lists the names."""
-    if name not in PRESETS:
-        raise InputError(f"unknown preset {name!r}; expected one of: {', '.join(PRESETS)}")
-    return PRESETS[name]()

@@ -1,4 +1,4 @@
-"""The data of a training: a paired folder, or synthetic scenes."""
+"""The data of a training: a paired folder, shards of one here or far away, or synthetic scenes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,9 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from sean.data.paired import PairedDataset, PairedFolder
+from sean.data.folder import PairedFolder
+from sean.data.paired import PairedDataset, PairSource
+from sean.data.shard_source import holds_shards, open_shards
 from sean.data.synthetic import SyntheticScenes
 from sean.data.transforms import PairedTransform
 from sean.errors import InputError
@@ -31,25 +33,51 @@ class TrainingData:
     validation: Dataset[Any]
     labels: LabelSet
 
+    @property
+    def groups(self) -> tuple[int, ...] | None:
+        """Sizes of the runs of training samples that lie together, for `BatchPlan`; None where nothing does."""
+        return self.training.source.groups if isinstance(self.training, PairedDataset) else None
 
-def open_data(config: TrainConfig, folder: Path | None) -> TrainingData:
-    """Open a paired folder, split by `config.validation`; None gives synthetic scenes of the config's seed.
+
+def open_data(config: TrainConfig, folder: Path | str | None) -> TrainingData:
+    """Open a paired folder, split by the config, or shards, split when they were written.
+
+    Args:
+        config: sizes, seed, geometry and split.
+        folder: paired folder, folder of shards, or the url of one; None gives synthetic scenes of the config's seed.
 
     Raises:
-        InputError: the folder is not a well-formed paired folder, or nothing of it is held out.
+        InputError: the folder is neither a well-formed paired folder nor one of shards, or nothing of it is held out.
     """
     size = config.model.image_size
     if folder is None:
         training = SyntheticScenes(size=size, length=SYNTHETIC_SCENES, seed=config.seed)
         validation = SyntheticScenes(size=size, length=SYNTHETIC_VALIDATION, seed=config.seed + 1)
         return TrainingData(training=training, validation=validation, labels=training.labels)
-    pairs = PairedFolder.open(folder)
+    pairs, held_out = (_shard_sources if holds_shards(folder) else _folder_sources)(config, folder)
     transform = PairedTransform(size=size, resize=config.resize, flip=config.flip)
-    training_stems, validation_stems = pairs.split(config.validation)
-    if not validation_stems:
-        raise InputError(f"expected a validation fraction above 0 (some pairs are held out), got {config.validation}")
     return TrainingData(
-        training=PairedDataset(pairs, training_stems, transform, config.seed),
-        validation=PairedDataset(pairs, validation_stems, transform.evaluation()),
+        training=PairedDataset(pairs, transform, config.seed),
+        validation=PairedDataset(held_out, transform.evaluation()),
         labels=pairs.labels,
     )
+
+
+def _folder_sources(config: TrainConfig, folder: Path | str) -> tuple[PairSource, PairSource]:
+    pairs = PairedFolder.open(folder)
+    training, validation = pairs.split(config.validation, training=config.training_prefix)
+    if not validation:
+        raise InputError(f"expected a validation fraction above 0 (some pairs are held out), got {config.validation}")
+    return pairs.pairs(training), pairs.pairs(validation)
+
+
+def _shard_sources(config: TrainConfig, location: Path | str) -> tuple[PairSource, PairSource]:
+    if config.validation is not None or config.training_prefix:
+        raise InputError(
+            f"the split of the shards in {location} was made by `sean data shard`; leave out the settings validation "
+            "and training-prefix, or shard the folder anew with them"
+        )
+    shards = open_shards(location)
+    if shards.validation is None:
+        raise InputError(f"the shards in {location} hold no pairs out; shard the folder anew with --validation 0.1")
+    return shards.training, shards.validation

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sean.models.build import SEANModel
+from sean.training.batch import TrainingBatch
 
 
 def averaged_copy(model: SEANModel) -> SEANModel:
@@ -26,11 +27,12 @@ def update_average(average: nn.Module, model: nn.Module, decay: float, step: int
 
 
 @torch.no_grad()
-def recompute_statistics(model: SEANModel, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-    """Replace the batch-norm statistics by plain means over (image, segmap) batches, in place.
+def recompute_statistics(model: SEANModel, batches: Iterable[TrainingBatch]) -> None:
+    """Replace the batch-norm statistics by plain means over batches, in place.
 
     Averaged weights have activations that no training step saw, so their averaged statistics are a little off;
-    it shows in the pictures. The noise is on, as it was when the weights were trained.
+    it shows in the pictures. The noise is on, as it was when the weights were trained. A model whose batch norms are
+    synchronized needs all processes to call this.
     """
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
@@ -38,8 +40,8 @@ def recompute_statistics(model: SEANModel, batches: Iterable[tuple[Tensor, Tenso
         norm.reset_running_stats()
         norm.momentum = None  # cumulative mean
         norm.train()
-    for image, segmap in batches:
-        model(image, segmap, noise=True)
+    for batch in batches:
+        model(batch.image, batch.segmap, plan=batch.plan, noise=True, rng=batch.noise)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()

@@ -4,6 +4,8 @@ import json
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -18,12 +20,26 @@ from rich.progress import (
 )
 from torch.utils.tensorboard import SummaryWriter
 
+from sean.errors import InputError
 from sean.files import write_text_atomic
 
 METRICS_NAME = "metrics.jsonl"
 
 
-class TrainingLog:
+class Log:
+    """What the loop tells of. This one is silent: the log of all processes but the first."""
+
+    def step(self, step: int, terms: dict[str, float]) -> None:
+        """Note the loss terms of step number `step` (1, 2, ...); those of a skipped update are not there."""
+
+    def record(self, kind: str, step: int, values: dict[str, float]) -> None:
+        """Note values that belong to a step."""
+
+    def message(self, text: str, *, quiet: bool = False) -> None:
+        """Tell the user a line; a quiet one only where no progress bar shows the same."""
+
+
+class TrainingLog(Log):
     """Context manager over the outputs of a run; terms are averaged between log lines.
 
     Args:
@@ -31,10 +47,15 @@ class TrainingLog:
         start_step: steps already done; older records stay, records of later steps (lost by a kill) are dropped.
         total_steps: of the whole training.
         log_every: steps between records.
+        batch_size: pictures of a step, for the speed.
+
+    Raises:
+        InputError: from any of its functions, when the run's folder cannot be written (any more).
     """
 
-    def __init__(self, run: Path, start_step: int, total_steps: int, log_every: int) -> None:
+    def __init__(self, run: Path, start_step: int, total_steps: int, log_every: int, batch_size: int = 1) -> None:
         self.path = run / METRICS_NAME
+        self.batch_size = batch_size
         self.log_every = log_every
         self.console = Console(stderr=True, soft_wrap=True)
         self.progress = Progress(
@@ -50,8 +71,10 @@ class TrainingLog:
         )
         self.task = self.progress.add_task("training", total=total_steps, completed=start_step, terms="")
         self.total_steps = total_steps
-        self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=start_step + 1)
+        with self._writing():
+            self.writer = SummaryWriter(str(run / "tensorboard"), purge_step=start_step + 1)
         self.sums: dict[str, float] = defaultdict(float)
+        self.counts: dict[str, int] = defaultdict(int)
         self.count = 0
         self.last_time = time.perf_counter()
         self._drop_records_after(start_step)
@@ -64,42 +87,63 @@ class TrainingLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.progress.stop()
-        self.writer.close()
+        try:
+            self.writer.close()
+        except OSError as failure:
+            if error is None:  # else it is told already
+                raise InputError(self._cannot_write(failure)) from failure
 
     def step(self, step: int, terms: dict[str, float]) -> None:
-        """Note the loss terms of step number `step` (1, 2, ...)."""
+        """See `Log`."""
         for name, value in terms.items():
             self.sums[name] += value
+            self.counts[name] += 1
         self.count += 1
         if step % self.log_every and step != self.total_steps:
             self.progress.advance(self.task)
             return
         now = time.perf_counter()
-        means = {name: total / self.count for name, total in self.sums.items()}
+        means = {name: total / self.counts[name] for name, total in self.sums.items()}
         seconds = (now - self.last_time) / self.count
         text = " ".join(f"{name} {value:.3f}" for name, value in means.items())
         self.progress.update(self.task, completed=step, terms=text)
         left = seconds * (self.total_steps - step) / 60
         self.message(
-            f"step {step}/{self.total_steps}: {text} ({seconds:.2f} s a step, {left:.0f} min left)",
+            f"step {step}/{self.total_steps}: {text} ({seconds:.2f} s a step, "
+            f"{self.batch_size / seconds:.1f} pictures a second, {left:.0f} min left)",
             quiet=True,
         )
         self.record("train", step, {**means, "seconds_per_step": seconds})
         self.sums.clear()
+        self.counts.clear()
         self.count = 0
         self.last_time = now
 
     def record(self, kind: str, step: int, values: dict[str, float]) -> None:
         """Append one JSON line and write the same values to TensorBoard."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
-        for name, value in values.items():
-            self.writer.add_scalar(f"{kind}/{name}", value, step)
+        with self._writing():
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+            for name, value in values.items():
+                self.writer.add_scalar(f"{kind}/{name}", value, step)
 
     def message(self, text: str, *, quiet: bool = False) -> None:
         """Print a line; a quiet one only where there is no progress bar to show the same."""
         if not (quiet and sys.stderr.isatty()):
             self.console.print(text, highlight=False, markup=False)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InputError(self._cannot_write(error)) from error
+
+    def _cannot_write(self, error: OSError) -> str:
+        return (
+            f"cannot write the logs in {self.path.parent}: {error.strerror or error}; free some space or make the "
+            "folder writable, then continue with --resume"
+        )
 
     def _drop_records_after(self, step: int) -> None:
         if not self.path.is_file():

@@ -1,36 +1,33 @@
 """The training loop: batches, steps, logs, validation, checkpoints, and the exported model at the end."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
-from torch.utils.data import default_collate
 
-from sean.data.loader import BatchPlan, batches
-from sean.errors import InputError
-from sean.evaluation.reconstruction import reconstruction_scores
+from sean.errors import InputError, Interrupted
 from sean.files import write_text_atomic
-from sean.losses.perceptual import PerceptualLoss, load_vgg19
-from sean.models.weights import load_model, save_model
-from sean.plan.patch_plan import SegmapPlan
+from sean.losses.perceptual import PerceptualLoss
+from sean.models.weights import load_model
+from sean.training.batch import batch_plan, training_batches
+from sean.training.checkpoints import checkpoint_files, read_newest, save_checkpoint, sole_user
 from sean.training.config import TrainConfig, config_to_json
 from sean.training.data import TrainingData
-from sean.training.ema import averaged_copy, recompute_statistics
-from sean.training.log import METRICS_NAME, TrainingLog
-from sean.training.samples import write_samples
+from sean.training.distributed import largest, lost_processes_as_input_errors, on_first, start_processes
+from sean.training.interruption import Interruption
+from sean.training.log import METRICS_NAME, Log, TrainingLog
+from sean.training.perceptual import perceptual_loss
 from sean.training.state import TrainingState, new_state
 from sean.training.step import training_step
+from sean.training.tree_file import load_tree
+from sean.training.validation import MODEL_FOLDER, validate_and_export
 
-CHECKPOINT_NAME = "checkpoint.safetensors"
-MODEL_FOLDER = "model"
-STATISTICS_BATCHES = 50
-VALIDATION_IMAGES = 64
-SAMPLE_IMAGES = 6
+ACCELERATOR = "auto"
+MAX_SKIPPED_IN_A_ROW = 20
 
 
 def train(
@@ -38,52 +35,103 @@ def train(
 ) -> Path:
     """Train, or continue a training, until `config.steps`.
 
-    The folder `run` gets config.json, metrics.jsonl, tensorboard/, samples/, checkpoint.safetensors and, at every
-    validation and at the end, model/: the averaged weights as a model folder.
+    The folder `run` gets config.json, metrics.jsonl, tensorboard/, curves.png, samples/, checkpoints/ and, at every
+    validation and at the end, model/: the averaged weights as a model folder; best/ is the best of them. Several
+    processes (see `sean.training.distributed`) need a file system that all of them see.
 
     Args:
         config: its number of regions is replaced by that of the data.
         data: what to train and validate on.
         run: the run's folder.
-        resume: continue from the checkpoint in `run`; where there is none yet, start.
+        resume: continue from the newest checkpoint in `run`; where there is none yet, start.
         start_from: model folder whose weights a new run starts with; the discriminator starts afresh.
 
     Returns:
         The model folder.
 
     Raises:
-        InputError: `run` holds a run and `resume` is off, the checkpoint or the model to start from does not fit, or a
-            loss is not finite.
+        InputError: `run` holds a run and `resume` is off, or is in use by another training; the checkpoint or the model
+            to start from does not fit; a loss is not finite; the run's folder cannot be written; a process died.
+        Interrupted: SIGINT or SIGTERM came; the checkpoint of the last step is written.
     """
     config = replace(config, model=replace(config.model, num_regions=data.labels.num_regions))
-    checkpoint = run / CHECKPOINT_NAME
-    if not resume and (checkpoint.exists() or (run / METRICS_NAME).exists()):
-        raise InputError(f"{run} already holds a training; continue it with --resume or choose another --output")
-    fabric = Fabric(accelerator="auto", devices=1, precision=config.precision)  # type: ignore[arg-type]
-    fabric.launch()
-    torch.manual_seed(config.seed)
-    state = new_state(config, fabric)
-    continued = resume and checkpoint.exists()
-    if continued:
-        state.load(checkpoint, config)
-    elif start_from is not None:
-        _take_weights(state, start_from, config)
-    write_text_atomic(run / "config.json", config_to_json(config) + "\n")
-    with TrainingLog(run, state.step, config.steps, config.log_every) as log:
-        if continued:
-            log.message(f"continuing {run} at step {state.step}")
-        perceptual = _perceptual_loss(config, fabric, log)
-        stream = _batches(data, config, state.step, fabric)
-        while state.step < config.steps:
-            image, segmap, plan = next(stream)
-            log.step(state.step + 1, training_step(state, image, segmap, config, fabric, perceptual, plan))
-            is_last = state.step == config.steps
-            if state.step % config.sample_every == 0 or is_last:
-                _validate_and_export(state, data, config, run, fabric, log)
-            if state.step % config.checkpoint_every == 0 or is_last:
-                state.save(checkpoint, config)
+    fabric = start_processes(config.precision, ACCELERATOR)
+    batch_plan(data, config, world_size=fabric.world_size)  # says at once if the batch cannot be shared
+    with ExitStack() as stack:
+        stack.enter_context(lost_processes_as_input_errors(fabric))
+        on_first(fabric, lambda: _enter(stack, run, resume))
+        interruption = stack.enter_context(Interruption())
+        state = new_state(config, fabric)
+        continued = resume and _continue(state, config, run, fabric)
+        if not continued and start_from is not None:
+            _take_weights(state, start_from, config)
+        on_first(fabric, lambda: write_text_atomic(run / "config.json", config_to_json(config) + "\n"))
+        log = Log()
+        if fabric.is_global_zero:
+            log = stack.enter_context(TrainingLog(run, state.step, config.steps, config.log_every, config.batch_size))
+        _announce(log, state, run, fabric, continued=bool(continued), messages=continued or [])
+        perceptual = perceptual_loss(config, fabric, log)
+        with _dead_workers_as_input_errors(state):
+            _steps(state, data, config, run, fabric, log, perceptual, interruption)
         log.message(f"the model is in {run / MODEL_FOLDER}")
     return run / MODEL_FOLDER
+
+
+def _steps(
+    state: TrainingState,
+    data: TrainingData,
+    config: TrainConfig,
+    run: Path,
+    fabric: Fabric,
+    log: Log,
+    perceptual: PerceptualLoss | None,
+    interruption: Interruption,
+) -> None:
+    stream = training_batches(data, config, state.step, fabric)
+    skipped_in_a_row = 0
+    while state.step < config.steps:
+        skipped = state.skipped
+        terms = training_step(state, list(islice(stream, config.accumulate)), config, fabric, perceptual)
+        log.step(state.step, terms)
+        skipped_in_a_row = skipped_in_a_row + 1 if state.skipped > skipped else 0
+        if skipped_in_a_row:
+            _report_skipped(log, state, skipped_in_a_row)
+        is_last = state.step == config.steps
+        signal = largest(interruption.signal, fabric)
+        if not signal and (state.step % config.sample_every == 0 or is_last):
+            validate_and_export(state, data, config, run, fabric, log)
+        if signal or state.step % config.checkpoint_every == 0 or is_last:
+            on_first(fabric, lambda: save_checkpoint(run, state, config))
+        if signal and not is_last:
+            raise Interrupted(f"stopped at step {state.step}, which is saved; continue with --resume", signal)
+
+
+def _enter(stack: ExitStack, run: Path, resume: bool) -> None:
+    """Take the run's folder for this training."""
+    if not resume and (checkpoint_files(run) or (run / METRICS_NAME).exists()):
+        raise InputError(f"{run} already holds a training; continue it with --resume or choose another --output")
+    stack.enter_context(sole_user(run))
+
+
+def _continue(state: TrainingState, config: TrainConfig, run: Path, fabric: Fabric) -> list[str] | None:
+    """Load the newest checkpoint into the state; what is wrong with newer ones, or None where there is none."""
+
+    def load_first() -> tuple[str, list[str]] | None:
+        newest = read_newest(run)
+        if newest is None:
+            return None
+        path, tree, problems = newest
+        state.restore(tree, path, config)
+        return path.name, problems
+
+    loaded = on_first(fabric, load_first)
+    if loaded is None:
+        return None
+    name, problems = loaded
+    if not fabric.is_global_zero:
+        path = checkpoint_files(run)[0].with_name(name) if checkpoint_files(run) else run / name
+        state.restore(load_tree(path), path, config)
+    return problems
 
 
 def _take_weights(state: TrainingState, folder: Path, config: TrainConfig) -> None:
@@ -94,61 +142,37 @@ def _take_weights(state: TrainingState, folder: Path, config: TrainConfig) -> No
         network.load_state_dict(model.state_dict())
 
 
-def _batches(
-    data: TrainingData, config: TrainConfig, start: int, fabric: Fabric
-) -> Iterator[tuple[Tensor, Tensor, SegmapPlan]]:
-    """Images, segmaps and the plans of these, which the loader's workers make."""
-    plan = BatchPlan(
-        length=len(data.training),  # type: ignore[arg-type]
-        batch_size=config.batch_size,
-        seed=config.seed,
-        rank=fabric.global_rank,
-        world_size=fabric.world_size,
-    )
-    for batch in batches(data.training, plan, start, num_workers=config.num_workers, plan_segmaps=True):
-        yield fabric.to_device(batch["image"]), fabric.to_device(batch["segmap"]), fabric.to_device(batch["plan"])
-
-
-def _perceptual_loss(config: TrainConfig, fabric: Fabric, log: TrainingLog) -> PerceptualLoss | None:
-    if config.losses.perceptual == 0:
-        return None
-    with torch.random.fork_rng(devices=[]):  # building it draws numbers, which a continued run has restored already
-        network = load_vgg19(config.vgg_weights)
-    if network is None:
-        log.message(
-            "the perceptual term is OFF: VGG19's weights could not be downloaded; "
-            "give torchvision's vgg19-dcbb9e9d.pth by --config.vgg-weights"
-        )
-        return None
-    loss = PerceptualLoss(network)
-    fabric.to_device(loss)
-    return loss
-
-
-def _validate_and_export(
-    state: TrainingState, data: TrainingData, config: TrainConfig, run: Path, fabric: Fabric, log: TrainingLog
+def _announce(
+    log: Log, state: TrainingState, run: Path, fabric: Fabric, *, continued: bool, messages: list[str]
 ) -> None:
-    """Score, sample and export the averaged weights; neither the state nor its random numbers are touched."""
-    model = averaged_copy(state.average)
-    with torch.random.fork_rng():
-        some = islice(_batches(data, config, state.step, fabric), STATISTICS_BATCHES)
-        recompute_statistics(model, ((image, segmap) for image, segmap, _ in some))
-        scores = reconstruction_scores(model, _validation_batches(data, config, fabric))
-    log.record("validation", state.step, scores)
-    text = " ".join(f"{name} {value:.3f}" for name, value in scores.items())
-    log.message(f"step {state.step}: validation {text}")
-    image, segmap = _collated(data.validation, range(min(SAMPLE_IMAGES, len(data.validation))), fabric)  # type: ignore[arg-type]
-    path = run / "samples" / f"step-{state.step:06d}.png"
-    write_samples(path, model, image, segmap, data.labels, title=f"step {state.step}")
-    save_model(run / MODEL_FOLDER, model, data.labels)
+    for message in messages:
+        log.message(f"{message}; going on from the checkpoint before it")
+    if continued:
+        log.message(f"continuing {run} at step {state.step}")
+    if fabric.world_size == 1 and torch.cuda.device_count() > 1:
+        log.message(
+            f"one of {torch.cuda.device_count()} GPUs is used; for all of them: "
+            f"torchrun --nproc-per-node {torch.cuda.device_count()} -m sean train ..."
+        )
 
 
-def _validation_batches(data: TrainingData, config: TrainConfig, fabric: Fabric) -> Iterator[tuple[Tensor, Tensor]]:
-    count = min(VALIDATION_IMAGES, len(data.validation))  # type: ignore[arg-type]
-    for start in range(0, count, config.batch_size):
-        yield _collated(data.validation, range(start, min(start + config.batch_size, count)), fabric)
+def _report_skipped(log: Log, state: TrainingState, in_a_row: int) -> None:
+    log.message(f"step {state.step}: a loss was not finite, the update was skipped ({state.skipped} so far)")
+    if in_a_row == MAX_SKIPPED_IN_A_ROW:
+        raise InputError(
+            f"step {state.step}: {in_a_row} steps in a row had a loss that is not finite; resume from the last "
+            "checkpoint with a lower rate or in 32-true precision"
+        )
 
 
-def _collated(dataset: Any, indices: range, fabric: Fabric) -> tuple[Tensor, Tensor]:
-    batch = default_collate([dataset[index] for index in indices])
-    return fabric.to_device(batch["image"]), fabric.to_device(batch["segmap"])
+@contextmanager
+def _dead_workers_as_input_errors(state: TrainingState) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader" not in str(error):
+            raise
+        raise InputError(
+            f"after step {state.step}: a process that reads data is gone ({' '.join(str(error).split())[:150]}); often "
+            "there is too little memory: continue with --resume and fewer --config.num-workers"
+        ) from error

@@ -13,13 +13,15 @@ from sean.segmap import colorize
 
 
 @torch.no_grad()
-def write_samples(path: Path, model: SEANModel, image: Tensor, segmap: Tensor, labels: LabelSet, title: str) -> None:
+def write_samples(
+    path: Path, model: SEANModel, image: Tensor, segmap: Tensor, edges: Tensor | None, labels: LabelSet, title: str
+) -> None:
     """Render and write a sheet.
 
     Args:
         path: of the picture.
         model: in evaluation mode.
-        image: [b, 3, h, w] in [-1, 1]; segmap: [b, h, w].
+        image: [b, 3, h, w] in [-1, 1]; segmap: [b, h, w]; edges: [b, h, w] of the instances, if the model takes them.
         labels: for the colours of the segmaps.
         title: of the sheet.
     """
@@ -30,9 +32,11 @@ def write_samples(path: Path, model: SEANModel, image: Tensor, segmap: Tensor, l
     rows = {
         "segmap": [Tile(colorize(ids.cpu().numpy(), labels), pixelated=True) for ids in segmap],
         "photo": [Tile(tensor_to_image(picture.cpu())) for picture in image],
-        "reconstruction": [Tile(tensor_to_image(picture.cpu().float())) for picture in model.render(segmap, codes)],
+        "reconstruction": [
+            Tile(tensor_to_image(picture.cpu().float())) for picture in model.render(segmap, codes, edges=edges)
+        ],
         "styles of the photo to the left": [
-            Tile(tensor_to_image(picture.cpu().float())) for picture in model.render(segmap, exchanged)
+            Tile(tensor_to_image(picture.cpu().float())) for picture in model.render(segmap, exchanged, edges=edges)
         ],
     }
     write_image(path, sheet(list(rows.values()), row_titles=list(rows), title=title))

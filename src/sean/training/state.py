@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from lightning_fabric.wrappers import _FabricModule
 
 from sean.errors import InputError
 from sean.models.build import SEANModel, build_discriminator, build_model
+from sean.models.sean import synchronize_batch_norms
 from sean.training.config import TrainConfig, check_resumable, config_from_json, config_to_json
 from sean.training.ema import averaged_copy
 from sean.training.tree_file import load_tree, save_tree
@@ -20,15 +21,22 @@ class TrainingState:
     """Networks, their averages and optimizers, and how many steps are done.
 
     `model` and `discriminator` are wrapped by Fabric for device, precision and processes; `average` is not.
-    The data position needs no state of its own: the batch of a step follows from the step.
+    The position in the data and the random numbers need no state of their own: both follow from the step.
+
+    Attributes:
+        step: optimizer steps done.
+        skipped: updates that were left out because a loss was not finite.
+        best: the best PSNR on the held-out pairs so far and its step; None before the first validation.
     """
 
-    model: nn.Module
-    discriminator: nn.Module
+    model: _FabricModule
+    discriminator: _FabricModule
     average: SEANModel
     generator_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
     step: int = 0
+    skipped: int = 0
+    best: dict[str, int | float] | None = None
 
     def _parts(self) -> dict[str, Any]:
         return {
@@ -42,15 +50,19 @@ class TrainingState:
     def save(self, path: Path, config: TrainConfig) -> None:
         """Write a checkpoint, atomically: a kill at any moment leaves the old one or the new one."""
         tree = {name: dict(part.state_dict()) for name, part in self._parts().items()}
-        save_tree(path, {**tree, "step": self.step, "config": config_to_json(config), "rng": _rng_state()})
+        counts = {"step": self.step, "skipped": self.skipped, "best": self.best}
+        save_tree(path, {**tree, **counts, "config": config_to_json(config)})
 
     def load(self, path: Path, config: TrainConfig) -> None:
-        """Continue from a checkpoint, also the random numbers.
+        """Continue from a checkpoint.
 
         Raises:
             InputError: the file is missing, damaged, or of a run with other settings.
         """
-        tree = load_tree(path)
+        self.restore(load_tree(path), path, config)
+
+    def restore(self, tree: Any, path: Path, config: TrainConfig) -> None:
+        """Continue from the content of the checkpoint at `path`; see `load`."""
         try:
             saved = config_from_json(tree["config"])
         except (KeyError, TypeError, ValueError) as error:
@@ -59,17 +71,22 @@ class TrainingState:
         try:
             for name, part in self._parts().items():
                 part.load_state_dict(tree[name])
-            self.step = tree["step"]
-            _restore_rng(tree["rng"])
+            self.step, self.skipped, self.best = tree["step"], tree["skipped"], tree["best"]
         except (KeyError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path} does not fit the networks of this version of sean ({reason})") from error
 
 
 def new_state(config: TrainConfig, fabric: Fabric) -> TrainingState:
-    """Fresh networks and optimizers; torch's global generator is to be seeded before."""
-    model = build_model(config.model, config.init_gain)
-    discriminator = build_discriminator(config.model.num_regions, config.discriminator_channels)
+    """Fresh networks and optimizers, the same on all processes: they are drawn from the config's seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        model = build_model(config.model, config.init_gain)
+        discriminator = build_discriminator(
+            config.model.num_regions, config.discriminator_channels, instance_edges=config.model.instance_edges
+        )
+    if fabric.world_size > 1:
+        synchronize_batch_norms(model)
     betas = (config.beta1, config.beta2)
     generator_optimizer = torch.optim.Adam(model.parameters(), lr=config.generator_rate, betas=betas)
     discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), lr=config.discriminator_rate, betas=betas)
@@ -86,16 +103,3 @@ def new_state(config: TrainConfig, fabric: Fabric) -> TrainingState:
         generator_optimizer=wrapped_generator_optimizer,
         discriminator_optimizer=wrapped_discriminator_optimizer,
     )
-
-
-def _rng_state() -> dict[str, Any]:
-    state: dict[str, Any] = {"torch": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state()
-    return state
-
-
-def _restore_rng(state: dict[str, Any]) -> None:
-    torch.set_rng_state(state["torch"])
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["cuda"])

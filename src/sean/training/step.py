@@ -1,42 +1,92 @@
 """One training step: the generator's update, then the discriminator's, on the same rendered pictures."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from sean.errors import InputError
 from sean.losses.gan import split_fake_real
 from sean.losses.objective import discriminator_losses, generator_losses
 from sean.losses.perceptual import PerceptualLoss
-from sean.plan.patch_plan import SegmapPlan
 from sean.segmap import onehot
+from sean.training.batch import TrainingBatch
 from sean.training.config import TrainConfig
+from sean.training.distributed import mean_over_processes
 from sean.training.ema import update_average
 from sean.training.state import TrainingState
+
+Terms = dict[str, float]
 
 
 def training_step(
     state: TrainingState,
-    image: Tensor,
-    segmap: Tensor,
+    batches: Sequence[TrainingBatch],
     config: TrainConfig,
     fabric: Fabric,
     perceptual: PerceptualLoss | None,
-    plan: SegmapPlan | None = None,
-) -> dict[str, float]:
-    """Reconstruct `image` [b, 3, h, w] from its own styles and update all networks and the average, in place.
+) -> Terms:
+    """Reconstruct pictures from their own styles and update all networks and the average, in place.
 
-    `plan`, where it has been made beforehand, is that of the segmaps [b, h, w].
+    Args:
+        state: is moved one step on.
+        batches: of this process; their gradients are added up.
+        config: of the training.
+        fabric: that the networks of the state were set up with.
+        perceptual: the perceptual term, or None where its network is not available.
 
     Returns:
-        Every weighted loss term by name.
+        Every weighted loss term by name, the mean over batches and processes; those of an update that was skipped
+        because one of them is not finite are left out, and counted in the state.
 
     Raises:
-        InputError: a term is not finite; names step and term. The weights are left as they were before that term.
-            Or all terms are off.
+        InputError: a term is not finite and the config says to stop; names step and term. The weights are left as they
+            were before that update. Or all terms are off.
     """
+    _set_rates(state, config)
+    generator = _Update(state, state.generator_optimizer, (state.model, state.discriminator), config, fabric)
+    fakes = []
+    for index, batch in enumerate(batches):
+        # the discriminator is only looked through here, so its weights need no gradient
+        with (
+            fabric.no_backward_sync(state.discriminator),
+            fabric.no_backward_sync(state.model, enabled=index + 1 < len(batches)),
+        ):
+            fake = state.model(batch.image, batch.segmap, plan=batch.plan, noise=True, rng=batch.noise)
+            outputs = _discriminate(state, fake, batch, config)
+            terms = generator_losses(config.losses, fake, batch.image, *outputs, perceptual)
+            if not terms:
+                raise InputError(
+                    "every term of the generator's loss is off; give one of the loss weights a value above 0"
+                )
+            generator.add(terms, len(batches))
+        fakes.append(fake.detach())
+    values = generator.finish()
+    if values is not None and config.losses.uses_discriminator:
+        values |= _update_discriminator(state, batches, fakes, config, fabric) or {}
+    if values is not None:
+        update_average(state.average, state.model, config.ema_decay, state.step)
+    state.step += 1
+    return values or {}
+
+
+def _update_discriminator(
+    state: TrainingState, batches: Sequence[TrainingBatch], fakes: list[Tensor], config: TrainConfig, fabric: Fabric
+) -> Terms | None:
+    state.discriminator.requires_grad_(True)
+    update = _Update(state, state.discriminator_optimizer, (state.discriminator,), config, fabric)
+    for index, (batch, fake) in enumerate(zip(batches, fakes, strict=True)):
+        with fabric.no_backward_sync(state.discriminator, enabled=index + 1 < len(batches)):
+            update.add(discriminator_losses(*_discriminate(state, fake, batch, config)), len(batches))
+    values = update.finish()
+    state.discriminator.requires_grad_(False)
+    return values
+
+
+def _set_rates(state: TrainingState, config: TrainConfig) -> None:
     for optimizer, rate in (
         (state.generator_optimizer, config.generator_rate),
         (state.discriminator_optimizer, config.discriminator_rate),
@@ -44,47 +94,67 @@ def training_step(
         for group in optimizer.param_groups:
             group["lr"] = rate * config.rate_factor(state.step)
 
-    fake = state.model(image, segmap, plan=plan, noise=True)
-    outputs = _discriminate(state, fake, image, segmap, config)
-    terms = generator_losses(config.losses, fake, image, *outputs, perceptual)
-    if not terms:
-        raise InputError("every term of the generator's loss is off; give one of the loss weights a value above 0")
-    values = _finite(terms, state.step)
-    # the discriminator is only looked through here, so its weights need no gradient
-    state.generator_optimizer.zero_grad(set_to_none=True)
-    fabric.backward(torch.stack(list(terms.values())).sum())
-    state.generator_optimizer.step()
-
-    if config.losses.uses_discriminator:
-        state.discriminator.requires_grad_(True)
-        terms = discriminator_losses(*_discriminate(state, fake.detach(), image, segmap, config))
-        values |= _finite(terms, state.step)
-        state.discriminator_optimizer.zero_grad(set_to_none=True)
-        fabric.backward(torch.stack(list(terms.values())).sum())
-        state.discriminator_optimizer.step()
-        state.discriminator.requires_grad_(False)
-
-    update_average(state.average, state.model, config.ema_decay, state.step)
-    state.step += 1
-    return values
-
 
 def _discriminate(
-    state: TrainingState, fake: Tensor, real: Tensor, segmap: Tensor, config: TrainConfig
+    state: TrainingState, fake: Tensor, batch: TrainingBatch, config: TrainConfig
 ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
     """The discriminator's outputs for fake and real pictures, passed as one batch; empty where no term needs them."""
     if not config.losses.uses_discriminator:
         return [], []
-    condition = onehot(segmap, config.model.num_regions)
-    return split_fake_real(state.discriminator(torch.cat([condition, condition]), torch.cat([fake, real])))
+    condition = onehot(batch.segmap, config.model.num_regions)
+    if batch.edges is not None:
+        condition = torch.cat([condition, batch.edges.unsqueeze(1).to(condition.dtype)], dim=1)
+    outputs = state.discriminator(torch.cat([condition, condition]), torch.cat([fake, batch.image]))
+    return split_fake_real(outputs)
 
 
-def _finite(terms: dict[str, Tensor], step: int) -> dict[str, float]:
-    values = {name: term.item() for name, term in terms.items()}
-    for name, value in values.items():
-        if not math.isfinite(value):
+@dataclass
+class _Update:
+    """An optimizer's update: gradients over several batches, applied if all of their terms are finite."""
+
+    state: TrainingState
+    optimizer: torch.optim.Optimizer
+    networks: tuple[nn.Module, ...]
+    config: TrainConfig
+    fabric: Fabric
+
+    def __post_init__(self) -> None:
+        self.names: list[str] = []
+        self.total: Tensor | None = None
+        # a pass that ends in a loss that is not finite has ruined running statistics and singular vectors on its way
+        self.buffers: list[tuple[Tensor, Tensor]] = []
+        if self.config.non_finite == "skip":
+            self.buffers = [(buffer, buffer.clone()) for network in self.networks for buffer in network.buffers()]
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def add(self, terms: dict[str, Tensor], num_batches: int) -> None:
+        """Add one batch's terms and their gradients."""
+        stacked = torch.stack(list(terms.values()))
+        self.fabric.backward(stacked.sum() / num_batches)
+        self.names = list(terms)
+        values = stacked.detach() / num_batches
+        self.total = values if self.total is None else self.total + values
+
+    def finish(self) -> Terms | None:
+        """Apply the gradients; the terms, or None where the update was skipped."""
+        assert self.total is not None, "an update needs a batch"
+        means = mean_over_processes(self.total, self.fabric).tolist()
+        values = dict(zip(self.names, means, strict=True))
+        for name, value in values.items():
+            if not math.isfinite(value):
+                self._skip(name, value)
+                return None
+        self.optimizer.step()
+        return values
+
+    @torch.no_grad()
+    def _skip(self, name: str, value: float) -> None:
+        if self.config.non_finite == "stop":
             raise InputError(
-                f"step {step}: the loss term '{name}' is {value}; resume from the last checkpoint with a lower rate, "
-                "or in 32-true precision"
+                f"step {self.state.step}: the loss term '{name}' is {value}; resume from the last checkpoint with a "
+                "lower rate or in 32-true precision, or skip such steps by --config.non-finite skip"
             )
-    return values
+        for buffer, before in self.buffers:
+            buffer.copy_(before)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.state.skipped += 1

@@ -1,0 +1,255 @@
+"""A folder of pictures with label maps: what lies in it, strictly opened, and its split.
+
+Layout: `images/*.{jpg,jpeg,png}`, `labels/*.png` with the same stems, `classes.txt`, and perhaps
+`instances/*.png`; a prepared data set has a `manifest.json` too, which holds its official split.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sean.data.manifest import Manifest, read_manifest
+from sean.data.paired import Pair, PairSource, check_sizes
+from sean.errors import InputError
+from sean.images import read_image
+from sean.labels import LabelSet, shipped_version
+from sean.segmap import read_instances, read_segmap
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+LABEL_SUFFIXES = (".png",)
+LAST_TENTH = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderScan:
+    """What lies in a paired folder; `problems` says in words which files do not fit, by kind of problem."""
+
+    root: Path
+    images: Mapping[str, Path]
+    segmaps: Mapping[str, Path]
+    instances: Mapping[str, Path] | None
+    problems: Mapping[str, tuple[str, ...]]
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The stems that have both a picture and a label map, sorted."""
+        return tuple(sorted(self.images.keys() & self.segmaps.keys()))
+
+
+def scan_folder(root: str | os.PathLike[str]) -> FolderScan:
+    """List the files of a paired folder without opening any.
+
+    Raises:
+        InputError: the folder, or its images or labels folder, is missing.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise InputError(f"expected a data folder at {root}, found none; check the path")
+    for name in ("images", "labels"):
+        if not (root / name).is_dir():
+            raise InputError(
+                f"expected the folder {root / name}, found none; a data folder holds images/, labels/ and classes.txt"
+            )
+    images, duplicates = _files_by_stem(root / "images", IMAGE_SUFFIXES)
+    segmaps, label_duplicates = _files_by_stem(root / "labels", LABEL_SUFFIXES)
+    instances: dict[str, Path] | None = None
+    instance_duplicates: tuple[str, ...] = ()
+    unpaired = [f"images/{images[stem].name} has no labels/{stem}.png" for stem in images.keys() - segmaps]
+    unpaired += [f"labels/{segmaps[stem].name} has no picture in images/" for stem in segmaps.keys() - images]
+    if (root / "instances").is_dir():
+        instances, instance_duplicates = _files_by_stem(root / "instances", LABEL_SUFFIXES)
+        paired = images.keys() & segmaps.keys()
+        unpaired += [f"labels/{stem}.png has no instances/{stem}.png" for stem in paired - instances.keys()]
+        unpaired += [f"instances/{stem}.png has no pair" for stem in instances.keys() - paired]
+    problems = {
+        "files with the same stem": (*duplicates, *label_duplicates, *instance_duplicates),
+        "files without a partner": tuple(sorted(unpaired)),
+    }
+    return FolderScan(
+        root=root,
+        images=images,
+        segmaps=segmaps,
+        instances=instances,
+        problems={kind: found for kind, found in problems.items() if found},
+    )
+
+
+def read_labels(root: str | os.PathLike[str]) -> LabelSet:
+    """The label set of `classes.txt`; where its names are those of a shipped set, that set."""
+    return shipped_version(LabelSet.from_classes_txt(Path(root) / "classes.txt"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedFolder:
+    """A paired folder in which every file has its partner.
+
+    Attributes:
+        root: the folder.
+        labels: its label set, see `read_labels`.
+        stems: file names without suffix, sorted.
+        images, segmaps, instances: the files by stem; instances is None where the folder has none.
+        manifest: what `sean data prepare` wrote down; None in a folder made by hand.
+    """
+
+    root: Path
+    labels: LabelSet
+    stems: tuple[str, ...]
+    images: Mapping[str, Path]
+    segmaps: Mapping[str, Path]
+    instances: Mapping[str, Path] | None
+    manifest: Manifest | None = None
+
+    @classmethod
+    def open(cls, root: str | os.PathLike[str]) -> "PairedFolder":
+        """Open a folder strictly.
+
+        Raises:
+            InputError: a folder or classes.txt is missing or malformed, the folder is not prepared to the
+                end, there are no pairs, or files without a partner or with the same stem; names the first
+                few and their number.
+        """
+        manifest = read_manifest(root)  # first: what is missing in an unfinished folder is no mistake of its own
+        scan = scan_folder(root)
+        labels = read_labels(root)
+        for kind, found in scan.problems.items():
+            first = "; ".join(found[:3]) + ("; ..." if len(found) > 3 else "")
+            raise InputError(f"{scan.root} has {len(found)} {kind} ({first}); add or remove them")
+        if not scan.stems:
+            raise InputError(f"{scan.root} holds no pairs; expected images/NAME.jpg with labels/NAME.png")
+        return cls(
+            root=scan.root,
+            labels=labels,
+            stems=scan.stems,
+            images=scan.images,
+            segmaps=scan.segmaps,
+            instances=scan.instances,
+            manifest=manifest,
+        )
+
+    def pairs(self, stems: Sequence[str]) -> PairSource:
+        """The pairs of these stems, in this order.
+
+        Raises:
+            InputError: the folder has no such pair.
+        """
+        unknown = [stem for stem in stems if stem not in self.images]
+        if unknown:
+            raise InputError(f"{self.root} has no pair named {unknown[0]!r}")
+        return FolderPairs(folder=self, stems=tuple(stems))
+
+    def split(
+        self, validation: float | str | None = None, *, training: str = ""
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Split the stems into (training, validation).
+
+        Args:
+            validation: a fraction below 1 (0.1: the last tenth by sorted name; 0.0: none), or the prefix
+                of the validation files, e.g. "val_". None takes the split of the manifest, and the last
+                tenth where there is no manifest.
+            training: train only on stems with this prefix, e.g. "train_" where there is a test set too.
+
+        Raises:
+            InputError: one of the two parts would be empty, or the folder lacks a pair of its manifest.
+        """
+        if validation is None and self.manifest is not None:
+            return self._official_split(self.manifest, training)
+        if validation is None:
+            validation = LAST_TENTH
+        if isinstance(validation, str):
+            held_out = {stem for stem in self.stems if validation and stem.startswith(validation)}
+            if not held_out:
+                raise InputError(
+                    f"no file of {self.root} starts with the validation prefix {validation!r}; "
+                    f"names begin like {self.stems[0]!r}"
+                )
+        else:
+            if not 0.0 <= validation < 1.0:
+                raise InputError(f"expected a validation fraction in 0..1 or a name prefix, got {validation}")
+            count = max(1, round(len(self.stems) * validation)) if validation > 0.0 else 0
+            held_out = set(self.stems[len(self.stems) - count :])
+        kept = tuple(stem for stem in self.stems if stem not in held_out and stem.startswith(training))
+        if not kept:
+            raise InputError(
+                f"the validation split {validation!r} of {self.root} ({len(self.stems)} pairs) leaves "
+                "nothing to train on; hold out fewer"
+            )
+        return kept, tuple(stem for stem in self.stems if stem in held_out)
+
+    def _official_split(self, manifest: Manifest, training: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        present = set(self.stems)
+        for stem in (*manifest.training, *manifest.validation):
+            if stem not in present:
+                raise InputError(
+                    f"expected the pair {stem!r} of manifest.json in {self.root}, found none; prepare the folder again"
+                )
+        kept = tuple(stem for stem in manifest.training if stem.startswith(training))
+        if not kept:
+            raise InputError(
+                f"no training pair of {self.root}/manifest.json ({len(manifest.training)} pairs) starts with "
+                f"{training!r}; give another prefix"
+            )
+        return kept, manifest.validation
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderPairs:
+    """Some pairs of a folder as a `PairSource`; made by `PairedFolder.pairs`."""
+
+    folder: PairedFolder
+    stems: tuple[str, ...]
+
+    @property
+    def labels(self) -> LabelSet:
+        """The label set of the maps."""
+        return self.folder.labels
+
+    @property
+    def has_instances(self) -> bool:
+        """Whether the folder has instance maps."""
+        return self.folder.instances is not None
+
+    @property
+    def groups(self) -> None:
+        """None: every file is as near as every other."""
+        return None
+
+    def __len__(self) -> int:
+        return len(self.stems)
+
+    def name(self, index: int) -> str:
+        """The stem of a pair."""
+        return self.stems[index]
+
+    def fetch(self, group: int) -> None:
+        """Nothing: the files are there."""
+
+    def read(self, index: int) -> Pair:
+        """Read the files of a pair.
+
+        Raises:
+            InputError: a file cannot be read, has illegal ids, or differs in size from its partner.
+        """
+        stem = self.stems[index]
+        image_path, segmap_path = self.folder.images[stem], self.folder.segmaps[stem]
+        image, segmap = read_image(image_path), read_segmap(segmap_path, self.labels)
+        check_sizes(image, segmap, image_path, segmap_path)
+        if self.folder.instances is None:
+            return Pair(image=image, segmap=segmap)
+        instances = read_instances(self.folder.instances[stem])
+        check_sizes(image, instances, image_path, self.folder.instances[stem])
+        return Pair(image=image, segmap=segmap, instances=instances)
+
+
+def _files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """The files of these suffixes by stem, sorted, and a line for every stem that occurs twice."""
+    files: dict[str, Path] = {}
+    duplicates = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in suffixes or path.name.startswith(".") or not path.is_file():
+            continue
+        if path.stem in files:
+            duplicates.append(f"{folder.name}/{files[path.stem].name} and {folder.name}/{path.name}")
+        else:
+            files[path.stem] = path
+    return files, tuple(duplicates)

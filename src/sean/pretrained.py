@@ -1,0 +1,52 @@
+"""Model folders by name: those that come with the package, local ones, and those of the Hugging Face hub."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from sean.errors import InputError
+
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "model.safetensors"
+BANK_NAME = "style_bank.safetensors"
+CARD_NAME = "README.md"
+
+
+def bundled_models() -> list[str]:
+    """Names of the models that come with the package."""
+    folder = _bundled_folder()
+    return sorted(path.parent.name for path in folder.glob(f"*/{CONFIG_NAME}")) if folder.is_dir() else []
+
+
+def find_model(name: str) -> Path:
+    """The folder of a model.
+
+    Args:
+        name: a bundled model, a local model folder, or a Hugging Face hub id (owner/name), which is downloaded.
+
+    Raises:
+        InputError: no such model.
+    """
+    if name in bundled_models():
+        return _bundled_folder() / name
+    if Path(name).is_dir():
+        return Path(name)
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        return _download(name)
+    raise InputError(
+        f"unknown model {name!r}; expected a bundled one ({', '.join(bundled_models()) or 'none here'}), "
+        "a model folder, or a hub id owner/name"
+    )
+
+
+def _bundled_folder() -> Path:
+    return Path(str(files("sean"))) / "bundled"
+
+
+def _download(hub_id: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=[CONFIG_NAME, WEIGHTS_NAME, BANK_NAME, CARD_NAME]))
+    except Exception as error:  # the hub client raises a dozen kinds, of its own and of its HTTP library
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"no local folder {hub_id!r}, and the hub did not give it: {reason}") from error

@@ -1,0 +1,104 @@
+"""What one process takes in one pass of a training step, and the noise that goes with it.
+
+All chance of a training follows from its seed and the place of a sample in the run (step, place in the batch): no
+state of a random generator is carried on, and neither the number of processes nor a resume changes a number.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from sean.data.loader import BatchPlan, batches
+from sean.errors import InputError
+from sean.plan.patch_plan import SegmapPlan
+from sean.training.config import TrainConfig
+from sean.training.data import TrainingData
+
+# keeps the noise of the steps apart from that under the recomputed batch-norm statistics
+TRAINING_NOISE = 0
+STATISTICS_NOISE = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingBatch:
+    """Samples of one process.
+
+    Attributes:
+        image: [b, 3, h, w] in [-1, 1].
+        segmap: [b, h, w] label ids.
+        plan: of the segmap; None makes it where it is needed.
+        edges: [b, h, w], where the model takes them (see `sean.segmap.instance_edges`).
+        noise: a generator for each sample; None draws from torch's global one.
+    """
+
+    image: Tensor
+    segmap: Tensor
+    plan: SegmapPlan | None = None
+    edges: Tensor | None = None
+    noise: Sequence[torch.Generator] | None = None
+
+
+def training_batches(
+    data: TrainingData, config: TrainConfig, start_step: int, fabric: Fabric, stream: int = TRAINING_NOISE
+) -> Iterator[TrainingBatch]:
+    """The batches of this process from a step on, `config.accumulate` for every step, without end.
+
+    Raises:
+        InputError: a sample cannot be read, or the processes cannot share the batch evenly.
+    """
+    plan = batch_plan(data, config, rank=fabric.global_rank, world_size=fabric.world_size)
+    first = start_step * config.accumulate
+    edges = config.model.instance_edges
+    loaded = batches(
+        data.training,
+        plan,
+        first,
+        num_workers=config.num_workers,
+        pin_memory=fabric.device.type == "cuda",
+        plan_segmaps=True,
+        instance_edges=edges,
+    )
+    for micro_step, batch in enumerate(loaded, start=first):
+        places = range(micro_step * plan.batch_size, (micro_step + 1) * plan.batch_size)
+        own = places[plan.rank * plan.local_batch_size :][: plan.local_batch_size]
+        yield TrainingBatch(
+            image=fabric.to_device(batch["image"]),
+            segmap=fabric.to_device(batch["segmap"]),
+            plan=fabric.to_device(batch["plan"]),
+            edges=fabric.to_device(batch["edges"]) if edges else None,
+            noise=noise_generators(config.seed, stream, own, fabric.device),
+        )
+
+
+def batch_plan(data: TrainingData, config: TrainConfig, *, rank: int = 0, world_size: int = 1) -> BatchPlan:
+    """Which samples a process takes for one pass, `config.accumulate` of which make a step."""
+    if config.batch_size % (config.accumulate * world_size):
+        raise InputError(
+            f"expected a batch_size that is a multiple of {config.accumulate} passes x {world_size} processes, got "
+            f"{config.batch_size}"
+        )
+    return BatchPlan(
+        length=len(data.training),  # type: ignore[arg-type]
+        batch_size=config.batch_size // config.accumulate,
+        seed=config.seed,
+        rank=rank,
+        world_size=world_size,
+        groups=data.groups,
+    )
+
+
+def noise_generators(
+    seed: int, stream: int, places: Sequence[int], device: torch.device | str = "cpu"
+) -> list[torch.Generator]:
+    """A generator for each sample, by its place among all samples that the run takes."""
+    return [torch.Generator(device).manual_seed(_mixed(seed, stream, place)) for place in places]
+
+
+def _mixed(*numbers: int) -> int:
+    state: Any = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
+    return int(state[0])

@@ -1,0 +1,121 @@
+"""Processes of a training: one, or several on one or more machines, started by torchrun (`torchrun ... -m sean train`).
+
+Every process holds all networks and renders its share of each batch; gradients, batch-norm statistics and loss values
+are averaged, so that n processes do what one would do with the whole batch. Files are the first process's business.
+"""
+
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
+
+from sean.errors import InputError
+
+Result = TypeVar("Result")
+
+# Every process computes the buffers (running statistics, singular vectors) for itself, and to the same values. Newer
+# versions of torch have another name for this option.
+_OPTIONS = inspect.signature(DistributedDataParallel.__init__).parameters
+_OWN_BUFFERS: dict[str, Any] = {
+    "forward_sync_buffers" if "forward_sync_buffers" in _OPTIONS else "broadcast_buffers": False
+}
+
+
+def start_processes(precision: str, accelerator: str = "auto") -> Fabric:
+    """Join the other processes of this training, if there are any, and choose this one's device.
+
+    Args:
+        precision: 32-true, bf16-mixed or 16-mixed.
+        accelerator: lightning-fabric's name; "auto" takes a GPU where there is one.
+
+    Raises:
+        InputError: torchrun started unequal numbers of processes on the machines, or more than a machine has GPUs.
+    """
+    world_size = int(os.environ.get("WORLD_SIZE", 1))
+    local_size = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    if world_size % local_size:
+        raise InputError(f"expected as many processes on every machine, got {world_size} in all and {local_size} here")
+    if accelerator == "auto" and 0 < torch.cuda.device_count() < local_size:
+        raise InputError(
+            f"expected at most {torch.cuda.device_count()} processes on this machine, one for each GPU, got "
+            f"{local_size}; lower --nproc-per-node"
+        )
+    strategy: Any = DDPStrategy(gradient_as_bucket_view=True, **_OWN_BUFFERS) if world_size > 1 else "auto"
+    plugins = [] if precision == "32-true" else [_MixedPrecision(precision, _device_type(accelerator))]  # type: ignore[arg-type]
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=local_size,
+        num_nodes=world_size // local_size,
+        strategy=strategy,
+        plugins=plugins,  # type: ignore[arg-type]
+    )
+    fabric.launch()
+    return fabric
+
+
+class _MixedPrecision(MixedPrecision):
+    """Inputs go in as they are: to convert floats, which are 32-bit already, Fabric would take our plans apart."""
+
+    def convert_input(self, data: Any) -> Any:
+        return data
+
+
+def _device_type(accelerator: str) -> str:
+    return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def mean_over_processes(values: Tensor, fabric: Fabric) -> Tensor:
+    """The mean of each value over all processes; the same on each of them."""
+    return torch.as_tensor(fabric.all_reduce(values, reduce_op="mean"))
+
+
+def largest(value: int, fabric: Fabric) -> int:
+    """The largest of the processes' values, on all of them."""
+    if fabric.world_size == 1:
+        return value
+    values = torch.tensor(float(value), device=fabric.device)
+    return int(torch.as_tensor(fabric.all_reduce(values, reduce_op="max")))
+
+
+def on_first(fabric: Fabric, action: Callable[[], Result]) -> Result:
+    """What `action` returns on the first process, while the others wait for it; small, as it is sent to them.
+
+    Raises:
+        InputError: what the action raised, on the first process. The others end silently with the same exit code.
+    """
+    if fabric.world_size == 1:
+        return action()
+    outcome: tuple[bool, Any]
+    try:
+        outcome = (True, action() if fabric.is_global_zero else None)
+    except InputError as error:
+        outcome = (False, str(error))
+    result: Any
+    succeeded, result = fabric.broadcast(outcome)
+    if succeeded:
+        return result
+    if fabric.is_global_zero:
+        raise InputError(result)
+    raise SystemExit(2)
+
+
+@contextmanager
+def lost_processes_as_input_errors(fabric: Fabric) -> Iterator[None]:
+    """Say in one line that another process is gone; why, that one has said."""
+    try:
+        yield
+    except RuntimeError as error:
+        if fabric.world_size == 1 or not (isinstance(error, torch.distributed.DistError) or "gloo" in str(error)):
+            raise
+        raise InputError(
+            f"process {fabric.global_rank} lost the connection to another one of this training, whose message says "
+            "why; continue from the last checkpoint with --resume"
+        ) from error

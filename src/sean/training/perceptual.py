@@ -1,0 +1,41 @@
+"""The perceptual term of a training: its feature network found, moved to the device, or said to be missing."""
+
+from lightning_fabric import Fabric
+
+from sean.losses.perceptual import FeatureNetwork, PerceptualLoss, load_vgg19
+from sean.losses.style_features import StyleEncoderFeatures
+from sean.models.weights import load_model
+from sean.pretrained import find_model
+from sean.training.config import VGG19, TrainConfig
+from sean.training.distributed import on_first
+from sean.training.log import Log
+
+
+def perceptual_loss(config: TrainConfig, fabric: Fabric, log: Log) -> PerceptualLoss | None:
+    """The term on this process's device; None where its weight is 0, or where VGG19 cannot be had, which is told.
+
+    Raises:
+        InputError: the named network does not exist or is damaged.
+    """
+    if config.losses.perceptual == 0:
+        return None
+    # one process downloads, the others find the file in the cache
+    if not on_first(fabric, lambda: _load(config) is not None):
+        log.message(
+            "the perceptual term is OFF: VGG19's weights could not be downloaded; give torchvision's "
+            "vgg19-dcbb9e9d.pth by --vgg-weights FILE, or another network by --config.perceptual-network "
+            "celebamask-mini-128"
+        )
+        return None
+    network = _load(config)
+    assert network is not None, "the first process could load it"
+    loss = PerceptualLoss(network)
+    fabric.to_device(loss)
+    return loss
+
+
+def _load(config: TrainConfig) -> FeatureNetwork | None:
+    if config.perceptual_network == VGG19:
+        return load_vgg19(config.vgg_weights)
+    model, _ = load_model(find_model(config.perceptual_network))
+    return StyleEncoderFeatures(model.style_encoder)

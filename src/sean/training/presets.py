@@ -1,0 +1,96 @@
+"""Presets: functions that return a config. The paper's four trainings, and small ones."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from sean.errors import InputError
+from sean.losses.objective import LossWeights
+from sean.models.build import SEANConfig
+from sean.training.config import TrainConfig
+
+_EPOCHS = 100  # the paper's: half of them at constant rates, half with falling ones
+
+
+def celebamask_hq() -> TrainConfig:
+    """The paper's training on CelebAMask-HQ: 256 px, batch 32, 100 epochs of 28 000 pictures."""
+    return TrainConfig()
+
+
+def ade20k() -> TrainConfig:
+    """The paper's training on ADE20K: 256 px, 150 labels and instance edges, 100 epochs of 20 210 pictures."""
+    return _for_epochs(20_210, SEANConfig(num_regions=150, instance_edges=True))
+
+
+def cityscapes() -> TrainConfig:
+    """The paper's training on Cityscapes: 512 x 256, 35 labels and instance edges, 100 epochs of 2 975 pictures."""
+    return _for_epochs(2_975, SEANConfig(num_regions=35, image_size=(256, 512), instance_edges=True))
+
+
+def facades() -> TrainConfig:
+    """The paper's training on facades, with the labels of CMP Facades: 256 px, 100 epochs of its 546 pictures.
+
+    The paper's own 30 000 labelled street views were never published.
+    """
+    return _for_epochs(546, SEANConfig(num_regions=12))
+
+
+def _for_epochs(num_images: int, model: SEANConfig) -> TrainConfig:
+    config = TrainConfig(model=model)
+    steps = -(-_EPOCHS * num_images // config.batch_size)
+    return replace(config, steps=steps, decay_steps=steps // 2)
+
+
+def mini(size: int) -> TrainConfig:
+    """Small networks for small machines and data sets of about a thousand pictures; no VGG19 needed.
+
+    Narrow layers (16 channels at full size, none wider than 128), an L1 term in the place of the perceptual
+    one and higher rates: about three quarters of an hour on two CPU cores at 128 px.
+    """
+    return TrainConfig(
+        model=SEANConfig(
+            image_size=(size, size),
+            style_dim=96,
+            base_channels=16,
+            max_channels=128,
+            mask_dim=32,
+            encoder_channels=16,
+        ),
+        losses=LossWeights(adversarial=0.25, feature_matching=2.5, perceptual=0.0, l1=20.0),
+        discriminator_channels=32,
+        batch_size=4,
+        steps=3000,
+        decay_steps=1800,
+        generator_rate=5e-4,
+        discriminator_rate=5e-4,
+        init_gain=1.0,
+        ema_decay=0.998,
+        resize=1.05,
+        num_workers=1,
+        sample_every=600,
+        checkpoint_every=200,
+    )
+
+
+def synthetic() -> TrainConfig:
+    """A few minutes at 64 px on synthetic scenes: no data to download."""
+    config = mini(64)
+    return replace(config, steps=1000, decay_steps=500, sample_every=250, checkpoint_every=100, num_workers=0)
+
+
+PRESETS: dict[str, Callable[[], TrainConfig]] = {
+    "celebamask-hq": celebamask_hq,
+    "ade20k": ade20k,
+    "cityscapes": cityscapes,
+    "facades": facades,
+    "mini-64": lambda: mini(64),
+    "mini-128": lambda: mini(128),
+    "mini-256": lambda: mini(256),
+    "synthetic": synthetic,
+}
+
+
+def preset(name: str) -> TrainConfig:
+    """The preset of that name; InputError lists the names."""
+    if name not in PRESETS:
+        raise InputError(f"unknown preset {name!r}; expected one of: {', '.join(PRESETS)}")
+    return PRESETS[name]()

@@ -1,0 +1,116 @@
+"""What a training is going to be, before it starts: settings, sizes, memory, and how long an epoch is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from sean.models.build import SEANModel, build_discriminator, build_model
+from sean.segmap import instance_edges
+from sean.training.batch import batch_plan
+from sean.training.config import TrainConfig, config_to_json
+from sean.training.data import TrainingData
+
+_FLOAT = 4  # bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryEstimate:
+    """Bytes that one process needs on its device, without the libraries' own.
+
+    Attributes:
+        networks: weights, gradients, Adam's two means, and the averaged weights.
+        fixed: what a pass keeps for its backward pass whatever the number of pictures (normalized weights).
+        picture: what it keeps for each picture.
+        pictures: of a pass.
+    """
+
+    networks: int
+    fixed: int
+    picture: int
+    pictures: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.networks + self.fixed + self.picture * self.pictures
+
+
+def summary(config: TrainConfig, data: TrainingData, num_processes: int) -> str:
+    """A text for the reader: the resolved settings as JSON, then the figures.
+
+    One forward pass on the CPU with one and with two pictures of the data measures the memory.
+    """
+    plan = batch_plan(data, config, world_size=num_processes)
+    model = build_model(config.model, config.init_gain)
+    discriminator = build_discriminator(
+        config.model.num_regions, config.discriminator_channels, instance_edges=config.model.instance_edges
+    )
+    memory = estimate_memory(model, discriminator, config, data, plan.local_batch_size)
+    per_epoch = len(data.training) / config.batch_size  # type: ignore[arg-type]
+    gigabytes = [value / 2**30 for value in (memory.total, memory.networks, memory.fixed, memory.picture)]
+    return "\n".join(
+        [
+            config_to_json(config),
+            "",
+            f"training pairs     {len(data.training)}, held out {len(data.validation)}",  # type: ignore[arg-type]
+            f"labels             {data.labels.num_regions} ({data.labels.name})",
+            f"parameters         {_count(model.style_encoder) / 1e6:.1f} M style encoder, "
+            f"{_count(model.generator) / 1e6:.1f} M generator, {_count(discriminator) / 1e6:.1f} M discriminator",
+            f"steps per epoch    {per_epoch:.1f}; {config.steps} steps are {config.steps / per_epoch:.1f} epochs",
+            f"pictures per pass  {plan.local_batch_size} on each of {num_processes} processes, "
+            f"{config.accumulate} passes a step",
+            f"memory, estimated  {gigabytes[0]:.2f} GiB a process: networks and optimizers {gigabytes[1]:.2f}, "
+            f"kept by a pass {gigabytes[2]:.2f} + {gigabytes[3]:.3f} for each picture",
+        ]
+    )
+
+
+def estimate_memory(
+    model: SEANModel, discriminator: nn.Module, config: TrainConfig, data: TrainingData, pictures: int
+) -> MemoryEstimate:
+    """Count the parameters, and what a pass of the generator keeps for its backward pass with one and two pictures."""
+    generator, critic = _count(model), _count(discriminator)
+    one, two = (_kept_bytes(model, config, data, count) for count in (1, 2))
+    return MemoryEstimate(
+        networks=_FLOAT * (4 * (generator + critic) + generator),
+        fixed=max(0, 2 * one - two),
+        picture=two - one,
+        pictures=pictures,
+    )
+
+
+def _count(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _kept_bytes(model: SEANModel, config: TrainConfig, data: TrainingData, count: int) -> int:
+    samples = [data.training[(0, index % len(data.training))] for index in range(count)]  # type: ignore[arg-type]
+    image, segmap = (torch.stack([sample[name] for sample in samples]) for name in ("image", "segmap"))
+    edges = None
+    if config.model.instance_edges:
+        edges = instance_edges(torch.stack([sample["instances"] for sample in samples])).squeeze(1)
+    fabric = Fabric(accelerator="cpu", devices=1, precision=config.precision)  # type: ignore[arg-type]
+    model.train()
+    with fabric.autocast(), _counting(model) as sizes:
+        model(image, segmap, edges=edges, noise=True)
+    return sum(sizes.values())
+
+
+@contextmanager
+def _counting(model: nn.Module) -> Iterator[dict[int, int]]:
+    """Bytes of all storages kept for a backward pass, but the parameters', by their address."""
+    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    sizes: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        yield sizes

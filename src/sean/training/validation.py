@@ -1,0 +1,70 @@
+"""What is made of the averaged weights while they are trained: scores on held-out pairs, a sample sheet, the model."""
+
+from itertools import islice
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+from sean.evaluation.batches import collated, collated_batches
+from sean.evaluation.reconstruction import reconstruction_scores
+from sean.models.build import SEANModel
+from sean.models.weights import save_model
+from sean.training.batch import STATISTICS_NOISE, training_batches
+from sean.training.config import TrainConfig
+from sean.training.curves import draw_curves
+from sean.training.data import TrainingData
+from sean.training.distributed import on_first
+from sean.training.ema import averaged_copy, recompute_statistics
+from sean.training.log import Log
+from sean.training.samples import write_samples
+from sean.training.state import TrainingState
+
+MODEL_FOLDER = "model"
+BEST_FOLDER = "best"
+CURVES_NAME = "curves.png"
+STATISTICS_BATCHES = 50
+VALIDATION_IMAGES = 64
+SAMPLE_IMAGES = 6
+
+
+def validate_and_export(
+    state: TrainingState, data: TrainingData, config: TrainConfig, run: Path, fabric: Fabric, log: Log
+) -> None:
+    """Score, sample and export the averaged weights; of the state, only the best score is touched.
+
+    All processes recompute the batch-norm statistics together; the rest is the first one's work.
+    """
+    model = averaged_copy(state.average)
+    some = training_batches(data, config, state.step, fabric, STATISTICS_NOISE)
+    recompute_statistics(model, islice(some, STATISTICS_BATCHES * config.accumulate))
+    state.best = on_first(fabric, lambda: _score_and_write(state, model, data, config, run, fabric, log))
+
+
+def _score_and_write(
+    state: TrainingState,
+    model: SEANModel,
+    data: TrainingData,
+    config: TrainConfig,
+    run: Path,
+    fabric: Fabric,
+    log: Log,
+) -> dict[str, int | float]:
+    edges = config.model.instance_edges
+    size = max(1, config.batch_size // (config.accumulate * fabric.world_size))
+    scores = reconstruction_scores(
+        model, collated_batches(data.validation, size, fabric.device, with_edges=edges, count=VALIDATION_IMAGES)
+    )
+    log.record("validation", state.step, scores)
+    text = " ".join(f"{name} {value:.3f}" for name, value in scores.items())
+    log.message(f"step {state.step}: validation {text}")
+    shown = range(min(SAMPLE_IMAGES, len(data.validation)))  # type: ignore[arg-type]
+    batch = collated(data.validation, shown, fabric.device, with_edges=edges)
+    path = run / "samples" / f"step-{state.step:07d}.png"
+    write_samples(path, model, *batch, data.labels, title=f"step {state.step}")
+    draw_curves([run], run / CURVES_NAME)
+    save_model(run / MODEL_FOLDER, model, data.labels)
+    if state.best is not None and scores["psnr"] <= state.best["psnr"]:
+        return state.best
+    if config.keep_best:
+        save_model(run / BEST_FOLDER, model, data.labels)
+    return {"step": state.step, "psnr": scores["psnr"]}
