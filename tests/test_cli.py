@@ -323,7 +323,8 @@ def test_bad_checkpoints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_resuming_from_a_garbage_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "checkpoint.safetensors").write_bytes(b"garbage" * 100)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-0000100.safetensors").write_bytes(b"garbage" * 100)
     options = ["train", "--preset", "synthetic", "--output", str(tmp_path), "--config.model.image-size", "32", "32"]
-    assert "checkpoint.safetensors" in refused(capsys, *options, "--resume")
+    assert "step-0000100.safetensors" in refused(capsys, *options, "--resume")
     assert "--resume" in refused(capsys, *options)

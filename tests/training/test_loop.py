@@ -1,5 +1,7 @@
 """The loop: what a run leaves behind, what it refuses, and that neither looking nor stopping changes a weight."""
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,13 +10,14 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from sean.errors import InputError
+from sean.errors import InputError, Interrupted
 from sean.losses.objective import LossWeights
 from sean.models.weights import load_model
-from sean.training import loop, perceptual
+from sean.training import loop, perceptual, validation
 from sean.training.checkpoints import checkpoint_path
 from sean.training.config import TrainConfig, config_from_json
 from sean.training.data import TrainingData
+from sean.training.log import TrainingLog
 from sean.training.loop import train
 
 from .conftest import LABELS, assert_same, last_checkpoint, records
@@ -191,3 +194,111 @@ def test_fine_tuning_starts_from_the_weights_of_a_model(
     wider = replace(still, model=replace(config.model, style_dim=4))
     with pytest.raises(InputError, match="other sizes"):
         train(wider, data, tmp_path / "third", start_from=first)
+
+
+def test_a_signal_saves_and_the_run_goes_on_later(
+    config: TrainConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM in step 2, between the updates: the step is finished and saved, and a resume ends as the straight run."""
+    train(config, data, tmp_path / "straight")
+    step = loop.training_step
+
+    def signalled(state: Any, *args: Any) -> dict[str, float]:
+        if state.step == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(state, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "training_step", signalled)
+        with pytest.raises(Interrupted, match="stopped at step 2, which is saved; continue with --resume") as caught:
+            train(config, data, tmp_path / "cut")
+    assert caught.value.exit_code == 128 + signal.SIGTERM
+    assert last_checkpoint(tmp_path / "cut")["step"] == 2
+    train(config, data, tmp_path / "cut", resume=True)
+    assert_same(last_checkpoint(tmp_path / "straight"), last_checkpoint(tmp_path / "cut"))
+
+
+class Deadly(Dataset[dict[str, Any]]):
+    """Reading it a fourth time kills the process that reads."""
+
+    def __init__(self, whole: Any) -> None:
+        self.whole = whole
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def __getitem__(self, key: tuple[int, int]) -> Any:
+        if key[0] == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.whole[key]
+
+
+@pytest.mark.integration
+def test_a_dead_worker_is_one_line(config: TrainConfig, data: TrainingData, tmp_path: Path) -> None:
+    config = replace(config, num_workers=1, checkpoint_every=1, steps=20)
+    with pytest.raises(InputError, match=r"a process that reads data is gone .*--config.num-workers") as caught:
+        train(config, replace(data, training=Deadly(data.training)), tmp_path)
+    assert "\n" not in str(caught.value)
+    assert last_checkpoint(tmp_path)["step"] >= 1
+
+
+def test_logs_on_a_full_disk_are_one_line(
+    config: TrainConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(replace(config, steps=1, decay_steps=1), data, tmp_path)
+    (tmp_path / "metrics.jsonl").unlink()
+    (tmp_path / "metrics.jsonl").symlink_to("/dev/full")
+    log = TrainingLog(tmp_path, 0, 4, 1)
+    with pytest.raises(InputError, match=r"cannot write the logs in .*No space left on device"), log:
+        log.step(1, {"l1": 1.0})
+
+
+def test_skipping_does_not_go_on_forever(
+    config: TrainConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "MAX_SKIPPED_IN_A_ROW", 3)
+
+    def skipped(state: Any, *_: Any) -> dict[str, float]:
+        state.step += 1
+        state.skipped += state.step != 2
+        return {} if state.step != 2 else {"l1": 1.0}
+
+    monkeypatch.setattr(loop, "training_step", skipped)
+    with pytest.raises(InputError, match="step 5: 3 steps in a row"):
+        train(replace(config, steps=10, non_finite="skip"), data, tmp_path)
+
+
+def test_the_best_model_is_kept(
+    config: TrainConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PSNR 10, 30, 20, 15 at the four validations: best/ is the model of the second, model/ that of the last."""
+    scores = iter([10.0, 30.0, 20.0, 15.0])
+    exported: list[bytes] = []
+
+    def scored(*_: Any) -> dict[str, float]:
+        path = tmp_path / "run" / "model" / "model.safetensors"
+        exported.append(path.read_bytes() if path.exists() else b"")
+        return {"psnr": next(scores)}
+
+    monkeypatch.setattr(validation, "reconstruction_scores", scored)
+    train(replace(config, sample_every=1), data, tmp_path / "run")
+    best = (tmp_path / "run" / "best" / "model.safetensors").read_bytes()
+    assert best == exported[2]  # what the second validation had exported
+    assert best != (tmp_path / "run" / "model" / "model.safetensors").read_bytes()
+    assert last_checkpoint(tmp_path / "run")["best"] == {"step": 2, "psnr": 30.0}
+
+
+def test_a_damaged_checkpoint_falls_back_and_says_so(
+    config: TrainConfig, data: TrainingData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = replace(config, checkpoint_every=2)
+    train(config, data, tmp_path)
+    want, newest = last_checkpoint(tmp_path), checkpoint_path(tmp_path, 4)
+    (tmp_path / "cut").write_bytes(newest.read_bytes()[:1000])
+    (tmp_path / "cut").replace(newest)  # not in place: the tensors in `want` are the file
+    capsys.readouterr()
+    train(config, data, tmp_path, resume=True)
+    said = capsys.readouterr().err
+    assert "step-0000004.safetensors" in said and "going on from the checkpoint before it" in said
+    assert "at step 2" in said
+    assert_same(want, last_checkpoint(tmp_path))

@@ -17,7 +17,7 @@ from sean.losses.perceptual import PerceptualLoss
 from sean.models import generator
 from sean.plan.planner import plan_segmap
 from sean.training import step as step_module
-from sean.training.batch import TrainingBatch
+from sean.training.batch import TrainingBatch, noise_generators
 from sean.training.config import TrainConfig
 from sean.training.distributed import start_processes
 from sean.training.state import TrainingState, new_state
@@ -227,10 +227,98 @@ def test_a_plan_made_beforehand_is_used(
     expected = training_step(make_state(config), [batch], config, fabric, PlainDistance())
     plan = plan_segmap(batch.segmap)
 
-    def refuse(segmap: Tensor) -> None:
+    def refuse(segmap: Tensor, **_: object) -> None:
         raise AssertionError("planned again")
 
     monkeypatch.setattr(generator, "plan_segmap", refuse)
     assert training_step(make_state(config), [replace(batch, plan=plan)], config, fabric, PlainDistance()) == expected
     with pytest.raises(AssertionError, match="planned again"):
         training_step(make_state(config), [batch], config, fabric, PlainDistance())
+
+
+def gradients_of(module: torch.nn.Module) -> dict[str, Tensor]:
+    """Copies of all gradients that there are."""
+    return {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
+
+
+def test_passes_of_a_step_add_up(
+    make_state: MakeState, config: TrainConfig, batch: TrainingBatch, fabric: Fabric
+) -> None:
+    """The terms and gradients of a step are the means of its passes', each of them as if it were alone."""
+    config = replace(config, generator_rate=0.0, discriminator_rate=0.0)
+    other = replace(batch, image=batch.image.flip(3), segmap=batch.segmap.flip(2))
+
+    def stepped(*batches: TrainingBatch) -> tuple[dict[str, float], dict[str, Tensor], dict[str, Tensor]]:
+        state = make_state(config)
+        state.model.eval(), state.discriminator.eval()  # no power iteration from pass to pass
+        quiet = [replace(each, noise=noise_generators(0, 0, (0, 1))) for each in batches]
+        terms = training_step(state, quiet, config, fabric, None)
+        return terms, gradients_of(state.model), gradients_of(state.discriminator)
+
+    alone, together = [stepped(batch), stepped(other)], stepped(batch, other)
+    for kind in range(3):
+        assert len(together[kind]) > 4
+        for name, value in together[kind].items():
+            mean = (alone[0][kind][name] + alone[1][kind][name]) / 2
+            torch.testing.assert_close(torch.as_tensor(value), torch.as_tensor(mean), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_step_that_is_not_finite_is_skipped_and_counted(
+    make_state: MakeState, config: TrainConfig, batch: TrainingBatch, fabric: Fabric, value: float
+) -> None:
+    """Weights, averages and also the buffers (running statistics, singular vectors) are as before the step."""
+    config = replace(config, non_finite="skip")
+    state = make_state(config)
+    training_step(state, [batch], config, fabric, None)
+    parts = (state.model, state.discriminator, state.average)
+    before = [weights_of(part) for part in parts]
+    image = batch.image.clone()
+    image[0, 0, 0, 0] = value
+    assert training_step(state, [replace(batch, image=image)], config, fabric, None) == {}
+    assert (state.step, state.skipped) == (2, 1)
+    assert_same(before, [weights_of(part) for part in parts])
+    terms = training_step(state, [batch], config, fabric, None)
+    assert all(math.isfinite(term) for term in terms.values()) and len(terms) == 5
+    assert (state.step, state.skipped) == (3, 1)
+
+
+def test_only_the_discriminators_update_is_skipped_where_only_it_fails(
+    make_state: MakeState,
+    config: TrainConfig,
+    batch: TrainingBatch,
+    fabric: Fabric,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = replace(config, non_finite="skip")
+    state = make_state(config)
+    before, moved = weights_of(state.discriminator), weights_of(state.model)["generator.to_rgb.weight"]
+    losses = step_module.discriminator_losses
+
+    def failing(*outputs: Any) -> dict[str, Tensor]:
+        terms = losses(*outputs)
+        return {**terms, "discriminator_fake": terms["discriminator_fake"] * math.nan}
+
+    monkeypatch.setattr(step_module, "discriminator_losses", failing)
+    terms = training_step(state, [batch], config, fabric, None)
+    assert "discriminator_real" not in terms and "l1" in terms
+    after = weights_of(state.discriminator)
+    weights = [name for name in before if not name.endswith((".u", ".v"))]  # the generator's pass has moved the others
+    assert_same([before[name] for name in weights], [after[name] for name in weights])
+    assert not torch.equal(moved, weights_of(state.model)["generator.to_rgb.weight"])
+    assert state.skipped == 1
+
+
+def test_a_model_with_instance_edges_trains(
+    make_state: MakeState, config: TrainConfig, batch: TrainingBatch, fabric: Fabric
+) -> None:
+    """The discriminator sees the edges too: with others, its terms differ."""
+    config = replace(config, model=replace(config.model, instance_edges=True))
+    terms = []
+    for fill in (0, 1):
+        edges = torch.full_like(batch.segmap, fill)
+        terms.append(training_step(make_state(config), [replace(batch, edges=edges)], config, fabric, None))
+    assert terms[0].keys() == terms[1].keys() and len(terms[0]) == 5
+    assert terms[0]["discriminator_real"] != terms[1]["discriminator_real"]
+    with pytest.raises(ValueError, match="edges"):
+        training_step(make_state(config), [batch], config, fabric, None)

@@ -16,7 +16,7 @@ Batch = tuple[Tensor, Tensor, Tensor | None]
 def collated(dataset: Any, indices: range, device: torch.device, *, with_edges: bool) -> Batch:
     """Some samples of a data set as one batch on a device; the edges are those of its instances."""
     batch = default_collate([dataset[index] for index in indices])
-    edges = instance_edges(batch["instances"]).squeeze(1).to(device) if with_edges else None
+    edges = instance_edges(batch["instances"])[:, 0].bool().to(device) if with_edges else None
     return batch["image"].to(device), batch["segmap"].to(device), edges
 
 

@@ -41,7 +41,7 @@ def recompute_statistics(model: SEANModel, batches: Iterable[TrainingBatch]) -> 
         norm.momentum = None  # cumulative mean
         norm.train()
     for batch in batches:
-        model(batch.image, batch.segmap, plan=batch.plan, noise=True, rng=batch.noise)
+        model(batch.image, batch.segmap, plan=batch.plan, edges=batch.edges, noise=True, rng=batch.noise)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()

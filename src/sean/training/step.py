@@ -55,7 +55,9 @@ def training_step(
             fabric.no_backward_sync(state.discriminator),
             fabric.no_backward_sync(state.model, enabled=index + 1 < len(batches)),
         ):
-            fake = state.model(batch.image, batch.segmap, plan=batch.plan, noise=True, rng=batch.noise)
+            fake = state.model(
+                batch.image, batch.segmap, plan=batch.plan, edges=batch.edges, noise=True, rng=batch.noise
+            )
             outputs = _discriminate(state, fake, batch, config)
             terms = generator_losses(config.losses, fake, batch.image, *outputs, perceptual)
             if not terms:

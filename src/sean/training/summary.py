@@ -92,7 +92,7 @@ def _kept_bytes(model: SEANModel, config: TrainConfig, data: TrainingData, count
     image, segmap = (torch.stack([sample[name] for sample in samples]) for name in ("image", "segmap"))
     edges = None
     if config.model.instance_edges:
-        edges = instance_edges(torch.stack([sample["instances"] for sample in samples])).squeeze(1)
+        edges = instance_edges(torch.stack([sample["instances"] for sample in samples]))[:, 0].bool()
     fabric = Fabric(accelerator="cpu", devices=1, precision=config.precision)  # type: ignore[arg-type]
     model.train()
     with fabric.autocast(), _counting(model) as sizes:

@@ -7,14 +7,9 @@ says that it is unfinished, and the same call goes on where the last one ended.
 """
 
 import functools
-import multiprocessing
 import os
-import signal
-import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +26,7 @@ from sean.data.official.destination import (
 from sean.data.official.item import Job, Outcome, output_paths, prepare_item
 from sean.data.official.layout import Item, Listing, OfficialDataset
 from sean.data.official.registry import official_dataset
+from sean.data.official.workers import map_in_order
 from sean.data.problems import Problem, Problems
 from sean.errors import InputError
 from sean.files import write_text_atomic
@@ -154,7 +150,8 @@ def _listing_problems(listing: Listing) -> Problems:
 def _run(job: Job, items: Sequence[Item], workers: int, problems: Problems, progress: Progress | None) -> list[Outcome]:
     """Do all items; what is wrong with them goes to `problems`, in the order of the items."""
     outcomes: list[Outcome] = []
-    with closing(_outcomes(job, items, min(workers, len(items)))) as stream:
+    work = functools.partial(prepare_item, job)
+    with closing(map_in_order(work, items, min(workers, len(items)))) as stream:
         for outcome in stream:
             for kind, line in outcome.problems:
                 problems.add(kind, line)
@@ -162,39 +159,6 @@ def _run(job: Job, items: Sequence[Item], workers: int, problems: Problems, prog
             if progress is not None:
                 progress(len(outcomes), len(items))
     return outcomes
-
-
-def _outcomes(job: Job, items: Sequence[Item], workers: int) -> Generator[Outcome, None, None]:
-    """The outcomes in the order of the items; closing this ends after the items that are being worked on."""
-    work = functools.partial(prepare_item, job)
-    if workers == 1:
-        yield from map(work, items)
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-    try:
-        yield from pool.map(work, items)
-    except BrokenProcessPool as error:
-        raise InputError(
-            f"a worker process was ended from outside, as happens when memory runs out ({error}); "
-            "run the same command again, perhaps with fewer --workers"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """Ctrl-C reaches every process of the terminal: a worker finishes its item, the main process decides."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_main_process, daemon=True).start()
-
-
-def _end_with_main_process() -> None:
-    """A killed main process tells its workers nothing: without this they would wait for work forever."""
-    main_process = multiprocessing.parent_process()
-    assert main_process is not None
-    main_process.join()
-    os._exit(1)
 
 
 def _finish(job: Job, labels: LabelSet, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
