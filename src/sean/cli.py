@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("training.train", "train a model on a folder of pairs, or on synthetic scenes"),
     "curves": ("training.curves", "a picture of the curves of trainings"),
     "evaluate": ("training.evaluate", "score a model on held-out pairs"),
+    "data speed": ("training.speed", "whether the data keeps up with the training"),
     "data shard": ("shards.shard", "write a data folder as tar shards, to stream it"),
     "data check": ("data.check", "report on a folder of training pairs"),
     "data prepare": ("data.prepare", "the download of an official data set to a folder of training pairs"),

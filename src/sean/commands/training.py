@@ -1,4 +1,4 @@
-"""The commands that train and measure models: train, curves, evaluate."""
+"""The commands that train and measure models: train, curves, evaluate, data speed."""
 
 import json
 import os
@@ -20,7 +20,9 @@ from sean.training.config import TrainConfig
 from sean.training.curves import draw_curves
 from sean.training.data import open_data
 from sean.training.loop import train as run_training
+from sean.training.presets import preset as find_preset
 from sean.training.summary import summary
+from sean.training.throughput import measure_throughput
 
 EVALUATION_BATCH = 8
 
@@ -87,6 +89,30 @@ def curves(runs: list[Path], /, *, output: Path) -> None:
     if output.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"expected an --output that ends in .png, .svg or .pdf, got {output}")
     draw_curves(runs, output)
+
+
+def speed(*, data: str, preset: str = "mini-128", workers: int = 2, batches: int = 100, steps: int = 10) -> None:
+    """Whether the data keeps up: pictures a second that the loader delivers, and that the training step consumes.
+
+    Examples:
+      sean data speed --data faces/
+      sean data speed --data https://example.org/shards/ --preset mini-256 --workers 4
+
+    Args:
+        data: folder with images/, labels/ and classes.txt, or folder or url of shards.
+        preset: of the training.
+        workers: processes that read.
+        batches: to read.
+        steps: to train, of throw-away networks.
+    """
+    if min(batches, steps) < 1:
+        raise InputError(f"expected at least 1 batch and 1 step, got {batches} and {steps}")
+    config = replace(find_preset(preset), num_workers=workers)
+    result = measure_throughput(config, open_data(config, data), num_batches=batches, num_steps=steps)
+    print(f"loader, {workers} workers: {result.loader:.1f} pictures a second, {preset}")
+    print(f"training step:     {result.step:.1f} pictures a second")
+    if result.loader < result.step:
+        print("the training waits for its data: use more workers, or smaller pictures (sean data prepare --size)")
 
 
 def evaluate(

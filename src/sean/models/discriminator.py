@@ -2,10 +2,11 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sean.models.layers import LEAKY_SLOPE, spectral_conv
+from sean.segmap import onehot
 
 
 class PatchDiscriminator(nn.Module):
@@ -85,3 +86,13 @@ class Discriminator(nn.Module):
                 x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
             outputs.append(scale(x))
         return outputs
+
+
+def discriminator_condition(
+    segmap: Int[Tensor, "b h w"], edges: Tensor | None, num_regions: int
+) -> Float[Tensor, "b condition h w"]:
+    """What the discriminator sees beside a picture: the one-hot segmap and, if given, the instance edges [b, h, w]."""
+    condition = onehot(segmap, num_regions)
+    if edges is None:
+        return condition
+    return torch.cat([condition, edges.unsqueeze(1).to(condition.dtype)], dim=1)

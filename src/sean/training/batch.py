@@ -4,7 +4,7 @@ All chance of a training follows from its seed and the place of a sample in the 
 state of a random generator is carried on, and neither the number of processes nor a resume changes a number.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +45,7 @@ class TrainingBatch:
 
 def training_batches(
     data: TrainingData, config: TrainConfig, start_step: int, fabric: Fabric, stream: int = TRAINING_NOISE
-) -> Iterator[TrainingBatch]:
+) -> Generator[TrainingBatch]:
     """The batches of this process from a step on, `config.accumulate` for every step, without end.
 
     Raises:

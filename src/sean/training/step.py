@@ -12,7 +12,7 @@ from sean.errors import InputError
 from sean.losses.gan import split_fake_real
 from sean.losses.objective import discriminator_losses, generator_losses
 from sean.losses.perceptual import PerceptualLoss
-from sean.segmap import onehot
+from sean.models.discriminator import discriminator_condition
 from sean.training.batch import TrainingBatch
 from sean.training.config import TrainConfig
 from sean.training.distributed import mean_over_processes
@@ -103,9 +103,7 @@ def _discriminate(
     """The discriminator's outputs for fake and real pictures, passed as one batch; empty where no term needs them."""
     if not config.losses.uses_discriminator:
         return [], []
-    condition = onehot(batch.segmap, config.model.num_regions)
-    if batch.edges is not None:
-        condition = torch.cat([condition, batch.edges.unsqueeze(1).to(condition.dtype)], dim=1)
+    condition = discriminator_condition(batch.segmap, batch.edges, config.model.num_regions)
     outputs = state.discriminator(torch.cat([condition, condition]), torch.cat([fake, batch.image]))
     return split_fake_real(outputs)
 

@@ -1,6 +1,6 @@
 """What a training is going to be, before it starts: settings, sizes, memory, and how long an epoch is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from sean.models.build import SEANModel, build_discriminator, build_model
+from sean.models.discriminator import discriminator_condition
 from sean.segmap import instance_edges
 from sean.training.batch import batch_plan
 from sean.training.config import TrainConfig, config_to_json
@@ -19,7 +20,7 @@ _FLOAT = 4  # bytes
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryEstimate:
-    """Bytes that one process needs on its device, without the libraries' own.
+    """Bytes that one process needs on its device, without the libraries' own and a perceptual network's.
 
     Attributes:
         networks: weights, gradients, Adam's two means, and the averaged weights.
@@ -72,9 +73,9 @@ def summary(config: TrainConfig, data: TrainingData, num_processes: int) -> str:
 def estimate_memory(
     model: SEANModel, discriminator: nn.Module, config: TrainConfig, data: TrainingData, pictures: int
 ) -> MemoryEstimate:
-    """Count the parameters, and what a pass of the generator keeps for its backward pass with one and two pictures."""
+    """Count the parameters, and what a pass of both networks keeps with one and with two pictures."""
     generator, critic = _count(model), _count(discriminator)
-    one, two = (_kept_bytes(model, config, data, count) for count in (1, 2))
+    one, two = (_kept_bytes(model, discriminator, config, data, count) for count in (1, 2))
     return MemoryEstimate(
         networks=_FLOAT * (4 * (generator + critic) + generator),
         fixed=max(0, 2 * one - two),
@@ -87,7 +88,7 @@ def _count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _kept_bytes(model: SEANModel, config: TrainConfig, data: TrainingData, count: int) -> int:
+def _kept_bytes(model: SEANModel, discriminator: nn.Module, config: TrainConfig, data: TrainingData, count: int) -> int:
     samples = [data.training[(0, index % len(data.training))] for index in range(count)]  # type: ignore[arg-type]
     image, segmap = (torch.stack([sample[name] for sample in samples]) for name in ("image", "segmap"))
     edges = None
@@ -95,15 +96,17 @@ def _kept_bytes(model: SEANModel, config: TrainConfig, data: TrainingData, count
         edges = instance_edges(torch.stack([sample["instances"] for sample in samples]))[:, 0].bool()
     fabric = Fabric(accelerator="cpu", devices=1, precision=config.precision)  # type: ignore[arg-type]
     model.train()
-    with fabric.autocast(), _counting(model) as sizes:
-        model(image, segmap, edges=edges, noise=True)
+    with fabric.autocast(), _counting((model, discriminator)) as sizes:
+        fake = model(image, segmap, edges=edges, noise=True)
+        condition = discriminator_condition(segmap, edges, config.model.num_regions)
+        discriminator(torch.cat([condition, condition]), torch.cat([fake, image]))
     return sum(sizes.values())
 
 
 @contextmanager
-def _counting(model: nn.Module) -> Iterator[dict[int, int]]:
+def _counting(networks: Sequence[nn.Module]) -> Iterator[dict[int, int]]:
     """Bytes of all storages kept for a backward pass, but the parameters', by their address."""
-    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    own = {parameter.untyped_storage().data_ptr() for network in networks for parameter in network.parameters()}
     sizes: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
