@@ -242,6 +242,25 @@ def test_a_dead_worker_is_one_line(config: TrainConfig, data: TrainingData, tmp_
     assert last_checkpoint(tmp_path)["step"] >= 1
 
 
+def test_a_workers_death_amid_another_function_is_one_line(
+    config: TrainConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch raises it out of a signal handler, wherever the main process is, and others may wrap it; the rest passes."""
+
+    def wrapped(*_: Any) -> dict[str, float]:
+        try:
+            raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed.")
+        except RuntimeError as error:
+            raise TypeError("a check failed") from error
+
+    monkeypatch.setattr(loop, "training_step", wrapped)
+    with pytest.raises(InputError, match=r"after step 0: a process that reads data is gone \(DataLoader worker"):
+        train(config, data, tmp_path / "dead")
+    monkeypatch.setattr(loop, "training_step", lambda *_: {}[1])
+    with pytest.raises(KeyError):
+        train(config, data, tmp_path / "other")
+
+
 def test_logs_on_a_full_disk_are_one_line(
     config: TrainConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from sean.files import write_text_atomic
 from sean.losses.perceptual import PerceptualLoss
 from sean.models.weights import load_model
 from sean.training.batch import batch_plan, training_batches
-from sean.training.checkpoints import checkpoint_files, read_newest, save_checkpoint, sole_user
+from sean.training.checkpoints import CHECKPOINTS_FOLDER, checkpoint_files, read_newest, save_checkpoint, sole_user
 from sean.training.config import TrainConfig, config_to_json
 from sean.training.data import TrainingData
 from sean.training.distributed import largest, lost_processes_as_input_errors, on_first, start_processes
@@ -23,7 +23,6 @@ from sean.training.log import METRICS_NAME, Log, TrainingLog
 from sean.training.perceptual import perceptual_loss
 from sean.training.state import TrainingState, new_state
 from sean.training.step import training_step
-from sean.training.tree_file import load_tree
 from sean.training.validation import MODEL_FOLDER, validate_and_export
 
 ACCELERATOR = "auto"
@@ -129,8 +128,7 @@ def _continue(state: TrainingState, config: TrainConfig, run: Path, fabric: Fabr
         return None
     name, problems = loaded
     if not fabric.is_global_zero:
-        path = checkpoint_files(run)[0].with_name(name) if checkpoint_files(run) else run / name
-        state.restore(load_tree(path), path, config)
+        state.load(run / CHECKPOINTS_FOLDER / name, config)
     return problems
 
 
@@ -169,10 +167,19 @@ def _report_skipped(log: Log, state: TrainingState, in_a_row: int) -> None:
 def _dead_workers_as_input_errors(state: TrainingState) -> Iterator[None]:
     try:
         yield
-    except RuntimeError as error:
-        if "DataLoader" not in str(error):
+    except Exception as error:
+        worker_error = _worker_error(error)
+        if worker_error is None:
             raise
+        reason = " ".join(str(worker_error).split())[:150]
         raise InputError(
-            f"after step {state.step}: a process that reads data is gone ({' '.join(str(error).split())[:150]}); often "
-            "there is too little memory: continue with --resume and fewer --config.num-workers"
+            f"after step {state.step}: a process that reads data is gone ({reason}); often there is too little memory: "
+            "continue with --resume and fewer --config.num-workers"
         ) from error
+
+
+def _worker_error(error: BaseException | None) -> BaseException | None:
+    """What torch's signal handler raised at a worker's death: amid any function, which may have wrapped it."""
+    while error is not None and not (isinstance(error, RuntimeError) and "DataLoader" in str(error)):
+        error = error.__cause__ or error.__context__
+    return error
