@@ -245,7 +245,7 @@ def test_a_dead_worker_is_one_line(config: TrainConfig, data: TrainingData, tmp_
 def test_a_workers_death_amid_another_function_is_one_line(
     config: TrainConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """torch raises it out of a signal handler, wherever the main process is, and others may wrap it; the rest passes."""
+    """torch raises it out of a signal handler, anywhere in the main process, and others may wrap it."""
 
     def wrapped(*_: Any) -> dict[str, float]:
         try:
