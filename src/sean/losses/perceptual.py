@@ -4,6 +4,7 @@ torchvision is not needed: the trunk is a dozen lines with torchvision's paramet
 file fits.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ _VGG19 = (64, 64, "M", 128, 128, "M", 256, 256, 256, 256, "M", 512, 512, 512, 51
 _TAPS = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}
 
 
-class FeatureNetwork(nn.Module):
+class FeatureNetwork(nn.Module, ABC):
     """A network whose features are compared; it is frozen.
 
     Attributes:
@@ -31,9 +32,9 @@ class FeatureNetwork(nn.Module):
 
     tap_weights: Sequence[float]
 
+    @abstractmethod
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
         """Features of pictures in [-1, 1], one tensor for each weight."""
-        raise NotImplementedError
 
 
 class VGG19Features(FeatureNetwork):
