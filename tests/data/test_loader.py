@@ -1,6 +1,7 @@
 """Batches: each epoch a permutation, no sample dropped, and the same ones after a resume or with workers."""
 
 import os
+import signal
 import time
 from itertools import islice
 from pathlib import Path
@@ -246,3 +247,22 @@ def wait_for(notes: Path, groups: set[str]) -> None:
     while not groups <= set(fetched(notes)):
         assert time.monotonic() < end, f"only {fetched(notes)} were fetched"
         time.sleep(0.005)
+
+
+class Handlers(Dataset[dict[str, Any]]):
+    """Says which of Ctrl-C and SIGTERM the process that reads it ignores."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
+        return {"ignored": [signal.getsignal(s) == signal.SIG_IGN for s in (signal.SIGINT, signal.SIGTERM)]}
+
+
+@pytest.mark.integration
+def test_signals_are_the_main_processs_business() -> None:
+    """They reach all processes of a terminal or a job; a worker that ended by one would take the step along."""
+    before = signal.getsignal(signal.SIGTERM)
+    (batch,) = islice(batches(Handlers(), BatchPlan(length=2, batch_size=1), num_workers=1), 1)
+    assert [ignored.item() for ignored in batch["ignored"]] == [True, True]
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -28,7 +28,7 @@ from sean.training.config import TrainConfig
 from sean.training.loop import train
 from sean.training.tree_file import load_tree
 
-FUZZED = replace(CONFIG, steps=40, decay_steps=20, checkpoint_every=1, sample_every=10)
+FUZZED = replace(CONFIG, steps=90, decay_steps=45, checkpoint_every=1, sample_every=15)
 
 
 def start(config: TrainConfig, run: Path, processes: int) -> list[int]:
@@ -98,7 +98,7 @@ def fuzzed(run: Path, kills: int, seed: int) -> None:
     steps, writing = [], 0
     for number in range(kills):
         children = start(FUZZED, run, 1)
-        time.sleep(rng.uniform(0.0, 1.2))
+        time.sleep(rng.uniform(0.0, 0.8))
         if number % 2:
             deadline = time.monotonic() + 3
             while not (unfinished := list(folder.glob(".*"))) and time.monotonic() < deadline:

