@@ -11,8 +11,8 @@ from pathlib import Path
 from sean.errors import InputError
 
 _UMASK_LOCK = threading.Lock()
-# what tempfile.mkstemp makes of the names in atomic_write
-_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.[A-Za-z0-9]+)?")
+# what tempfile.mkstemp makes of the names in atomic_write, and safetensors of its own while it fills one of ours
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.[A-Za-z0-9]+)?|\.tmp[A-Za-z0-9]{6}")
 
 
 @contextmanager

@@ -79,12 +79,12 @@ def test_one_training_at_a_time(tmp_path: Path) -> None:
 
 def test_halves_of_a_killed_training_are_removed_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
-    half = tmp_path / "checkpoints" / ".step-0000005.ab_d3f6h.safetensors"
+    halves = [tmp_path / "checkpoints" / name for name in (".step-0000005.ab_d3f6h.safetensors", ".tmp7YpdbI")]
     kept = [tmp_path / ".gitignore", tmp_path / "checkpoints" / ".notes.txt", tmp_path / "a.safetensors"]
-    for path in (half, *kept):
+    for path in (*halves, *kept):
         path.write_text("x")
     with sole_user(tmp_path):
-        assert not half.exists()
+        assert not any(half.exists() for half in halves)
     assert all(path.exists() for path in kept)
 
 
