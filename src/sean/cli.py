@@ -23,8 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "interpolate": ("editing.interpolate", "a strip from one photo's styles to another's"),
     "crossover": ("editing.crossover", "a strip of two photos' styles mixed by ResBlk"),
     "train": ("training.train", "train a model on a folder of pairs, or on synthetic scenes"),
+    "train-parser": ("parser.train_parser", "train a parser, which makes label maps of photos"),
     "curves": ("training.curves", "a picture of the curves of trainings"),
-    "evaluate": ("training.evaluate", "score a model on held-out pairs"),
+    "evaluate": ("evaluation.evaluate", "score a model on held-out pairs, beside the real pictures"),
+    "experiment": ("experiments.experiment", "rerun the paper's tables and figures"),
     "data speed": ("training.speed", "whether the data keeps up with the training"),
     "data shard": ("shards.shard", "write a data folder as tar shards, to stream it"),
     "data check": ("data.check", "report on a folder of training pairs"),
@@ -33,6 +35,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("bench.bench", "speed and memory against the published formulation, in one run"),
     "style-bank": ("models.style_bank", "add styles of training pictures to a trained model"),
 }
+
+# subcommand -> module whose `preset(name)` gives the defaults of its --config.*
+PRESETS = {"train": "sean.training.presets", "train-parser": "sean.training.parser.config"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,19 +81,23 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
         raise InputError(f"unknown command {name!r}; expected one of: {', '.join(COMMANDS)}")
     module, function = COMMANDS[name][0].split(".")
     command = getattr(importlib.import_module(f"sean.commands.{module}"), function)
-    if name == "train":
-        command = _with_preset(command, rest)
+    if name in PRESETS:
+        command = _with_preset(command, rest, PRESETS[name])
     return _parse_options(command, name, rest)
 
 
-def _with_preset(command: Callable[..., None], options: list[str]) -> Callable[..., None]:
-    """`train` with the settings of the preset named among the options as the defaults of --config.*."""
-    from sean.training.presets import preset
-
+def _with_preset(command: Callable[..., None], options: list[str], presets: str) -> Callable[..., None]:
+    """`command` with the settings of the preset, and the method, among the options as the defaults of --config.*."""
     signature = inspect.signature(command)
-    names = [after for before, after in itertools.pairwise(options) if before == "--preset"]
-    names += [option.removeprefix("--preset=") for option in options if option.startswith("--preset=")]
-    config = preset(names[-1] if names else signature.parameters["preset"].default)
+
+    def given(name: str) -> str:
+        names = [after for before, after in itertools.pairwise(options) if before == f"--{name}"]
+        names += [option.removeprefix(f"--{name}=") for option in options if option.startswith(f"--{name}=")]
+        return names[-1] if names else signature.parameters[name].default
+
+    config = importlib.import_module(presets).preset(given("preset"))
+    if "method" in signature.parameters:
+        config = importlib.import_module("sean.training.methods").with_method(config, given("method"))
     parameters = [p.replace(default=config) if p.name == "config" else p for p in signature.parameters.values()]
 
     @functools.wraps(command)

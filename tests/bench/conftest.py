@@ -2,7 +2,8 @@
 
 import pytest
 
-from sean.models.build import SEANConfig, SEANModel, build_model
+from sean.models.build import build_model
+from sean.models.sean_model import SEANConfig, SEANModel
 
 from ..inference.conftest import made
 

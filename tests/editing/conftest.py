@@ -6,7 +6,8 @@ import torch
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.labels import CELEBAMASK_HQ
-from sean.models.build import SEANConfig, build_model
+from sean.models.build import build_model
+from sean.models.sean_model import SEANConfig
 
 TINY = SEANConfig(image_size=(64, 64), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
 

@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from sean.evaluation.image_metrics import flat_colors, psnr, rmse, ssim
@@ -34,6 +36,21 @@ def ssim_window_by_window(fake: Tensor, real: Tensor) -> float:
             likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
             values.append(likeness / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)))
     return torch.stack(values).mean().item()
+
+
+def test_scikit_image_agrees() -> None:
+    """Its SSIM leaves out a border of 5 pixels, so it gets the pictures with the mirrored border that ours has."""
+    real = torch.rand(2, 3, 40, 48, dtype=torch.float64) * 2 - 1
+    fake = (0.7 * real + 0.3 * torch.randn(2, 3, 40, 48)).clamp(-1, 1)
+    levels = [((pictures + 1) / 2).permute(0, 2, 3, 1).numpy() for pictures in (fake, real)]
+    for index, pair in enumerate(zip(*levels, strict=True)):
+        bordered = [np.pad(picture, ((5, 5), (5, 5), (0, 0)), mode="reflect") for picture in pair]
+        wang = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+        expected = structural_similarity(*bordered, data_range=1.0, channel_axis=2, **wang)
+        assert ssim(fake, real)[index].item() == pytest.approx(expected, abs=1e-4)
+        expected = peak_signal_noise_ratio(pair[1], pair[0], data_range=1.0)
+        assert psnr(fake, real)[index].item() == pytest.approx(expected, abs=1e-4)
+        assert rmse(fake, real)[index].item() == pytest.approx(mean_squared_error(*pair) ** 0.5, abs=1e-4)
 
 
 def test_rmse_by_hand() -> None:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from sean.errors import InputError
 from sean.evaluation.reconstruction import exchange_locality, reconstruction_scores
-from sean.models.build import SEANConfig, SEANModel
+from sean.models.sean_model import SEANConfig, SEANModel
 
 
 class FlatPainter(SEANModel):

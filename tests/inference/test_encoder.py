@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sean.inference.encoder import Encoder
-from sean.models.style_encoder import StyleEncoder
+from sean.models.style_encoder import StyleEncoder, StyleEncoders
 
 from ..models.reference import randomize
 
@@ -33,7 +33,9 @@ def odd_segmap() -> Tensor:
 
 
 @torch.no_grad()
-def assert_encodes(encoder: Encoder, module: StyleEncoder, image: Tensor, segmap: Tensor, atol: float = 1e-10) -> None:
+def assert_encodes(
+    encoder: Encoder, module: StyleEncoder | StyleEncoders, image: Tensor, segmap: Tensor, atol: float = 1e-10
+) -> None:
     (codes, present), (expected, expected_present) = encoder(image, segmap), module(image, segmap)
     torch.testing.assert_close(codes, expected, atol=atol, rtol=0)
     assert torch.equal(present, expected_present)
@@ -97,3 +99,18 @@ def test_weights_that_change_after_packing_do_not_matter() -> None:
     for parameter in module.parameters():
         parameter.mul_(2)
     assert_encodes(encoder, original, make_image(), odd_segmap())
+
+
+def test_equals_a_module_without_downsampling() -> None:
+    module = randomize(StyleEncoder(K, style_dim=5, base_channels=4, downsampling=False))
+    assert_encodes(Encoder(module), module, make_image(), odd_segmap())
+    # no region is lost at half size
+    assert Encoder(module)(make_image(), odd_segmap())[1].sum() == 5
+
+
+def test_equals_several_modules() -> None:
+    module = StyleEncoders([make_encoder() for _ in range(3)])
+    encoder = Encoder(module)
+    assert_encodes(encoder, module, make_image(), odd_segmap())
+    assert encoder(make_image(), odd_segmap())[0].shape == (2, K, 15)
+    assert sum(isinstance(layer, nn.InstanceNorm2d) for layer in module.modules()) == 12

@@ -70,7 +70,7 @@ def plan_of(segmap: Tensor, variants: Tensor | None = None) -> PatchPlan:
 
 
 def folded(norm: SEANNorm, plan: PatchPlan, codes: Tensor | None) -> Tensor:
-    return folded_rows(norm.rows(plan, codes), norm.norm.running_mean, norm.norm.running_var, norm.norm.eps)
+    return folded_rows(norm.modulation(plan, codes)[0], norm.norm.running_mean, norm.norm.running_var, norm.norm.eps)
 
 
 @torch.no_grad()
@@ -159,3 +159,34 @@ def test_noise_scale_that_is_all_zero_is_none() -> None:
     assert PackedNorm(norm).noise_scale is not None
     norm.noise_scale[0] = 0
     assert PackedNorm(norm).noise_scale is None
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", MAPS)
+def test_rows_of_a_norm_without_mask_branch_are_its_style_part(name: str) -> None:
+    """The constants, which elsewhere are the mask part's, are there all the same."""
+    k, make = MAPS[name]
+    segmap = make()
+    norm = randomize(SEANNorm(6, k, STYLE_DIM, mask_dim=5, mask_branch=False))
+    plan, codes, packed = plan_of(segmap), make_codes(k, len(segmap)), PackedNorm(norm)
+    constants = packed.mask_part(plan)
+    assert constants.shape == (plan.num_rows, 12) and torch.equal(constants, constants[:1].expand_as(constants))
+    rows = constants + packed.style_part(plan, packed.new_table(codes), codes)
+    torch.testing.assert_close(rows, folded(norm, plan, codes), atol=1e-12, rtol=0)
+
+
+@torch.no_grad()
+def test_rows_are_of_the_norms_own_columns() -> None:
+    norm = randomize(SEANNorm(6, 4, STYLE_DIM, mask_dim=5, columns=slice(STYLE_DIM, 2 * STYLE_DIM)))
+    plan, packed = plan_of(torch.randint(5, (2, 9, 8))), PackedNorm(norm)
+    codes = torch.cat([make_codes(4, 2) for _ in range(3)], dim=-1)
+    rows = packed.mask_part(plan) + packed.style_part(plan, packed.new_table(codes), codes)
+    torch.testing.assert_close(rows, folded(norm, plan, codes), atol=1e-12, rtol=0)
+    codes[..., :STYLE_DIM] += 1
+    codes[..., 2 * STYLE_DIM :] += 1
+    same = packed.mask_part(plan) + packed.style_part(plan, packed.new_table(codes), codes)
+    assert torch.equal(same, rows)
+
+
+def test_a_norm_without_noise_has_none() -> None:
+    assert PackedNorm(randomize(SEANNorm(6, 4, STYLE_DIM, mask_dim=5, noise=False))).noise_scale is None

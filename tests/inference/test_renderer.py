@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -402,3 +403,36 @@ def test_edges_for_a_network_without_them_and_the_other_way_round() -> None:
         Renderer(make_generator(3, instance_edges=True))(plan_segmap(segmap), codes)
     with pytest.raises(ValueError, match=r"expected no instance edges .* got some"):
         Renderer(make_generator(3))(plan_segmap(segmap, edges=segmap), codes)
+
+
+VARIANTS: dict[str, dict[str, object]] = {
+    "encoder per ResBlk": {"encoders": "resblk"},
+    "encoder per norm": {"encoders": "sean"},
+    "no mask branch": {"mask_branch": False},
+    "no noise": {"noise": False},
+    "no mask branch, encoder per norm": {"mask_branch": False, "encoders": "sean"},
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", VARIANTS)
+def test_equals_a_variant_of_the_generator_through_a_session(name: str) -> None:
+    """A stroke makes new rows at the end of the kept ones; then other styles, per block; then noise."""
+    generator = make_generator(5, **VARIANTS[name])
+    renderer, segmap = Renderer(generator), torch.zeros(1, 32, 64, dtype=torch.long)
+    segmap[:, :20, :30] = 1
+    planner = Planner(segmap)
+    codes, other = (torch.randn(1, 5, generator.code_dim, dtype=torch.float64) for _ in range(2))
+    assert_renders(renderer, generator, planner.plan, codes)
+    segmap = segmap.clone()
+    segmap[:, 10:14, 25:40] = 3
+    segmap[:, 20:24, 50:] = 5  # no region
+    plan = planner.update(segmap)
+    assert_renders(renderer, generator, plan, codes)
+    assert_renders(renderer, generator, plan, [codes] * 3 + [other] * 3)
+    (noisy, expected) = (
+        make(noise=True, rng=torch.Generator().manual_seed(1))
+        for make in (partial(renderer, plan, other), partial(generator, segmap, other, plan=plan))
+    )
+    torch.testing.assert_close(noisy, expected, atol=1e-10, rtol=0)
+    assert_renders(renderer, generator, plan, codes)

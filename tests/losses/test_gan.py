@@ -1,10 +1,17 @@
-"""Hinge loss and feature matching, by hand."""
+"""Hinge loss, least squares and feature matching, by hand."""
 
 import pytest
 import torch
 from torch import Tensor
 
-from sean.losses.gan import discriminator_hinge, feature_matching, generator_hinge, split_fake_real
+from sean.losses.gan import (
+    discriminator_hinge,
+    discriminator_least_squares,
+    feature_matching,
+    generator_hinge,
+    generator_least_squares,
+    split_fake_real,
+)
 
 
 def numbers(*values: float) -> Tensor:
@@ -35,6 +42,25 @@ def test_scores_beyond_the_margin_pull_no_more() -> None:
     assert gradient(discriminator_hinge([[scores]], is_real=True)) == [0, -0.5]
     assert gradient(discriminator_hinge([[scores]], is_real=False)) == [0.5, 0]
     assert gradient(generator_hinge([[scores]])) == [-0.5, -0.5]
+
+
+def test_least_squares_by_hand() -> None:
+    # (s - 1)^2 is (1, 16) and (0.25, 0.25, 4); s^2 is (4, 9) and (0.25, 0.25, 1); a critic's term is half of it
+    assert generator_least_squares(SCORES).item() == pytest.approx((8.5 + 1.5) / 2)
+    assert discriminator_least_squares(SCORES, is_real=True).item() == pytest.approx((8.5 + 1.5) / 2 / 2)
+    assert discriminator_least_squares(SCORES, is_real=False).item() == pytest.approx((6.5 + 0.5) / 2 / 2)
+
+
+def test_gradient_of_least_squares_by_hand() -> None:
+    """Proportional to the distance, also beyond the target."""
+    scores = numbers(3, -3).requires_grad_()
+
+    def gradient(loss: Tensor) -> list[float]:
+        return torch.autograd.grad(loss, scores)[0].flatten().tolist()
+
+    assert gradient(generator_least_squares([[scores]])) == [2, -4]
+    assert gradient(discriminator_least_squares([[scores]], is_real=True)) == [1, -2]
+    assert gradient(discriminator_least_squares([[scores]], is_real=False)) == [1.5, -1.5]
 
 
 def test_feature_matching_by_hand() -> None:

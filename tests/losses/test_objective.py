@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sean.errors import InputError
 from sean.losses.objective import LossWeights, discriminator_losses, generator_losses
 from sean.losses.perceptual import PerceptualLoss
 
@@ -30,7 +31,9 @@ def terms(weights: LossWeights, perceptual: PerceptualLoss | None = None) -> dic
 
 
 def test_defaults_are_the_papers() -> None:
-    assert LossWeights() == LossWeights(adversarial=1.0, feature_matching=10.0, perceptual=10.0, l1=0.0)
+    assert LossWeights() == LossWeights(
+        adversarial=1.0, feature_matching=10.0, perceptual=10.0, l1=0.0, kl=0.05, gan="hinge"
+    )
 
 
 def test_terms_by_hand() -> None:
@@ -78,19 +81,46 @@ def test_which_weights_need_the_discriminator(weights: LossWeights, expected: bo
     assert weights.uses_discriminator is expected
 
 
-@pytest.mark.parametrize("name", ["adversarial", "feature_matching", "perceptual", "l1"])
+@pytest.mark.parametrize("name", ["adversarial", "feature_matching", "perceptual", "l1", "kl"])
 def test_weights_below_zero(name: str) -> None:
     with pytest.raises(ValueError, match=f"at least 0, got .*{name}=-1"):
         LossWeights(**{name: -1.0})
 
 
-def test_discriminator_terms_by_hand() -> None:
-    losses = discriminator_losses(FAKE_OUTPUTS, REAL_OUTPUTS)
-    # fake scores 0.5: 1 + 0.5; real scores -2: 1 + 2
+@pytest.mark.parametrize(("gan", "fake", "real"), [("hinge", 1 + 0.5, 1 + 2), ("least-squares", 0.25 / 2, 9 / 2)])
+def test_discriminator_terms_by_hand(gan: str, fake: float, real: float) -> None:
+    """Fake scores 0.5, real ones -2."""
+    losses = discriminator_losses(LossWeights(gan=gan), FAKE_OUTPUTS, REAL_OUTPUTS)
     assert {name: loss.item() for name, loss in losses.items()} == {
-        "discriminator_fake": 1.5,
-        "discriminator_real": 3.0,
+        "discriminator_fake": fake,
+        "discriminator_real": real,
     }
+
+
+def test_the_adversarial_term_of_least_squares_by_hand() -> None:
+    """(0.5 - 1)^2, twice; the other terms are the same."""
+    losses, hinge = (terms(LossWeights(adversarial=2.0, gan=gan, l1=1.0)) for gan in ("least-squares", "hinge"))
+    assert losses == {**hinge, "adversarial": 0.5}
+
+
+def test_an_unknown_adversarial_loss_is_one_line() -> None:
+    weights = LossWeights()
+    object.__setattr__(weights, "gan", "wasserstein")  # as a file may say; tests check types before
+    with pytest.raises(InputError, match="gan to be one of hinge, least-squares, got 'wasserstein'") as error:
+        weights.__post_init__()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("weight", "expected"), [(0.05, 0.2), (2.0, 8.0), (0.0, None)])
+def test_a_models_own_term_has_the_weight_of_its_name(weight: float, expected: float | None) -> None:
+    own = {"kl": torch.tensor(4.0)}
+    losses = generator_losses(LossWeights(kl=weight), FAKE, REAL, FAKE_OUTPUTS, REAL_OUTPUTS, None, own)
+    assert (losses["kl"].item() if "kl" in losses else None) == pytest.approx(expected)
+
+
+def test_a_term_without_a_weight_is_a_mistake() -> None:
+    with pytest.raises(AttributeError, match="surprise"):
+        generator_losses(LossWeights(), FAKE, REAL, FAKE_OUTPUTS, REAL_OUTPUTS, None, {"surprise": torch.tensor(1.0)})
 
 
 def test_gradient_by_hand() -> None:

@@ -6,6 +6,7 @@ the gradients or the buffers afterwards differ.
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +17,12 @@ from sean.plan.planner import plan_segmap
 
 NUM_REGIONS, STYLE_DIM, CHANNELS, SIZE = 3, 8, 4, 48
 
+make_norm = partial(SEANNorm, num_regions=NUM_REGIONS, style_dim=STYLE_DIM, mask_dim=8)
+
 PARTS: dict[str, Callable[[], nn.Module]] = {
     "norm, training": lambda: SEANNorm(CHANNELS, NUM_REGIONS, STYLE_DIM, mask_dim=8).train(),
-    "block, evaluation": lambda: SEANResBlk(CHANNELS, CHANNELS, NUM_REGIONS, STYLE_DIM, mask_dim=8).eval(),
-    "block, training": lambda: SEANResBlk(CHANNELS, CHANNELS, NUM_REGIONS, STYLE_DIM, mask_dim=8).train(),
+    "block, evaluation": lambda: SEANResBlk(CHANNELS, CHANNELS, make_norm).eval(),
+    "block, training": lambda: SEANResBlk(CHANNELS, CHANNELS, make_norm).train(),
 }
 
 

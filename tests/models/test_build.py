@@ -5,8 +5,14 @@ import dataclasses
 import pytest
 import torch
 
-from sean.models.build import SEANConfig, build_discriminator, build_model
+from sean.models.base import ModelConfig, StyledModel
+from sean.models.build import CONFIGS, build_discriminator, build_model, new_model
+from sean.models.pix2pixhd import Pix2PixHDConfig, Pix2PixHDModel
+from sean.models.sean_model import SEANConfig, SEANModel
+from sean.models.spade_model import SPADEConfig, SPADEModel
 from sean.plan.planner import plan_segmap
+
+from .architectures import ARCHITECTURES
 
 SMALL = SEANConfig(num_regions=3, image_size=(32, 64), style_dim=4, base_channels=1, mask_dim=4, encoder_channels=2)
 
@@ -21,6 +27,10 @@ def test_defaults_are_the_papers() -> None:
         "mask_dim": 128,
         "encoder_channels": 32,
         "instance_edges": False,
+        "encoders": "unified",
+        "downsampling": True,
+        "noise": True,
+        "mask_branch": True,
     }
 
 
@@ -122,3 +132,40 @@ def test_instance_edges_reach_generator_and_discriminator() -> None:
     for each in (True, False):
         discriminator = build_discriminator(3, 2, instance_edges=each)
         assert [scale.layers[0][0].weight.shape[1] for scale in discriminator.scales] == [7 if each else 6] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "model"),
+    [
+        ("sean", SEANConfig, SEANModel),
+        ("spade", SPADEConfig, SPADEModel),
+        ("pix2pixhd", Pix2PixHDConfig, Pix2PixHDModel),
+    ],
+)
+def test_a_config_of_every_architecture_makes_its_model(
+    name: str, config: type[ModelConfig], model: type[StyledModel]
+) -> None:
+    assert CONFIGS[name] is config
+    with torch.device("meta"):
+        made = new_model(config(num_regions=4))
+    assert type(made) is model
+    assert made.config == config(num_regions=4)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_is_initialized(name: str) -> None:
+    """Xavier-normal of gain 0.02: the deviation of every kernel by hand; biases 0; kernels in channels_last format."""
+    model = build_model(ARCHITECTURES[name])
+    parameters = dict(model.named_parameters())
+    assert not any(value.any() for key, value in parameters.items() if key.endswith("bias"))
+    kernels = {key: value for key, value in parameters.items() if value.dim() == 4}
+    assert all(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels.values())
+    # a kernel of stacked halves counts the channels of one of them
+    halves = ("gamma_beta.weight", "style.weight")
+    numbers = []
+    for key, kernel in kernels.items():
+        out_dim = kernel.shape[0] // (2 if key.endswith(halves) else 1)
+        fans = (out_dim + kernel.shape[1]) * kernel[0, 0].numel()
+        numbers.append((kernel / (0.02 * (2 / fans) ** 0.5)).flatten())
+    assert torch.cat(numbers).std().item() == pytest.approx(1, abs=0.05)
+    assert torch.cat(numbers).mean().item() == pytest.approx(0, abs=0.05)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ from sean.plan.patch_plan import SCALES, SegmapPlan
 from sean.plan.planner import plan_segmap
 from sean.segmap import instance_edges, resize_segmap
 
+from .architectures import ARCHITECTURES, random_images, random_model, random_segmaps
 from .reference import randomize
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -328,7 +330,9 @@ def test_real_segmap_equals_the_dense_formulation(name: str) -> None:
 
 @pytest.mark.parametrize("training", [False, True])
 def test_gradient_of_the_activation_equals_that_of_the_dense_formulation(training: bool) -> None:
-    block = randomize(SEANResBlk(6, 4, 3, STYLE_DIM, mask_dim=8)).train(training)
+    block = randomize(SEANResBlk(6, 4, partial(SEANNorm, num_regions=3, style_dim=STYLE_DIM, mask_dim=8))).train(
+        training
+    )
     segmap = blobs(3, 2, 24, 16, block=2)
     plan = plan_segmap(segmap, scales=(1,)).levels[0]
     x = torch.randn(2, 6, 24, 16, dtype=torch.float64, requires_grad=True)
@@ -388,3 +392,13 @@ def test_both_formulations_compile(formulation: str, part: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["spade++", "pix2pixhd"])
+def test_networks_without_sean_norms_are_dense_already(name: str) -> None:
+    model = random_model(ARCHITECTURES[name])
+    image, segmap = random_images(), random_segmaps()
+    view = dense_formulation(model)
+    assert not any(isinstance(module, DenseSEANNorm) for module in view.modules())
+    assert torch.equal(view(image, segmap), model(image, segmap))

@@ -1,6 +1,7 @@
 """The SEAN norm and ResBlk: by hand, against the dense formulation, and what may depend on what."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -88,7 +89,9 @@ def test_norm_equals_the_dense_formulation(
 @given(case=segmaps(max_size=5), widths=st.sampled_from([(3, 3), (4, 2), (2, 5)]), styled=st.booleans())
 def test_resblk_equals_the_dense_formulation(case: tuple[Tensor, int], widths: tuple[int, int], styled: bool) -> None:
     segmap, k = case
-    block = randomize(SEANResBlk(*widths, k, STYLE_DIM if styled else None, mask_dim=5))
+    block = randomize(
+        SEANResBlk(*widths, partial(SEANNorm, num_regions=k, style_dim=STYLE_DIM if styled else None, mask_dim=5))
+    )
     x, codes = randn(len(segmap), widths[0], *segmap.shape[1:]), randn(len(segmap), k, STYLE_DIM)
     assert_same_with_gradients(
         lambda: block(x, plan_of(segmap), codes if styled else None),
@@ -209,7 +212,7 @@ def test_a_styled_norm_insists_on_codes() -> None:
 
 
 def test_resblk_shortcut_is_the_identity_where_widths_agree() -> None:
-    block = randomize(SEANResBlk(3, 3, 2, STYLE_DIM, mask_dim=5))
+    block = randomize(SEANResBlk(3, 3, partial(SEANNorm, num_regions=2, style_dim=STYLE_DIM, mask_dim=5)))
     assert block.norm_shortcut is None
     assert not [key for key in block.state_dict() if "shortcut" in key]
     with torch.no_grad():
@@ -222,9 +225,35 @@ def test_resblk_shortcut_is_the_identity_where_widths_agree() -> None:
 
 
 def test_resblk_has_spectral_norm_on_its_convolutions_only() -> None:
-    block = SEANResBlk(4, 6, 2, STYLE_DIM, mask_dim=5)
+    block = SEANResBlk(4, 6, partial(SEANNorm, num_regions=2, style_dim=STYLE_DIM, mask_dim=5))
     normed = {key.split(".parametrizations")[0] for key in block.state_dict() if "parametrizations" in key}
     assert normed == {"conv_0", "conv_1", "conv_shortcut"}
     assert block.conv_0.out_channels == 4  # min(4, 6)
     assert block.conv_shortcut.bias is None
     assert block.conv_shortcut.kernel_size == (1, 1)
+
+
+@torch.no_grad()
+def test_a_norm_without_mask_branch_is_one_with_all_weight_on_the_style() -> None:
+    full = make_norm(2)
+    full.blend.fill_(200)
+    bare = SEANNorm(3, num_regions=2, style_dim=STYLE_DIM, mask_dim=5, mask_branch=False).double().eval()
+    missing, unexpected = bare.load_state_dict(full.state_dict(), strict=False)
+    assert not missing and all(key.startswith(("mask.", "blend")) for key in unexpected)
+    x, codes, plan = torch.randn(1, 3, 4, 6).double(), randn(1, 2, STYLE_DIM), plan_of(torch.randint(3, (1, 4, 6)))
+    torch.testing.assert_close(bare(x, plan, codes), full(x, plan, codes))
+
+
+@torch.no_grad()
+def test_a_norm_without_noise_draws_none() -> None:
+    quiet = randomize(SEANNorm(3, num_regions=2, style_dim=None, mask_dim=5, noise=False))
+    assert quiet.noise_scale is None
+    x, plan = torch.randn(1, 3, 2, 2).double(), plan_of(torch.tensor([[[0, 1], [1, 0]]]))
+    drawn: list[Tensor] = []
+    assert torch.equal(quiet(x, plan, None, drawn.append), quiet(x, plan))
+    assert not drawn
+
+
+def test_a_norm_without_any_branch_is_none() -> None:
+    with pytest.raises(AssertionError, match="without any branch"):
+        SEANNorm(3, num_regions=2, style_dim=None, mask_dim=5, mask_branch=False)

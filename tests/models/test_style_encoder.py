@@ -1,10 +1,12 @@
 """The style encoder: against plain layers and a pooling loop, and the properties of its codes."""
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from sean.models.style_encoder import StyleEncoder
+from sean.models.style_encoder import StyleEncoder, StyleEncoders
 
-from ..ops.reference import assert_same_with_gradients, randn
+from ..ops.reference import assert_same_with_gradients, randn, region_mean
 from . import reference
 from .reference import randomize, relabel
 
@@ -84,3 +86,48 @@ def test_relabelling_permutes_the_codes() -> None:
     renamed_codes, renamed_present = encoder(image, relabel(segmap, permutation))
     torch.testing.assert_close(renamed_codes[:, permutation], codes, atol=1e-12, rtol=1e-12)
     assert torch.equal(renamed_present[:, permutation], present)
+
+
+def test_without_downsampling_the_same_layers_work_at_full_size() -> None:
+    encoder, image = randomize(StyleEncoder(3, style_dim=5, base_channels=2, downsampling=False)), randn(2, 3, 16, 24)
+    segmap = torch.randint(4, (2, 16, 24))
+    first, wide, wider, up, last = (m for m in encoder.features if isinstance(m, nn.Conv2d | nn.ConvTranspose2d))
+
+    def activate(x: Tensor) -> Tensor:
+        variance, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
+        return F.leaky_relu((x - mean) / (variance + 1e-5).sqrt(), 0.2)
+
+    def plainly() -> Tensor:
+        x = activate(F.conv2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), first.weight, first.bias))
+        x = activate(F.conv2d(x, wide.weight, wide.bias, padding=1))
+        x = activate(F.conv2d(x, wider.weight, wider.bias, padding=1))
+        # transposed, of stride 1: a convolution with the kernel turned round
+        x = activate(F.conv2d(x, up.weight.transpose(0, 1).flip(2, 3), up.bias, padding=1))
+        return torch.tanh(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), last.weight, last.bias))
+
+    assert plainly().shape == (2, 5, 16, 24)
+    assert_same_with_gradients(lambda: encoder.features(image), plainly, [image, *encoder.parameters()])
+    codes, present = encoder(image, segmap)
+    want, want_present = region_mean(plainly(), segmap, 3)
+    torch.testing.assert_close(codes, want)
+    assert torch.equal(present, want_present)
+
+
+def test_the_bottleneck_has_no_parameters_of_its_own() -> None:
+    shapes = [
+        [p.shape for p in StyleEncoder(3, style_dim=5, base_channels=2, downsampling=each).parameters()]
+        for each in (True, False)
+    ]
+    assert shapes[0] == shapes[1]
+
+
+@torch.no_grad()
+def test_several_encoders_lay_their_codes_side_by_side() -> None:
+    encoders = [make_encoder() for _ in range(3)]
+    image, segmap = torch.randn(2, 3, 16, 16).double(), torch.zeros(2, 16, 16, dtype=torch.long)
+    segmap[0, 8:] = 2
+    codes, present = StyleEncoders(encoders)(image, segmap)
+    assert codes.shape == (2, 3, 15)
+    assert present.tolist() == [[True, False, True], [True, False, False]]
+    for index, encoder in enumerate(encoders):
+        assert torch.equal(codes[..., 5 * index : 5 * (index + 1)], encoder(image, segmap)[0])

@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from sean.errors import InputError
 from sean.labels import LabelSet
-from sean.models.build import SEANConfig, SEANModel, channels_last
-from sean.models.weights import load_model, read_config, read_safetensors, save_model
+from sean.models.build import channels_last
+from sean.models.sean_model import SEANConfig, SEANModel
+from sean.models.weights import config_from_dict, load_model, read_config, read_safetensors, save_model
 
 from .reference import randomize
 
@@ -205,14 +206,15 @@ def test_config_that_is_a_folder(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda c: c.update(architecture="spade"), "'sean'"),
+        (lambda c: c.update(architecture="cyclegan"), "'cyclegan'"),
+        (lambda c: c.update(architecture="spade"), "unknown model settings"),
         (lambda c: c.pop("labels"), "labels"),
         (lambda c: c.update(labels=[]), ""),
         (lambda c: c["labels"].update(names=["a", "a", "b"]), "'a'"),
         (lambda c: c["labels"].update(names=["a", "b"], palette=None, flip_pairs=[]), "2 labels for a model of 3"),
         (lambda c: c["model"].update(colour=1, size=2), "colour, size"),
         (lambda c: c["model"].pop("image_size"), "image_size"),
-        (lambda c: c["model"].update(image_size=32), "int"),
+        (lambda c: c["model"].update(image_size=32), "whole numbers"),
         (lambda c: c["model"].update(image_size=[32]), "no model configuration"),
         (lambda c: c["model"].update(image_size=[32, 33]), "multiples of 32"),
         (lambda c: c["model"].update(image_size=[32.0, 64]), "whole numbers"),
@@ -290,3 +292,36 @@ def test_reading_changes_nothing(folder: Path) -> None:
     with pytest.raises(InputError):
         load_model(folder)
     assert files_in(folder) == {**before, "model.safetensors": b"abc"}
+
+
+def test_settings_younger_than_the_file_take_their_defaults() -> None:
+    assert config_from_dict(SEANConfig, {"num_regions": 3, "image_size": [32, 64], "style_dim": 4}) == SEANConfig(
+        num_regions=3, image_size=(32, 64), style_dim=4
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("noise", 1, "true or false"),
+        ("downsampling", None, "true or false"),
+        ("encoders", 6, "a word"),
+        ("encoders", None, "a word"),
+        ("style_dim", True, "whole numbers"),
+        ("max_channels", "8", "whole numbers"),
+    ],
+)
+def test_settings_of_another_kind_are_named(name: str, value: object, kind: str) -> None:
+    values = {"num_regions": 3, "image_size": [32, 64], name: value}
+    with pytest.raises(InputError) as error:
+        config_from_dict(SEANConfig, values)
+    assert str(error.value) == f"expected {kind} as {name}, got {value!r}"
+
+
+def test_a_folder_of_one_architecture_with_the_weights_of_another(folder: Path) -> None:
+    change_config(folder, lambda config: config.update(architecture="pix2pixhd"))
+    keep = ("num_regions", "image_size", "base_channels")
+    change_config(folder, lambda config: config.update(model={name: config["model"][name] for name in keep}))
+    with pytest.raises(InputError) as error:
+        load_model(folder)
+    assert_one_line(error, folder, "do not fit")

@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from sean.images import image_to_tensor
-from sean.models.build import SEANModel, build_discriminator
+from sean.models.build import build_discriminator
 from sean.models.discriminator import Discriminator
-from sean.models.official import convert_discriminator, convert_generator, infer_config
+from sean.models.official.sean import convert_discriminator, convert_generator, infer_config
+from sean.models.sean_model import SEANModel
 
 GOLDENS = Path(__file__).parent / "goldens"
 
@@ -29,13 +30,18 @@ def load_arrays(name: str) -> dict[str, torch.Tensor]:
         return {key: torch.from_numpy(arrays[key]) for key in arrays}
 
 
-def reference_state(name: str) -> dict[str, torch.Tensor]:
-    """The published network's state dict, as the authors' checkpoint would hold it."""
+def reference_state(name: str, network: str = "keys") -> dict[str, torch.Tensor]:
+    """A published network's state dict, as the authors' checkpoint would hold it.
+
+    Args:
+        name: of the golden.
+        network: under which the golden's JSON has the keys.
+    """
     spec = importlib.util.spec_from_file_location("reference_weights", Path(__file__).parent / "reference_weights.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     golden = load_json(name)
-    return module.reference_state_dict(golden["keys"], seed=golden["seed"])
+    return module.reference_state_dict(golden[network], seed=golden["seed"])
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from sean import files
 from sean.data.synthetic import SyntheticScenes
 from sean.losses.objective import LossWeights
 from sean.models import weights
-from sean.models.build import SEANConfig
+from sean.models.sean_model import SEANConfig
 from sean.training import loop, step, validation
 from sean.training.checkpoints import CHECKPOINTS_FOLDER
 from sean.training.config import TrainConfig

@@ -7,9 +7,12 @@ import pytest
 
 from sean.errors import InputError
 from sean.losses.objective import LossWeights
-from sean.models.build import SEANConfig
+from sean.models.base import ModelConfig
+from sean.models.sean_model import SEANConfig
 from sean.training.config import TrainConfig, check_resumable, config_from_json, config_to_json
 from sean.training.presets import PRESETS, preset
+
+from ..models.architectures import ARCHITECTURES
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -33,6 +36,37 @@ def test_every_field_survives_json() -> None:
         vgg_weights="models/vgg19.pth",
     )
     assert config_from_json(config_to_json(config)) == config
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_survives_json(name: str) -> None:
+    config = TrainConfig(model=ARCHITECTURES[name], losses=LossWeights(gan="least-squares", kl=0.5))
+    text = config_to_json(config)
+    assert json.loads(text)["model"]["architecture"] == config.model.architecture
+    back = config_from_json(text)
+    assert back == config and type(back.model) is type(config.model)
+    assert hash(back) == hash(config)
+
+
+def test_a_config_without_architecture_is_for_sean() -> None:
+    """So were the checkpoints written before there were others, and settings younger than they had one value."""
+    config = TrainConfig(model=SEANConfig(num_regions=7, image_size=(64, 96), max_channels=24))
+    values = json.loads(config_to_json(config))
+    for younger in ("architecture", "encoders", "downsampling", "noise", "mask_branch"):
+        del values["model"][younger]
+    for younger in ("kl", "gan"):
+        del values["losses"][younger]
+    assert config_from_json(json.dumps(values)) == config
+
+
+def test_a_run_of_another_architecture_cannot_continue() -> None:
+    def of(model: ModelConfig) -> TrainConfig:
+        return TrainConfig(model=model)
+
+    with pytest.raises(InputError, match="other settings \\(model: SEANConfig.* then, SPADEConfig.* now") as error:
+        check_resumable(of(ARCHITECTURES["sean"]), of(ARCHITECTURES["spade++"]))
+    assert "\n" not in str(error.value)
+    check_resumable(of(ARCHITECTURES["pix2pixhd"]), of(ARCHITECTURES["pix2pixhd"]))
 
 
 def test_the_default_is_the_papers_training() -> None:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from sean.figures import Tile
 from sean.images import read_image, tensor_to_image
-from sean.models.build import SEANModel, build_model
+from sean.models.build import build_model
+from sean.models.sean_model import SEANModel
 from sean.segmap import colorize
 from sean.training import samples
 from sean.training.batch import TrainingBatch

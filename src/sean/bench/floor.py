@@ -1,20 +1,22 @@
 """The floor: the generator's main convolutions and nothing else, on activations of the same shapes."""
 
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sean.inference.packing import PackedConv
-from sean.models.generator import BLOCKS, SIZE_MULTIPLE, Generator
+from sean.models.base import SIZE_MULTIPLE
+from sean.models.generator import BLOCKS, Generator
 from sean.models.sean import SEANResBlk
 
 
 def main_convolutions(generator: Generator, size: tuple[int, int]) -> Iterator[tuple[nn.Conv2d, tuple[int, int]]]:
     """Stem, the convolutions of the ResBlks, and the last one, with the size [h, w] that each works at."""
     height, width = size[0] // SIZE_MULTIPLE, size[1] // SIZE_MULTIPLE
-    yield generator.stem, (height, width)
+    yield cast(nn.Conv2d, generator.stem), (height, width)
     for block, (_, _, double) in zip(generator.blocks, BLOCKS, strict=True):
         assert isinstance(block, SEANResBlk)
         convolutions = [block.conv_0, block.conv_1]

@@ -9,7 +9,8 @@ from torch import Tensor
 from sean.bench.rendering import BOTH, FLOOR, REPEAT, rendering_cases
 from sean.bench.segmaps import cell_segmap, default_segmaps, face_segmaps
 from sean.bench.timing import median_seconds
-from sean.models.build import SEANConfig, SEANModel, build_model
+from sean.models.build import build_model
+from sean.models.sean_model import SEANConfig, SEANModel
 from sean.plan.planner import plan_segmap
 
 SIZES = (128, 256, 512, 1024)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -10,8 +10,9 @@ from torch import Tensor
 from sean.bench.floor import inference_floor
 from sean.inference.encoder import Encoder
 from sean.inference.renderer import Renderer
-from sean.models.build import SEANModel
 from sean.models.dense import dense_formulation
+from sean.models.sean_model import SEANModel
+from sean.models.style_encoder import StyleEncoder
 from sean.plan.planner import Planner, plan_segmap
 
 FLOOR = "convolutions alone"
@@ -65,7 +66,7 @@ def rendering_cases(
 def encoder_cases(model: SEANModel, segmap: Tensor, size: tuple[int, int]) -> dict[str, Callable[[], Any]]:
     """The style encoder: as it runs here, as a plain module, and with the regions pooled one after the other."""
     image = torch.rand(1, 3, *size) * 2 - 1
-    encoder, module = Encoder(model.style_encoder), model.style_encoder
+    encoder, module = Encoder(model.style_encoder), cast(StyleEncoder, model.style_encoder)
 
     @torch.no_grad()
     def published() -> Tensor:

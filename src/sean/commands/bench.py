@@ -12,7 +12,8 @@ from sean.commands.progress import tracked
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.files import write_text_atomic
-from sean.models.build import SEANConfig, build_model
+from sean.models.build import build_model
+from sean.models.sean_model import SEANConfig, SEANModel
 
 
 def bench(
@@ -58,7 +59,10 @@ def bench(
             SEANConfig(num_regions=labels, image_size=(size, size), base_channels=base_channels), init_gain=1.0
         )
     else:
-        network = SEANPipeline.from_pretrained(model).model
+        loaded = SEANPipeline.from_pretrained(model).model
+        if not isinstance(loaded, SEANModel):
+            raise InputError(f"expected a SEAN model to measure, got {loaded.config.architecture} in {model}")
+        network = loaded
     settings = BenchSettings(data=data, rounds=rounds, training=training, growth=growth)
     parts = list(phases(network, settings))
     result = {name: measure() for name, measure in tracked(parts, "measuring", total=len(parts))}

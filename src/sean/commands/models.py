@@ -1,6 +1,5 @@
 """The commands that make model folders: import-official, style-bank."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,44 +14,59 @@ from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.images import tensor_to_image
 from sean.labels import CELEBAMASK_HQ, LabelSet, label_set
-from sean.models.build import SEANModel
-from sean.models.official import convert_generator, infer_config, read_checkpoint
+from sean.models.build import new_model
+from sean.models.official.architecture import convert_official
+from sean.models.official.checkpoint import read_checkpoint
 from sean.models.weights import save_model
 from sean.pretrained import CARD_NAME, CONFIG_NAME
 
 
 def import_official(
-    checkpoint: Path, /, *, output: Path, labels: str | None = None, image_size: tuple[int, int] = (256, 256)
+    checkpoint: Path,
+    /,
+    *,
+    output: Path,
+    encoder: Path | None = None,
+    labels: str | None = None,
+    image_size: tuple[int, int] = (256, 256),
 ) -> None:
-    """Turn the authors' generator checkpoint (latest_net_G.pth) into a model folder.
+    """Turn the authors' generator checkpoint (latest_net_G.pth) of SEAN, SPADE or pix2pixHD into a model folder.
 
-    Sizes are inferred from the tensors. Only tensors are read: a file that wants to run code is refused.
+    Architecture and sizes are inferred from the tensors. Only tensors are read: a file that wants to run code is
+    refused. SPADE's VAE and pix2pixHD's feature encoder are files of their own (latest_net_E.pth).
 
     Examples:
       sean import-official latest_net_G.pth --output celebamask-hq-256
+      sean import-official latest_net_G.pth --encoder latest_net_E.pth --labels ade20k --output spade-ade20k
 
     Args:
         checkpoint: the .pth file.
         output: the model folder to write.
+        encoder: the .pth file of the encoder, of SPADE with a VAE and of pix2pixHD.
         labels: celebamask-hq, ade20k, cityscapes, cmp-facades, or a classes.txt; CelebAMask-HQ's for 19 labels.
         image_size: height and width the model was trained for.
     """
     state = read_checkpoint(checkpoint)
+    encoder_state = None if encoder is None else read_checkpoint(encoder)
+    named = None if labels is None else _named_labels(labels)
     try:
-        config = replace(infer_config(state), image_size=image_size)
+        config, converted = convert_official(
+            state, encoder_state, num_regions=None if named is None else named.num_regions, image_size=image_size
+        )
     except InputError as error:
         raise InputError(f"{checkpoint}: {error}") from error
-    label_names = _labels_for(config.num_regions, labels)
-    model = SEANModel(config)
+    label_names = _labels_for(config.num_regions, named, labels)
+    model = new_model(config)
     try:
-        model.load_state_dict(convert_generator(state))
+        model.load_state_dict(converted)
     except RuntimeError as error:
         raise InputError(
-            f"{checkpoint} is not a complete published SEAN generator: {' '.join(str(error).split())[:200]}"
+            f"{checkpoint} is not a complete published {config.architecture} generator: "
+            f"{' '.join(str(error).split())[:200]}"
         ) from error
     save_model(output, model, label_names)
     count = sum(parameter.numel() for parameter in model.parameters())
-    print(f"{output}: {config.num_regions} labels, base width {config.base_channels}, {count / 1e6:.1f} M parameters")
+    print(f"{output}: {config.architecture}, {config.num_regions} labels, {count / 1e6:.1f} M parameters")
 
 
 def style_bank(
@@ -95,12 +109,15 @@ def style_bank(
     print(f"{output}: {len(result.style_bank)} styles beside {CONFIG_NAME}" + (f", {CARD_NAME}" if text else ""))
 
 
-def _labels_for(num_regions: int, name: str | None) -> LabelSet:
-    if name is None:
+def _named_labels(name: str) -> LabelSet:
+    return LabelSet.from_classes_txt(name) if name.endswith(".txt") else label_set(name)
+
+
+def _labels_for(num_regions: int, labels: LabelSet | None, name: str | None) -> LabelSet:
+    if labels is None:
         if num_regions == CELEBAMASK_HQ.num_regions:
             return CELEBAMASK_HQ
         raise InputError(f"the model has {num_regions} labels; name them by --labels (a shipped set or a classes.txt)")
-    labels = LabelSet.from_classes_txt(name) if name.endswith(".txt") else label_set(name)
     if labels.num_regions != num_regions:
         raise InputError(f"the model has {num_regions} labels, but {name} names {labels.num_regions}")
     return labels

@@ -1,30 +1,18 @@
-"""The commands that train and measure models: train, curves, evaluate, data speed."""
+"""The commands that train models: train, curves, data speed."""
 
-import json
 import os
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from sean.commands.devices import best_device
-from sean.commands.progress import tracked
-from sean.data.folder import PairedFolder
-from sean.data.paired import PairedDataset
-from sean.data.transforms import PairedTransform
-from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
 from sean.errors import InputError
-from sean.evaluation.batches import Batch, collated_batches
-from sean.evaluation.reconstruction import exchange_locality, reconstruction_scores
-from sean.files import write_text_atomic
 from sean.training.config import TrainConfig
 from sean.training.curves import draw_curves
 from sean.training.data import open_data
 from sean.training.loop import train as run_training
+from sean.training.methods import SEAN
 from sean.training.presets import preset as find_preset
 from sean.training.summary import summary
 from sean.training.throughput import measure_throughput
-
-EVALUATION_BATCH = 8
 
 
 def train(
@@ -32,6 +20,7 @@ def train(
     output: Path | None = None,
     config: TrainConfig,
     preset: str = "mini-128",
+    method: str = SEAN,
     data: str | None = None,
     resume: bool = False,
     start_from: Path | None = None,
@@ -48,6 +37,7 @@ def train(
       sean train --preset mini-128 --data faces/ --output runs/faces
       sean train --preset mini-128 --data faces/ --output runs/faces --resume
       sean train --preset mini-256 --data faces/ --output runs/large --config.batch-size 8 --config.seed 1
+      sean train --preset mini-128 --method spade --data faces/ --output runs/spade
       sean train --preset cityscapes --data cityscapes/ --dry-run
       torchrun --nproc-per-node 4 -m sean train --preset celebamask-hq --data faces/ --output runs/paper
 
@@ -55,6 +45,9 @@ def train(
         output: the run's folder.
         config: single settings that differ from the preset's.
         preset: where the settings come from; --help shows those of the preset given before it.
+        method: sean, one of its variants (sean-norm-encoders, sean-resblk-encoders, sean-no-downsampling,
+            sean-no-noise, sean-no-mask), or a baseline (spade, spade-no-style, spade++, pix2pixhd): changes the
+            preset's networks and losses.
         data: folder with images/, labels/ and classes.txt, or folder or url of shards; without it, synthetic scenes.
         resume: continue the run in `output` from its newest checkpoint.
         start_from: model folder whose weights a new run starts with, to fine-tune it.
@@ -113,59 +106,3 @@ def speed(*, data: str, preset: str = "mini-128", workers: int = 2, batches: int
     print(f"training step:     {result.step:.1f} pictures a second")
     if result.loader < result.step:
         print("the training waits for its data: use more workers, or smaller pictures (sean data prepare --size)")
-
-
-def evaluate(
-    *,
-    model: str = DEFAULT_MODEL,
-    data: Path,
-    output: Path,
-    validation: float | str | None = None,
-    region: str | None = None,
-) -> None:
-    """Score a model on held-out pairs: PSNR, SSIM and RMSE of reconstruction beside the flat-colour baseline.
-
-    Examples:
-      sean evaluate --data faces/ --output report.json
-      sean evaluate --model runs/faces/model --data faces/ --region hair --output report.json
-
-    Args:
-        model: a bundled name, a model folder, or a hub id owner/name.
-        data: folder with images/, labels/ and classes.txt.
-        output: the report to write, .json.
-        validation: which pairs: a fraction (the last ones by sorted name), or the prefix of their names; without it,
-            the split of a prepared folder, and the last tenth of any other.
-        region: also measure how much exchanging this region's style changes it, and the rest of the picture.
-    """
-    if output.suffix != ".json":
-        raise InputError(f"expected an --output that ends in .json, got {output}")
-    pipeline = SEANPipeline.from_pretrained(model, best_device())
-    region_id = None if region is None else pipeline.labels.id_of(region)
-    folder = PairedFolder.open(data)
-    if folder.labels.names != pipeline.labels.names:
-        raise InputError(f"the labels of {data} ({folder.labels.name}) are not the model's ({pipeline.labels.name})")
-    stems = folder.split(validation)[1]
-    if not stems:
-        raise InputError(f"expected a validation split with pictures, got {validation}; e.g. 0.1 for the last tenth")
-    if pipeline.model.config.instance_edges and folder.instances is None:
-        raise InputError(f"the model takes instance maps; expected the folder {data / 'instances'}, found none")
-    transform = PairedTransform(size=pipeline.image_size).evaluation()
-    dataset = PairedDataset(folder.pairs(stems), transform)
-
-    def batches(description: str) -> Iterable[Batch]:
-        edges = pipeline.model.config.instance_edges
-        found = collated_batches(dataset, EVALUATION_BATCH, pipeline.device, with_edges=edges)
-        return tracked(found, description, total=-(-len(dataset) // EVALUATION_BATCH))
-
-    report: dict[str, object] = {
-        "model": model,
-        "data": folder.root.name,
-        "validation": validation,
-        "size": list(pipeline.image_size),
-        "ssim": "Gaussian window 11, sigma 1.5, mean over RGB in [0, 1]",
-        "reconstruction": reconstruction_scores(pipeline.model, batches("reconstructing")),
-    }
-    if region_id is not None:
-        report[f"exchange_{region}"] = exchange_locality(pipeline.model, batches("exchanging"), region_id)
-    write_text_atomic(output, json.dumps(report, indent=1) + "\n")
-    print(json.dumps(report, indent=1))

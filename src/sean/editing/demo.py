@@ -4,41 +4,21 @@ Faces drawn as parametric label maps are rendered with styles of the model's ban
 photos that are encoded, edited, interpolated and crossed over. With a photo of the user's the same is done to that.
 """
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFilter
 
-from sean.data.faces import FaceShape, draw_face
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.strips import crossover_strip, interpolation_strip
 from sean.editing.styles import StyleCodes
+from sean.editing.subjects import Subject, drawn_faces, draws_faces, photo_subject, regions_to_exchange
 from sean.errors import InputError
 from sean.figures import Tile, sheet
-from sean.images import resize_image, write_image
-from sean.labels import CELEBAMASK_HQ
-from sean.segmap import colorize, resize_segmap
+from sean.images import write_image
+from sean.segmap import colorize
 
 SHEET_NAME = "contact-sheet.png"
 INTERPOLATION_STEPS = 7
-
-# parametric faces and the bank styles that they are drawn with; the first two play photo A and photo B
-_FACES: tuple[tuple[FaceShape, int], ...] = (
-    (FaceShape(hair_length=0.45, fringe=0.3), 25),
-    (FaceShape(hair_length=0.15, turn=-0.25, mouth_openness=0.25), 19),
-    (FaceShape(hair_length=0.7, turn=0.3, mouth_openness=0.3), 24),
-    (FaceShape(hair_length=0.3, tilt=4.0), 11),
-)
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A picture with its label map; `changes` are other label maps of the same subject, by what was changed."""
-
-    image: np.ndarray
-    segmap: np.ndarray
-    changes: dict[str, np.ndarray]
 
 
 def run_demo(pipeline: SEANPipeline, output: Path, *, photo: tuple[np.ndarray, np.ndarray] | None = None) -> Path:
@@ -59,19 +39,18 @@ def run_demo(pipeline: SEANPipeline, output: Path, *, photo: tuple[np.ndarray, n
         raise InputError(
             "the demo needs a model with a style bank; use the bundled one, or `sean edit` with two photos"
         )
-    is_face_model = pipeline.labels.names == CELEBAMASK_HQ.names
-    if photo is None and not is_face_model:
+    if photo is None and not draws_faces(pipeline):
         raise InputError("the demo draws faces, but this model has other labels; give --image and --segmap")
     rows: dict[str, list[Tile]] = {}
     if photo is None:
-        subjects = [_draw_subject(pipeline, shape, number) for shape, number in _FACES]
+        subjects = drawn_faces(pipeline)
         a, styles_b = subjects[0], pipeline.encode(subjects[1].image, subjects[1].segmap)
         tile_b = Tile(subjects[1].image, caption="photo B")
         rows["Drawn label maps, rendered with styles of the bank: the photos of this demo"] = [
             tile for subject in subjects for tile in (_segmap_tile(pipeline, subject.segmap), Tile(subject.image))
         ]
     else:
-        a = _photo_subject(pipeline, *photo)
+        a = photo_subject(pipeline, *photo)
         styles_b = _most_different(pipeline, pipeline.encode(a.image, a.segmap))
         tile_b = Tile(np.asarray(pipeline(a.segmap, styles_b)), caption="styles B: a face of the bank")
     styles_a = pipeline.encode(a.image, a.segmap)
@@ -85,7 +64,7 @@ def _edit_rows(
     def render(segmap: np.ndarray, styles: StyleCodes, caption: str) -> Tile:
         return Tile(np.asarray(pipeline(segmap, styles)), caption=caption)
 
-    exchanged = _regions_to_exchange(pipeline, a.segmap, styles_a, styles_b)
+    exchanged = regions_to_exchange(pipeline, a.segmap, styles_a, styles_b)
     changed = []
     for caption, segmap in a.changes.items():
         changed += [_segmap_tile(pipeline, segmap, caption), render(segmap, styles_a, caption)]
@@ -109,46 +88,6 @@ def _edit_rows(
             pipeline, a.segmap, styles_a, styles_b.completed(styles_a)
         ),
     }
-
-
-def _draw_subject(pipeline: SEANPipeline, shape: FaceShape, bank_number: int) -> Subject:
-    size = pipeline.image_size
-    segmap = draw_face(shape, size)
-    styles = pipeline.style_bank[bank_number % len(pipeline.style_bank)]
-    changes = {
-        "longer hair": draw_face(replace(shape, hair_length=0.75), size),
-        "shorter hair": draw_face(replace(shape, hair_length=0.05), size),
-        "open mouth": draw_face(replace(shape, mouth_openness=0.9), size),
-    }
-    return Subject(np.asarray(pipeline(segmap, styles)), segmap, changes)
-
-
-def _photo_subject(pipeline: SEANPipeline, image: np.ndarray, segmap: np.ndarray) -> Subject:
-    """The user's photo at the model's size; its map is changed by growing its two largest regions."""
-    image, segmap = resize_image(image, pipeline.image_size), resize_segmap(segmap, pipeline.image_size)
-    counts = np.bincount(segmap.ravel(), minlength=pipeline.labels.num_regions)[: pipeline.labels.num_regions]
-    largest = [int(label) for label in np.argsort(-counts, kind="stable")[:2] if counts[label]]
-    radius = max(1, min(segmap.shape) // 24)
-    changes = {f"{pipeline.labels.names[label]} grown": _grow(segmap, label, radius) for label in largest}
-    return Subject(image, segmap, changes)
-
-
-def _grow(segmap: np.ndarray, label: int, radius: int) -> np.ndarray:
-    mask = Image.fromarray(((segmap == label) * 255).astype(np.uint8))
-    grown = np.asarray(mask.filter(ImageFilter.MaxFilter(2 * radius + 1))) > 0
-    return np.where(grown, label, segmap)
-
-
-def _regions_to_exchange(
-    pipeline: SEANPipeline, segmap: np.ndarray, styles_a: StyleCodes, styles_b: StyleCodes
-) -> list[str]:
-    """Hair, skin and background where both have them, else the three largest regions that both have."""
-    shared = [name for name in styles_a.regions if name in styles_b.regions]
-    face_regions = ["hair", "skin", "background"]
-    if set(face_regions) <= set(shared):
-        return face_regions
-    counts = np.bincount(segmap.ravel(), minlength=pipeline.labels.num_regions + 1)
-    return sorted(shared, key=lambda name: -counts[pipeline.labels.id_of(name)])[:3]
 
 
 def _most_different(pipeline: SEANPipeline, styles: StyleCodes) -> StyleCodes:

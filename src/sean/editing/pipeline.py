@@ -13,11 +13,9 @@ from sean.editing.styles import StyleCodes, load_style_codes, mean_style, save_s
 from sean.errors import InputError
 from sean.files import write_text_atomic
 from sean.images import image_to_tensor, resize_image, tensor_to_image, to_rgb
-from sean.inference.encoder import Encoder
-from sean.inference.renderer import Renderer
+from sean.inference.engine import engine_for
 from sean.labels import LabelSet
-from sean.models.build import SEANModel
-from sean.models.generator import NUM_STYLED_BLOCKS
+from sean.models.base import StyledModel
 from sean.models.weights import load_model, save_model
 from sean.plan.recent import RecentPlans
 from sean.pretrained import BANK_NAME, CARD_NAME, find_model
@@ -42,15 +40,14 @@ class SEANPipeline:
     """
 
     def __init__(
-        self, model: SEANModel, labels: LabelSet, *, style_bank: Sequence[StyleCodes] = (), card: str = ""
+        self, model: StyledModel, labels: LabelSet, *, style_bank: Sequence[StyleCodes] = (), card: str = ""
     ) -> None:
         self.model = model.eval()
         self.labels = labels
         self.style_bank = list(style_bank)
         self.card = card
         self._fallback = mean_style(self.style_bank) if self.style_bank else None
-        self._encoder = Encoder(self.model.style_encoder)
-        self._renderer = Renderer(self.model.generator)
+        self._engine = engine_for(self.model)
         self._plans = RecentPlans()
 
     @property
@@ -109,7 +106,7 @@ class SEANPipeline:
         pixels = resize_image(_image_array(image), self.image_size)
         ids = self._segmap(segmap)
         batch = image_to_tensor(pixels).unsqueeze(0).to(self.device)
-        codes, present = self._encoder(batch, ids)
+        codes, present = self._engine.encode(batch, ids)
         return StyleCodes(codes[0].cpu().float().clone(), present[0].cpu().clone(), self.labels)
 
     @torch.inference_mode()
@@ -126,7 +123,8 @@ class SEANPipeline:
 
         Args:
             segmap: label ids, integers [h, w] or a palette or grey PIL picture; resized to `image_size`.
-            styles: the styles, or six, one per SEAN ResBlk from coarse to fine (style crossover, Fig. 7).
+            styles: the styles; of a SEAN model also six, one per SEAN ResBlk from coarse to fine (style crossover,
+                Fig. 7).
             instances: for a model with instance edges, one number per object, of the segmap's size and in the same
                 forms; resized with it. By default the segmap itself: neighbours of one label are then one object.
             noise: add the learned noise. Off, the picture depends on segmap and styles only.
@@ -142,15 +140,15 @@ class SEANPipeline:
         """
         ids = self._segmap(segmap)
         edges = self._edges(ids, instances, _segmap_size(segmap))
-        per_block = [styles] * NUM_STYLED_BLOCKS if isinstance(styles, StyleCodes) else list(styles)
-        if len(per_block) != NUM_STYLED_BLOCKS:
-            raise InputError(
-                f"expected one StyleCodes, or {NUM_STYLED_BLOCKS} (one per SEAN ResBlk), got {len(per_block)}"
-            )
+        count = self.model.style_inputs
+        per_block = [styles] * count if isinstance(styles, StyleCodes) else list(styles)
+        if len(per_block) != count:
+            several = f", or {count} (one per SEAN ResBlk)" if count > 1 else " for this architecture"
+            raise InputError(f"expected one StyleCodes{several}, got {len(per_block)}")
         codes = [self._codes(style).unsqueeze(0).to(self.device) for style in per_block]
         rng = torch.Generator(self.device).manual_seed(seed) if noise else None
         plan = self._plans.plan(ids, edges=edges).to(self.device)
-        picture = tensor_to_image(self._renderer(plan, codes, noise=noise, rng=rng)[0].float().cpu())
+        picture = tensor_to_image(self._engine.render(plan, codes, noise=noise, rng=rng)[0].float().cpu())
         result = Image.fromarray(picture)
         size = _segmap_size(segmap)
         if size != self.image_size:
@@ -180,7 +178,7 @@ class SEANPipeline:
         return instance_edges(ids)[:, 0].bool()
 
     def _codes(self, style: StyleCodes) -> Tensor:
-        expected = (self.labels.num_regions, self.model.config.style_dim)
+        expected = (self.labels.num_regions, self.model.code_dim)
         if tuple(style.codes.shape) != expected:
             raise InputError(
                 f"expected style codes {list(expected)} of this model, got {list(style.codes.shape)}; "

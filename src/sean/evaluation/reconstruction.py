@@ -4,17 +4,18 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from sean.errors import InputError
 from sean.evaluation.batches import Batch
 from sean.evaluation.image_metrics import flat_colors, psnr, rmse, ssim
-from sean.models.build import SEANModel
+from sean.models.base import StyledModel
 from sean.segmap import onehot
 
 
 @torch.no_grad()
-def reconstruction_scores(model: SEANModel, batches: Iterable[Batch]) -> dict[str, float]:
+def reconstruction_scores(model: StyledModel, batches: Iterable[Batch]) -> dict[str, float]:
     """Mean scores of reconstructing every picture from its own styles.
 
     Returns:
@@ -27,18 +28,28 @@ def reconstruction_scores(model: SEANModel, batches: Iterable[Batch]) -> dict[st
     values: dict[str, list[Tensor]] = defaultdict(list)
     for image, segmap, edges in batches:
         fake = model(image, segmap, edges=edges).float()
-        values["psnr"].append(psnr(fake, image))
-        values["ssim"].append(ssim(fake, image))
-        values["rmse"].append(rmse(fake, image))
-        values["psnr_of_flat_colors"].append(psnr(flat_colors(image, segmap, model.config.num_regions), image))
+        for name, score in picture_scores(fake, image, segmap, model.config.num_regions).items():
+            values[name].append(score)
     if not values:
         raise InputError("expected at least one picture to score, got none")
     scores = {name: torch.cat(parts) for name, parts in values.items()}
     return {"images": float(len(scores["psnr"])), **{name: score.mean().item() for name, score in scores.items()}}
 
 
+def picture_scores(
+    fake: Float[Tensor, "b 3 h w"], image: Float[Tensor, "b 3 h w"], segmap: Int[Tensor, "b h w"], num_regions: int
+) -> dict[str, Tensor]:
+    """Scores of single pictures, each [b]: psnr (dB), ssim, rmse (on [0, 1]), and psnr_of_flat_colors."""
+    return {
+        "psnr": psnr(fake, image),
+        "ssim": ssim(fake, image),
+        "rmse": rmse(fake, image),
+        "psnr_of_flat_colors": psnr(flat_colors(image, segmap, num_regions), image),
+    }
+
+
 @torch.no_grad()
-def exchange_locality(model: SEANModel, batches: Iterable[Batch], region: int) -> dict[str, float]:
+def exchange_locality(model: StyledModel, batches: Iterable[Batch], region: int) -> dict[str, float]:
     """How much exchanging one region's style changes that region, and how much the rest of the picture.
 
     Every picture that has the region takes its style from the next such picture of the batch; the change is the mean

@@ -1,34 +1,30 @@
 """The style encoder at inference: channels_last, normalized and activated in place."""
 
 import copy
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from sean.models.layers import LEAKY_SLOPE
-from sean.models.style_encoder import StyleEncoder
+from sean.models.style_encoder import StyleEncoder, StyleEncoders
 from sean.ops.normalization import batch_statistics, scale_shift_activate
 
 
 class Encoder:
-    """A style encoder packed for inference.
+    """A style encoder, or several, packed for inference.
 
     Args:
         encoder: whose weights are taken as they are now.
     """
 
-    def __init__(self, encoder: StyleEncoder) -> None:
+    def __init__(self, encoder: StyleEncoder | StyleEncoders) -> None:
         packed = copy.deepcopy(encoder).requires_grad_(False)
         packed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        layers = list(packed.features)
-        for index, layer in enumerate(layers):
-            if isinstance(layer, nn.InstanceNorm2d):
-                # each is followed by its LeakyReLU
-                layers[index : index + 2] = [_NormalizeActivate(layer.eps)]
-            elif isinstance(layer, nn.Tanh):
-                layers[index] = _TanhInPlace()
-        packed.features = nn.Sequential(*layers)
+        for module in packed.modules():
+            if isinstance(module, StyleEncoder):
+                module.features = nn.Sequential(*_packed_layers(module.features))
         self._encoder = packed
 
     @torch.inference_mode()
@@ -37,6 +33,17 @@ class Encoder:
     ) -> tuple[Float[Tensor, "b k d"], Bool[Tensor, "b k"]]:
         """Style codes [b, k, d] and which regions are present; the same as `StyleEncoder.forward`, which see."""
         return self._encoder(image.contiguous(memory_format=torch.channels_last), segmap)
+
+
+def _packed_layers(layers: Iterable[nn.Module]) -> list[nn.Module]:
+    packed = list(layers)
+    for index, layer in enumerate(packed):
+        if isinstance(layer, nn.InstanceNorm2d):
+            # each is followed by its LeakyReLU
+            packed[index : index + 2] = [_NormalizeActivate(layer.eps)]
+        elif isinstance(layer, nn.Tanh):
+            packed[index] = _TanhInPlace()
+    return packed
 
 
 class _NormalizeActivate(nn.Module):

@@ -79,7 +79,9 @@ class PackedNorm:
         mean, variance = norm.norm.running_mean, norm.norm.running_var
         assert mean is not None and variance is not None, "the batch norm keeps running statistics"
         rstd = torch.rsqrt(variance + norm.norm.eps)
-        alpha = torch.sigmoid(norm.blend.detach()) if norm.style is not None else mean.new_zeros(2)
+        alpha = mean.new_full((2,), float(norm.mask is None))
+        if norm.mask is not None and norm.style is not None:
+            alpha = torch.sigmoid(norm.blend.detach())
 
         def fold(gamma_beta: Tensor, weights: Tensor) -> Tensor:
             """(gamma, beta) stacked in the first axis -> their part of (scale, shift)."""
@@ -88,23 +90,32 @@ class PackedNorm:
             scale = gamma * (rstd * weights[0]).view(each)
             return torch.cat([scale, beta * weights[1] - scale * mean.view(each)])
 
-        hidden_weight, hidden_bias, weight, bias = norm.mask.weights
-        self.hidden_weight, self.hidden_bias = hidden_weight.detach(), hidden_bias.detach()
-        self.weight = _tap_major(fold(weight, 1 - alpha))
-        self.bias = fold(bias, 1 - alpha) + torch.cat([rstd, -mean * rstd])
+        self.bias = torch.cat([rstd, -mean * rstd])
+        self.has_mask = norm.mask is not None
+        if norm.mask is not None:
+            hidden_weight, hidden_bias, weight, bias = norm.mask.weights
+            self.hidden_weight, self.hidden_bias = hidden_weight.detach(), hidden_bias.detach()
+            self.weight = _tap_major(fold(weight, 1 - alpha))
+            self.bias = self.bias + fold(bias, 1 - alpha)
         self.style: StyleModulation | None = norm.style
         if norm.style is not None:
             self.style_weight = _tap_major(fold(norm.style.weight, alpha))
             self.bias = self.bias + fold(norm.style.bias, alpha)
-        self.noise_scale = norm.noise_scale.detach() if norm.noise_scale.any() else None
+        self.noise_scale: Tensor | None = None
+        if norm.noise_scale is not None and norm.noise_scale.any():
+            self.noise_scale = norm.noise_scale.detach()
 
     def mask_part(self, plan: PatchPlan) -> Float[Tensor, "q two_c"]:
         """What every row of a plan owes to the segmap, and the constants."""
+        if not self.has_mask:
+            return self.bias.expand(plan.num_rows, -1)
         rows = mask_rows(plan, self.hidden_weight, self.hidden_bias, self.weight, self.bias)
         return paired(plan, rows)
 
     def style_part(self, plan: PatchPlan, table: StyleTable, codes: Float[Tensor, "v k d"]) -> Tensor:
         """What every row [q, 2c] owes to the styles; adds to the table what it lacks."""
+        assert self.style is not None, "this norm has no style branch"
+        codes = codes[..., self.style.columns]
         index = region_index(plan, codes.shape[0], codes.shape[1])
         self._fill(table, index, codes)
         patches = F.pad(index, (1, 0)).index_select(0, plan.region_patches.flatten()).view(-1, NUM_TAPS)

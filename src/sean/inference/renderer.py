@@ -8,16 +8,17 @@ same picture again costs its convolutions and one pass over the pixels per norm.
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from sean.inference.packing import PackedConv, PackedNorm, PackedProjection, StyleTable
 from sean.models.generator import BLOCKS, Generator, check_edges, check_size, per_block_codes
 from sean.models.layers import LEAKY_SLOPE
-from sean.models.sean import SEANResBlk
+from sean.models.sean import SEANNorm, SEANResBlk
 from sean.ops.normalization import scale_shift_activate
 from sean.plan.patch_plan import PatchPlan, SegmapPlan
 
@@ -34,7 +35,7 @@ class Renderer:
     def __init__(self, generator: Generator, num_kept: int = 4) -> None:
         self._coarse_onehot = generator.coarse_onehot
         self._instance_edges = generator.instance_edges
-        self._stem = PackedConv(generator.stem)
+        self._stem = PackedConv(cast(nn.Conv2d, generator.stem))
         self._blocks = [_PackedBlock(block) for block in generator.blocks if isinstance(block, SEANResBlk)]
         self._to_rgb = PackedConv(generator.to_rgb)
         num_norms = sum(len(block.norms) for block in self._blocks)
@@ -54,7 +55,7 @@ class Renderer:
     ) -> Float[Tensor, "b 3 h w"]:
         """Render pictures in [-1, 1]; the same as `Generator.forward`, which see."""
         check_size(plan.segmap)
-        check_edges(plan, self._instance_edges)
+        check_edges(plan.edges, self._instance_edges)
         codes = per_block_codes(style_codes, plan)
         style = self._style(codes)
         levels = iter(plan.levels)
@@ -97,11 +98,13 @@ class _PackedBlock:
     """A SEAN ResBlk. `norms` begins with that of the shortcut, where there is one: so the noise is drawn."""
 
     def __init__(self, block: SEANResBlk) -> None:
-        self.norms = [PackedNorm(block.norm_0), PackedNorm(block.norm_1)]
+        norms = [block.norm_0, block.norm_1]
+        if block.norm_shortcut is not None:
+            norms.insert(0, block.norm_shortcut)
+        self.norms = [PackedNorm(norm) for norm in norms if isinstance(norm, SEANNorm)]
         self.conv_0, self.conv_1 = PackedConv(block.conv_0), PackedConv(block.conv_1)
         self.conv_shortcut: PackedProjection | None = None
         if block.norm_shortcut is not None:
-            self.norms.insert(0, PackedNorm(block.norm_shortcut))
             self.conv_shortcut = PackedProjection(block.conv_shortcut)
 
     def __call__(

@@ -1,4 +1,7 @@
-"""Adversarial hinge loss and feature matching on a multi-scale discriminator (SEAN paper, supplementary)."""
+"""Adversarial losses and feature matching on a multi-scale discriminator.
+
+The hinge loss is SEAN's and SPADE's (SEAN paper, supplementary), the least-squares one pix2pixHD's (Mao et al. 2017).
+"""
 
 from collections.abc import Sequence
 
@@ -27,6 +30,16 @@ def discriminator_hinge(scores: Outputs, *, is_real: bool) -> Float[Tensor, ""]:
     """E[max(0, 1 - D(real))] or E[max(0, 1 + D(fake))], mean over the scales."""
     sign = -1.0 if is_real else 1.0
     return torch.stack([F.relu(1 + sign * scale[-1]).mean() for scale in scores]).mean()
+
+
+def generator_least_squares(fake: Outputs) -> Float[Tensor, ""]:
+    """E[(D(fake) - 1)^2], mean over the scales."""
+    return torch.stack([(scale[-1] - 1).square().mean() for scale in fake]).mean()
+
+
+def discriminator_least_squares(scores: Outputs, *, is_real: bool) -> Float[Tensor, ""]:
+    """E[(D(real) - 1)^2] / 2 or E[D(fake)^2] / 2, mean over the scales."""
+    return torch.stack([(scale[-1] - float(is_real)).square().mean() for scale in scores]).mean() / 2
 
 
 def feature_matching(fake: Outputs, real: Outputs) -> Float[Tensor, ""]:

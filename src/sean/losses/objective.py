@@ -1,13 +1,28 @@
 """The training objective: named terms with their weights, applied once and only here."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.losses.gan import Outputs, discriminator_hinge, feature_matching, generator_hinge
+from sean.losses.gan import (
+    Outputs,
+    discriminator_hinge,
+    discriminator_least_squares,
+    feature_matching,
+    generator_hinge,
+    generator_least_squares,
+)
 from sean.losses.perceptual import PerceptualLoss
+
+_GAN_LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
+    "hinge": (generator_hinge, discriminator_hinge),
+    "least-squares": (generator_least_squares, discriminator_least_squares),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,16 +34,22 @@ class LossWeights:
         feature_matching: L1 of discriminator features.
         perceptual: L1 of VGG19 features.
         l1: L1 of the pictures; not in the paper, useful for short trainings and where VGG19 is not to be had.
+        kl: KL divergence of a VAE's style vector, of models that have one (SPADE).
+        gan: the adversarial loss: hinge, or least-squares (pix2pixHD's).
     """
 
     adversarial: float = 1.0
     feature_matching: float = 10.0
     perceptual: float = 10.0
     l1: float = 0.0
+    kl: float = 0.05
+    gan: Literal["hinge", "least-squares"] = "hinge"
 
     def __post_init__(self) -> None:
-        if min(self.adversarial, self.feature_matching, self.perceptual, self.l1) < 0:
+        if min(self.adversarial, self.feature_matching, self.perceptual, self.l1, self.kl) < 0:
             raise InputError(f"expected loss weights of at least 0, got {self}")
+        if self.gan not in _GAN_LOSSES:
+            raise InputError(f"expected gan to be one of {', '.join(_GAN_LOSSES)}, got {self.gan!r}")
 
     @property
     def uses_discriminator(self) -> bool:
@@ -43,6 +64,7 @@ def generator_losses(
     fake_outputs: Outputs,
     real_outputs: Outputs,
     perceptual: PerceptualLoss | None,
+    own: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> dict[str, Tensor]:
     """The weighted terms of the generator's loss by name; their sum is what is minimized.
 
@@ -51,22 +73,27 @@ def generator_losses(
         fake, real: pictures [b, 3, h, w] in [-1, 1].
         fake_outputs, real_outputs: the discriminator's layer outputs for them.
         perceptual: the perceptual term, or None where its network is not available.
+        own: the model's own terms, named as their weights are (see `StyledModel.training_pass`).
     """
     losses: dict[str, Tensor] = {}
     if weights.adversarial > 0:
-        losses["adversarial"] = weights.adversarial * generator_hinge(fake_outputs)
+        losses["adversarial"] = weights.adversarial * _GAN_LOSSES[weights.gan][0](fake_outputs)
     if weights.feature_matching > 0:
         losses["feature_matching"] = weights.feature_matching * feature_matching(fake_outputs, real_outputs)
     if weights.perceptual > 0 and perceptual is not None:
         losses["perceptual"] = weights.perceptual * perceptual(fake, real)
     if weights.l1 > 0:
         losses["l1"] = weights.l1 * F.l1_loss(fake, real)
+    for name, value in own.items():
+        if getattr(weights, name) > 0:
+            losses[name] = getattr(weights, name) * value
     return losses
 
 
-def discriminator_losses(fake_outputs: Outputs, real_outputs: Outputs) -> dict[str, Tensor]:
-    """The discriminator's two hinge terms by name."""
+def discriminator_losses(weights: LossWeights, fake_outputs: Outputs, real_outputs: Outputs) -> dict[str, Tensor]:
+    """The discriminator's two terms by name."""
+    loss = _GAN_LOSSES[weights.gan][1]
     return {
-        "discriminator_fake": discriminator_hinge(fake_outputs, is_real=False),
-        "discriminator_real": discriminator_hinge(real_outputs, is_real=True),
+        "discriminator_fake": loss(fake_outputs, is_real=False),
+        "discriminator_real": loss(real_outputs, is_real=True),
     }

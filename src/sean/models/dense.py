@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from sean.models.layers import update_running_statistics
 from sean.models.sean import DrawNoise, SEANNorm
 from sean.ops import dense
-from sean.ops.modulation import region_styles
 from sean.plan.patch_plan import PatchPlan
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -28,14 +27,19 @@ class DenseSEANNorm(SEANNorm):
     ) -> Tensor:
         """See `SEANNorm.forward`; of the plan only the label, variant and edge of every pixel are used."""
         variants, labels = dense.region_map(plan)
-        modulation = dense.mask_modulation(labels, *self.mask.weights, edges=dense.edge_map(plan))
+        mask = style = None
+        if self.mask is not None:
+            mask = dense.mask_modulation(labels, *self.mask.weights, edges=dense.edge_map(plan))
         if self.style is not None:
             assert style_codes is not None, "a SEAN norm with a style branch was called without style codes"
-            mu = region_styles(style_codes, self.style.region_weight, self.style.region_bias)
-            styled = dense.style_modulation(variants, labels, mu, self.style.weight, self.style.bias)
+            mu = self.style.region_styles(style_codes)
+            style = dense.style_modulation(variants, labels, mu, self.style.weight, self.style.bias)
+        modulation = mask if style is None else style
+        if mask is not None and style is not None:
             alpha = torch.sigmoid(self.blend).repeat_interleave(x.shape[1])[:, None, None]
-            modulation = torch.lerp(modulation, styled, alpha.to(modulation.dtype))
-        if draw_noise is not None:
+            modulation = torch.lerp(mask, style, alpha.to(mask.dtype))
+        assert modulation is not None, "a norm has one branch at least"
+        if draw_noise is not None and self.noise_scale is not None:
             x = x + draw_noise(x) * self.noise_scale[:, None, None]
         mean, variance = self.norm.running_mean, self.norm.running_var
         if self.norm.training:

@@ -1,23 +1,22 @@
 """The generator: a segmap and one style code per region to a picture (SEAN paper, section 3.3 and Fig. 4A)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from sean.models.base import SIZE_MULTIPLE, NoiseSource
 from sean.models.layers import LEAKY_SLOPE
-from sean.models.sean import SEANResBlk
-from sean.plan.patch_plan import SCALES, SegmapPlan
+from sean.models.sean import ALL_COLUMNS, DrawNoise, ModulatedNorm, SEANNorm, SEANResBlk
+from sean.plan.patch_plan import SegmapPlan
 from sean.plan.planner import Edges, plan_segmap
 from sean.segmap import onehot, resize_segmap
 
 NUM_STYLED_BLOCKS = 6
 """SEAN ResBlks that take styles: the six of the paper's style-crossover figure (Fig. 7)."""
-
-SIZE_MULTIPLE = SCALES[0]
-"""Five up-samplings by 2: height and width of a picture are multiples of this."""
 
 # (input width, output width) in units of base_channels, and whether the picture is doubled after the block
 BLOCKS = (
@@ -30,18 +29,72 @@ BLOCKS = (
     (2, 1, False),
 )
 
+EncoderLevel = Literal["unified", "resblk", "sean"]
+"""What has a style encoder of its own: the whole generator, every styled ResBlk, or every SEAN norm (Table 3)."""
 
-class Generator(nn.Module):
-    """SEAN generator: a convolution of the small segmap, then seven SEAN ResBlks with nearest up-sampling between.
+
+MakeNorm = Callable[[int, int], ModulatedNorm]
+"""Given a number of channels and the number of a block, a norm."""
+
+
+class Backbone(nn.Module):
+    """What SEAN's and SPADE's generators share: seven residual blocks with nearest up-sampling between.
+
+    Args:
+        stem: makes the input of the first block; the generator calls it.
+        base_channels: NF, the width of the last block (64 in the paper); the first are 16 times as wide.
+        max_channels: no block is wider than this; None as in the paper.
+        make_norm: makes the norms.
+    """
+
+    def __init__(
+        self,
+        stem: nn.Module,
+        base_channels: int,
+        max_channels: int | None,
+        make_norm: MakeNorm,
+    ) -> None:
+        super().__init__()
+
+        def width(multiple: int) -> int:
+            return block_width(multiple, base_channels, max_channels)
+
+        def made_for(block: int) -> Callable[[int], ModulatedNorm]:
+            return lambda channels: make_norm(channels, block)
+
+        self.stem = stem
+        self.blocks = nn.ModuleList(
+            SEANResBlk(width(i), width(o), made_for(index)) for index, (i, o, _) in enumerate(BLOCKS)
+        )
+        self.to_rgb = nn.Conv2d(width(1), 3, 3, padding=1)
+
+    def run_blocks(
+        self, x: Tensor, plan: SegmapPlan, codes: Sequence[Tensor | None], draw_noise: DrawNoise | None
+    ) -> Float[Tensor, "b 3 h w"]:
+        """From the stem's output to the picture, with the style codes of each of the seven blocks."""
+        levels = iter(plan.levels)
+        level = next(levels)
+        for block, block_codes, (_, _, double) in zip(self.blocks, codes, BLOCKS, strict=True):
+            x = block(x, level, block_codes, draw_noise)
+            if double:
+                x = F.interpolate(x, scale_factor=2, mode="nearest")
+                level = next(levels)
+        return torch.tanh(self.to_rgb(F.leaky_relu(x, LEAKY_SLOPE)))
+
+
+class Generator(Backbone):
+    """SEAN generator: a convolution of the small segmap, then seven SEAN ResBlks.
 
     Args:
         num_regions: labels k.
         style_dim: width d of a style code.
-        base_channels: NF, the width of the last block (64 in the paper); the first are 16 times as wide.
+        base_channels, max_channels: see `Backbone`.
         mask_dim: hidden width of the mask branches (128 in the paper).
-        max_channels: no block is wider than this; None as in the paper.
         instance_edges: whether the mask branches see the edges of instances, as the paper's do where the data set has
             instances.
+        mask_branch: whether norms with a style branch have a mask branch, too.
+        noise: whether the norms have noise.
+        encoders: which norms share a style encoder. The code matrices hold the codes of all encoders side by side.
     """
 
     def __init__(
@@ -53,27 +106,33 @@ class Generator(nn.Module):
         max_channels: int | None = None,
         *,
         instance_edges: bool = False,
+        mask_branch: bool = True,
+        noise: bool = True,
+        encoders: EncoderLevel = "unified",
     ) -> None:
-        super().__init__()
-        self.num_regions = num_regions
-        self.instance_edges = instance_edges
+        norms_so_far = 0
 
-        def width(multiple: int) -> int:
-            return min(multiple * base_channels, max_channels or multiple * base_channels)
-
-        self.stem = nn.Conv2d(num_regions, width(16), 3, padding=1)
-        self.blocks = nn.ModuleList(
-            SEANResBlk(
-                width(i),
-                width(o),
+        def make_norm(channels: int, block: int) -> SEANNorm:
+            nonlocal norms_so_far
+            styled = block < NUM_STYLED_BLOCKS
+            encoder = {"unified": None, "resblk": block, "sean": norms_so_far}[encoders]
+            norms_so_far += 1
+            return SEANNorm(
+                channels,
                 num_regions,
-                style_dim if index < NUM_STYLED_BLOCKS else None,
+                style_dim if styled else None,
                 mask_dim,
                 instance_edges=instance_edges,
+                mask_branch=mask_branch or not styled,
+                noise=noise,
+                columns=ALL_COLUMNS if encoder is None else slice(encoder * style_dim, (encoder + 1) * style_dim),
             )
-            for index, (i, o, _) in enumerate(BLOCKS)
-        )
-        self.to_rgb = nn.Conv2d(width(1), 3, 3, padding=1)
+
+        stem = nn.Conv2d(num_regions, block_width(16, base_channels, max_channels), 3, padding=1)
+        super().__init__(stem, base_channels, max_channels, make_norm)
+        self.num_regions = num_regions
+        self.instance_edges = instance_edges
+        self.code_dim = style_dim * num_encoders(encoders, base_channels, max_channels)
 
     def forward(
         self,
@@ -83,7 +142,7 @@ class Generator(nn.Module):
         plan: SegmapPlan | None = None,
         edges: Edges | None = None,
         noise: bool = False,
-        rng: torch.Generator | Sequence[torch.Generator] | None = None,
+        rng: NoiseSource = None,
     ) -> Float[Tensor, "b 3 h w"]:
         """Render pictures.
 
@@ -108,32 +167,48 @@ class Generator(nn.Module):
         """
         check_size(segmap)
         plan = plan or plan_segmap(segmap, edges=edges)
-        check_edges(plan, self.instance_edges)
+        check_edges(plan.edges, self.instance_edges)
         codes = per_block_codes(style_codes, plan)
 
-        generators = [rng] if rng is None or isinstance(rng, torch.Generator) else rng
-        if len(generators) not in (1, len(segmap)):
-            raise ValueError(f"expected one generator, or one for each of {len(segmap)} samples, got {len(generators)}")
-
         def draw_noise(x: Tensor) -> Tensor:
-            shape = (x.shape[0] // len(generators), 1, *x.shape[2:])
-            maps = [torch.randn(shape, generator=each, device=x.device, dtype=x.dtype) for each in generators]
-            return maps[0] if len(maps) == 1 else torch.cat(maps)
+            return standard_normal((len(x), 1, *x.shape[2:]), rng, x)
 
         x = self.stem(self.coarse_onehot(segmap).to(codes[0].dtype))
-        levels = iter(plan.levels)
-        level = next(levels)
-        for block, block_codes, (_, _, double) in zip(self.blocks, [*codes, None], BLOCKS, strict=True):
-            x = block(x, level, block_codes, draw_noise if noise else None)
-            if double:
-                x = F.interpolate(x, scale_factor=2, mode="nearest")
-                level = next(levels)
-        return torch.tanh(self.to_rgb(F.leaky_relu(x, LEAKY_SLOPE)))
+        return self.run_blocks(x, plan, [*codes, None], draw_noise if noise else None)
 
     def coarse_onehot(self, segmap: Int[Tensor, "b h w"]) -> Float[Tensor, "b k hs ws"]:
         """What the stem sees: the one-hot segmap at 1/32 of its size."""
-        h, w = segmap.shape[-2:]
-        return onehot(resize_segmap(segmap, (h // SIZE_MULTIPLE, w // SIZE_MULTIPLE)), self.num_regions)
+        return onehot(coarse(segmap), self.num_regions)
+
+
+def block_width(multiple: int, base_channels: int, max_channels: int | None) -> int:
+    """Channels of a block of so many times the base width."""
+    return min(multiple * base_channels, max_channels or multiple * base_channels)
+
+
+def num_encoders(level: EncoderLevel, base_channels: int, max_channels: int | None) -> int:
+    """How many style encoders a model has; see `Backbone` for the widths, which say which shortcuts have a norm."""
+    if level not in get_args(EncoderLevel):
+        raise ValueError(f"expected encoders to be one of {', '.join(get_args(EncoderLevel))}, got {level!r}")
+    widths = [[block_width(each, base_channels, max_channels) for each in block[:2]] for block in BLOCKS]
+    num_norms = sum(2 if in_dim == out_dim else 3 for in_dim, out_dim in widths[:NUM_STYLED_BLOCKS])
+    return {"unified": 1, "resblk": NUM_STYLED_BLOCKS, "sean": num_norms}[level]
+
+
+def coarse(segmap: Int[Tensor, "b h w"]) -> Int[Tensor, "b hs ws"]:
+    """A segmap at 1/32 of its size, where the first block works."""
+    h, w = segmap.shape[-2:]
+    return resize_segmap(segmap, (h // SIZE_MULTIPLE, w // SIZE_MULTIPLE))
+
+
+def standard_normal(shape: tuple[int, ...], rng: NoiseSource, like: Tensor) -> Tensor:
+    """N(0, 1) of a shape [b, ...], from one generator for the batch or from one for each sample."""
+    generators = [rng] if rng is None or isinstance(rng, torch.Generator) else rng
+    if len(generators) not in (1, shape[0]):
+        raise ValueError(f"expected one generator, or one for each of {shape[0]} samples, got {len(generators)}")
+    each = (shape[0] // len(generators), *shape[1:])
+    parts = [torch.randn(each, generator=generator, device=like.device, dtype=like.dtype) for generator in generators]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def check_size(segmap: Int[Tensor, "b h w"]) -> None:
@@ -145,13 +220,13 @@ def check_size(segmap: Int[Tensor, "b h w"]) -> None:
         )
 
 
-def check_edges(plan: SegmapPlan, instance_edges: bool) -> None:
-    """Raise ValueError unless a plan has edges just where a network takes them."""
-    if instance_edges and plan.edges is None:
+def check_edges(edges: Edges | None, instance_edges: bool) -> None:
+    """Raise ValueError unless there are edges just where a network takes them."""
+    if instance_edges and edges is None:
         raise ValueError(
             "expected instance edges for a network that takes them, got none; give edges=, or a plan made with them"
         )
-    if plan.edges is not None and not instance_edges:
+    if edges is not None and not instance_edges:
         raise ValueError(
             "expected no instance edges for a network that takes none, got some; leave them out of call and plan"
         )

@@ -1,10 +1,11 @@
 """Semantic region-adaptive normalization and the residual block made of it (SEAN paper, section 3.2, Fig. 3 and 4B)."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sean.models.layers import LEAKY_SLOPE, batch_norm, spectral_conv, update_running_statistics, xavier_
@@ -16,6 +17,8 @@ from sean.plan.patch_plan import PatchPlan
 DrawNoise = Callable[[Tensor], Tensor]
 """Given an activation [b, c, h, w], a noise map [b, 1, h, w]: one value per pixel, shared by the channels."""
 
+ALL_COLUMNS = slice(None)
+
 
 class StyleModulation(nn.Module):
     """gamma_s, beta_s = conv3x3 of the style map: the upper branch of the paper's Fig. 3.
@@ -24,10 +27,12 @@ class StyleModulation(nn.Module):
         num_regions: labels k; every region has a d x d linear map of its own, stacked in one [k, d, d] weight.
         style_dim: width d of a style code.
         channels: channels c of the activation to modulate.
+        columns: which d columns of the code matrices hold its styles, where there are several style encoders.
     """
 
-    def __init__(self, num_regions: int, style_dim: int, channels: int) -> None:
+    def __init__(self, num_regions: int, style_dim: int, channels: int, columns: slice = ALL_COLUMNS) -> None:
         super().__init__()
+        self.columns = columns
         self.region_weight = nn.Parameter(torch.empty(num_regions, style_dim, style_dim))
         self.region_bias = nn.Parameter(torch.empty(num_regions, style_dim))
         self.weight = nn.Parameter(torch.empty(2 * channels, style_dim, 3, 3))
@@ -41,44 +46,37 @@ class StyleModulation(nn.Module):
         nn.init.zeros_(self.region_bias)
         nn.init.zeros_(self.bias)
 
-    def forward(self, plan: PatchPlan, style_codes: Float[Tensor, "v k d"]) -> Float[Tensor, "s two_c"]:
+    def forward(self, plan: PatchPlan, style_codes: Float[Tensor, "v k all_d"]) -> Float[Tensor, "s two_c"]:
         """The stacked (gamma_s, beta_s) of every region patch of a plan."""
-        mu = region_styles(style_codes, self.region_weight, self.region_bias)
-        return style_rows(plan, mu, self.weight, self.bias)
+        return style_rows(plan, self.region_styles(style_codes), self.weight, self.bias)
+
+    def region_styles(self, style_codes: Float[Tensor, "v k all_d"]) -> Float[Tensor, "v k d"]:
+        """mu_j of every region; see `sean.ops.modulation.region_styles`."""
+        return region_styles(style_codes[..., self.columns], self.region_weight, self.region_bias)
 
 
-class SEANNorm(nn.Module):
-    """Semantic region-adaptive normalization.
-
-        out   = BatchNorm(x + n) * (1 + gamma) + beta
-        gamma = alpha_g gamma_s(style) + (1 - alpha_g) gamma_o(segmap),   beta likewise      (paper, eq. 2 and 3)
-
-    n is noise scaled per channel by a learned vector (0 at first); the alphas are sigmoids of learned scalars (1/2 at
-    first).
+class ModulatedNorm(nn.Module, ABC):
+    """Batch norm of x and its noise, times 1 + gamma, plus beta; a subclass makes those of segmap and styles.
 
     Args:
         channels: channels c of the activation.
-        num_regions: labels k.
-        style_dim: width d of a style code, or None for a norm without style branch (the last ResBlk): gamma = gamma_o.
-        mask_dim: hidden width of the mask branch.
-        instance_edges: whether the mask branch sees the edges of instances, which the plans then have.
+        noise: whether the norm has noise, scaled per channel by a learned vector (0 at first).
 
     Attributes:
         synchronized: whether the batch statistics are those of all processes of torch.distributed, as the paper's are.
     """
 
-    def __init__(
-        self, channels: int, num_regions: int, style_dim: int | None, mask_dim: int, *, instance_edges: bool = False
-    ) -> None:
+    def __init__(self, channels: int, *, noise: bool) -> None:
         super().__init__()
         self.synchronized = False
         self.norm = batch_norm(channels)
-        self.noise_scale = nn.Parameter(torch.zeros(channels))
-        self.mask = MaskModulation(num_regions, mask_dim, channels, instance_edges=instance_edges)
-        self.style: StyleModulation | None = None
-        if style_dim is not None:
-            self.style = StyleModulation(num_regions, style_dim, channels)
-            self.blend = nn.Parameter(torch.zeros(2))  # logits of alpha_g and alpha_b
+        self.noise_scale = nn.Parameter(torch.zeros(channels)) if noise else None
+
+    @abstractmethod
+    def modulation(
+        self, plan: PatchPlan, style_codes: Float[Tensor, "v k d"] | None
+    ) -> tuple[Float[Tensor, "q two_c"], Int[Tensor, "b h w"]]:
+        """Gamma and beta, side by side, in rows, and the row of every pixel."""
 
     def forward(
         self,
@@ -97,8 +95,8 @@ class SEANNorm(nn.Module):
             draw_noise: makes the noise map; None leaves the noise out.
             slope: of the LeakyReLU that follows; 1 is none.
         """
-        rows = self.rows(plan, style_codes)
-        noise = None if draw_noise is None else draw_noise(x)
+        rows, pixels = self.modulation(plan, style_codes)
+        noise = None if draw_noise is None or self.noise_scale is None else draw_noise(x)
         mean, variance = self.norm.running_mean, self.norm.running_var
         if self.norm.training:
             mean, variance = batch_statistics(x, noise, self.noise_scale, synchronized=self.synchronized)
@@ -108,7 +106,7 @@ class SEANNorm(nn.Module):
         return normalize_modulate(
             x,
             rows,
-            plan.pixels,
+            pixels,
             mean,
             variance,
             statistics_of_x=self.norm.training,
@@ -119,19 +117,69 @@ class SEANNorm(nn.Module):
             slope=slope,
         )
 
-    def rows(self, plan: PatchPlan, style_codes: Float[Tensor, "v k d"] | None) -> Float[Tensor, "q two_c"]:
-        """Gamma and beta, side by side, for every row of a plan."""
-        mask = self.mask(plan)
+
+class SEANNorm(ModulatedNorm):
+    """Semantic region-adaptive normalization.
+
+        out   = BatchNorm(x + n) * (1 + gamma) + beta
+        gamma = alpha_g gamma_s(style) + (1 - alpha_g) gamma_o(segmap),   beta likewise      (paper, eq. 2 and 3)
+
+    n is noise scaled per channel by a learned vector (0 at first); the alphas are sigmoids of learned scalars (1/2 at
+    first).
+
+    Args:
+        channels: channels c of the activation.
+        num_regions: labels k.
+        style_dim: width d of a style code, or None for a norm without style branch (the last ResBlk): gamma = gamma_o.
+            Without style branch and noise it is SPADE's norm.
+        mask_dim: hidden width of the mask branch.
+        instance_edges: whether the mask branch sees the edges of instances, which the plans then have.
+        mask_branch: without it, gamma = gamma_s.
+        noise: whether the norm has noise.
+        columns: see `StyleModulation`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_regions: int,
+        style_dim: int | None,
+        mask_dim: int,
+        *,
+        instance_edges: bool = False,
+        mask_branch: bool = True,
+        noise: bool = True,
+        columns: slice = ALL_COLUMNS,
+    ) -> None:
+        super().__init__(channels, noise=noise)
+        self.mask: MaskModulation | None = None
+        if mask_branch:
+            self.mask = MaskModulation(num_regions, mask_dim, channels, instance_edges=instance_edges)
+        self.style: StyleModulation | None = None
+        if style_dim is not None:
+            self.style = StyleModulation(num_regions, style_dim, channels, columns)
+            if mask_branch:
+                self.blend = nn.Parameter(torch.zeros(2))  # logits of alpha_g and alpha_b
+        assert mask_branch or style_dim is not None, "a norm without any branch would not be modulated"
+
+    def modulation(
+        self, plan: PatchPlan, style_codes: Float[Tensor, "v k d"] | None
+    ) -> tuple[Float[Tensor, "q two_c"], Int[Tensor, "b h w"]]:
+        """Gamma and beta, side by side, in rows, and the row of every pixel."""
+        mask = None if self.mask is None else self.mask(plan)
         if self.style is None:
-            return paired(plan, mask)
+            assert mask is not None, "a norm has one branch at least"
+            return paired(plan, mask), plan.pixels
         assert style_codes is not None, "a SEAN norm with a style branch was called without style codes"
-        return blended_rows(plan, mask, self.style(plan, style_codes), self.blend)
+        style = self.style(plan, style_codes)
+        rows = style.index_select(0, plan.region_rows) if mask is None else blended_rows(plan, mask, style, self.blend)
+        return rows, plan.pixels
 
 
 def synchronize_batch_norms(network: nn.Module) -> None:
-    """Let every SEAN norm of a network take its batch statistics over all processes, on any device."""
+    """Let every norm of a generator take its batch statistics over all processes, on any device."""
     for module in network.modules():
-        if isinstance(module, SEANNorm):
+        if isinstance(module, ModulatedNorm):
             module.synchronized = True
 
 
@@ -139,32 +187,23 @@ class SEANResBlk(nn.Module):
     """Residual block with SEAN norms (paper, Fig. 4B), in_dim -> min(in_dim, out_dim) -> out_dim.
 
     The shortcut is the identity where the widths agree, else SEAN norm and a 1x1 convolution without activation.
-    Spectral norm on the convolutions only, not inside the SEAN norms.
+    Spectral norm on the convolutions only, not inside the SEAN norms. With SPADE's norms it is SPADE's ResBlk.
+
+    Args:
+        in_dim, out_dim: channels of input and output.
+        make_norm: makes a norm for so many channels.
     """
 
-    def __init__(
-        self,
-        in_dim: int,
-        out_dim: int,
-        num_regions: int,
-        style_dim: int | None,
-        mask_dim: int,
-        *,
-        instance_edges: bool = False,
-    ) -> None:
+    def __init__(self, in_dim: int, out_dim: int, make_norm: Callable[[int], ModulatedNorm]) -> None:
         super().__init__()
         mid_dim = min(in_dim, out_dim)
-
-        def norm(channels: int) -> SEANNorm:
-            return SEANNorm(channels, num_regions, style_dim, mask_dim, instance_edges=instance_edges)
-
-        self.norm_0 = norm(in_dim)
+        self.norm_0 = make_norm(in_dim)
         self.conv_0 = spectral_conv(in_dim, mid_dim, 3, padding=1)
-        self.norm_1 = norm(mid_dim)
+        self.norm_1 = make_norm(mid_dim)
         self.conv_1 = spectral_conv(mid_dim, out_dim, 3, padding=1)
-        self.norm_shortcut: SEANNorm | None = None
+        self.norm_shortcut: ModulatedNorm | None = None
         if in_dim != out_dim:
-            self.norm_shortcut = norm(in_dim)
+            self.norm_shortcut = make_norm(in_dim)
             self.conv_shortcut = spectral_conv(in_dim, out_dim, 1, bias=False)
 
     def forward(

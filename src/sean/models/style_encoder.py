@@ -1,5 +1,8 @@
 """The style encoder: an image and its segmap to one style code per region (SEAN paper, section 3.1 and Fig. 4)."""
 
+from collections.abc import Iterable
+
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -15,24 +18,28 @@ class StyleEncoder(nn.Module):
         num_regions: labels k.
         style_dim: width d of a code; codes lie in (-1, 1).
         base_channels: channels of the first layer (32 in the paper); the others are 2, 4 and 8 times as wide.
+        downsampling: without it, the same layers at the picture's full size (a row of Table 3): no bottleneck.
     """
 
-    def __init__(self, num_regions: int, style_dim: int = 512, base_channels: int = 32) -> None:
+    def __init__(
+        self, num_regions: int, style_dim: int = 512, base_channels: int = 32, *, downsampling: bool = True
+    ) -> None:
         super().__init__()
         self.num_regions = num_regions
         e = base_channels
+        stride = 2 if downsampling else 1
         self.features = nn.Sequential(
             nn.ReflectionPad2d(1),
             nn.Conv2d(3, e, 3),
             nn.InstanceNorm2d(e),
             nn.LeakyReLU(LEAKY_SLOPE),
-            nn.Conv2d(e, 2 * e, 3, stride=2, padding=1),
+            nn.Conv2d(e, 2 * e, 3, stride=stride, padding=1),
             nn.InstanceNorm2d(2 * e),
             nn.LeakyReLU(LEAKY_SLOPE),
-            nn.Conv2d(2 * e, 4 * e, 3, stride=2, padding=1),
+            nn.Conv2d(2 * e, 4 * e, 3, stride=stride, padding=1),
             nn.InstanceNorm2d(4 * e),
             nn.LeakyReLU(LEAKY_SLOPE),
-            nn.ConvTranspose2d(4 * e, 8 * e, 3, stride=2, padding=1, output_padding=1),
+            nn.ConvTranspose2d(4 * e, 8 * e, 3, stride=stride, padding=1, output_padding=stride - 1),
             nn.InstanceNorm2d(8 * e),
             nn.LeakyReLU(LEAKY_SLOPE),
             nn.ReflectionPad2d(1),
@@ -50,9 +57,27 @@ class StyleEncoder(nn.Module):
             segmap: label ids; the id k means "no region".
 
         Returns:
-            codes: [b, k, d], zero where the region has no pixel at the features' (half) size.
+            codes: [b, k, d], zero where the region has no pixel at the features' size, half of the picture's.
             present: [b, k].
         """
         features = self.features(image)
-        half = resize_segmap(segmap, (features.shape[-2], features.shape[-1]))
-        return region_mean(features, onehot(half, self.num_regions).to(features.dtype))
+        resized = resize_segmap(segmap, (features.shape[-2], features.shape[-1]))
+        return region_mean(features, onehot(resized, self.num_regions).to(features.dtype))
+
+
+class StyleEncoders(nn.ModuleList):
+    """Several style encoders, their codes side by side: one for each ResBlk or SEAN norm (Table 3).
+
+    Args:
+        encoders: of one number of regions.
+    """
+
+    def __init__(self, encoders: Iterable[StyleEncoder]) -> None:
+        super().__init__(encoders)
+
+    def forward(
+        self, image: Float[Tensor, "b 3 h w"], segmap: Int[Tensor, "b h w"]
+    ) -> tuple[Float[Tensor, "b k all_d"], Bool[Tensor, "b k"]]:
+        """The codes of all encoders; see `StyleEncoder.forward`."""
+        codes, present = zip(*(encoder(image, segmap) for encoder in self), strict=True)
+        return torch.cat(codes, dim=-1), present[0]

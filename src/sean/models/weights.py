@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -13,13 +13,15 @@ from torch import Tensor
 from sean.errors import InputError
 from sean.files import atomic_write, write_text_atomic
 from sean.labels import LabelSet
-from sean.models.build import SEANConfig, SEANModel, channels_last
+from sean.models.base import ModelConfig, StyledModel
+from sean.models.build import CONFIGS, channels_last, new_model
 from sean.pretrained import CONFIG_NAME, WEIGHTS_NAME
 
-ARCHITECTURE = "sean"
+_REQUIRED = ("num_regions", "image_size")
+Config = TypeVar("Config", bound=ModelConfig)
 
 
-def save_model(folder: str | Path, model: SEANModel, labels: LabelSet, *, dtype: torch.dtype = torch.float32) -> None:
+def save_model(folder: str | Path, model: StyledModel, labels: LabelSet, *, dtype: torch.dtype = torch.float32) -> None:
     """Write `model` as a model folder.
 
     Args:
@@ -28,7 +30,11 @@ def save_model(folder: str | Path, model: SEANModel, labels: LabelSet, *, dtype:
         labels: names, palette, ignored id and flip pairs, kept in config.json.
         dtype: of the floating-point weights on disk; float16 halves the file and costs about 3 decimals.
     """
-    config = {"architecture": ARCHITECTURE, "model": asdict(model.config), "labels": labels.to_dict()}
+    config = {
+        "architecture": model.config.architecture,
+        "model": asdict(model.config),
+        "labels": labels.to_dict(),
+    }
     state = {
         key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
         for key, value in model.state_dict().items()
@@ -37,7 +43,7 @@ def save_model(folder: str | Path, model: SEANModel, labels: LabelSet, *, dtype:
     write_text_atomic(Path(folder) / CONFIG_NAME, json.dumps(config, indent=1) + "\n")
 
 
-def load_model(folder: str | Path) -> tuple[SEANModel, LabelSet]:
+def load_model(folder: str | Path) -> tuple[StyledModel, LabelSet]:
     """Read a model folder.
 
     Returns:
@@ -52,7 +58,7 @@ def load_model(folder: str | Path) -> tuple[SEANModel, LabelSet]:
     try:
         # the weights are all replaced: building on the meta device spares the initialization
         with torch.device("meta"):
-            model = SEANModel(config)
+            model = new_model(config)
         model.load_state_dict(state, assign=True)
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
@@ -62,7 +68,7 @@ def load_model(folder: str | Path) -> tuple[SEANModel, LabelSet]:
     return channels_last(model).eval(), labels
 
 
-def read_config(path: Path) -> tuple[SEANConfig, LabelSet]:
+def read_config(path: Path) -> tuple[ModelConfig, LabelSet]:
     """The sizes and labels in a model folder's config.json; InputError when it is missing or wrong."""
     try:
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -71,20 +77,10 @@ def read_config(path: Path) -> tuple[SEANConfig, LabelSet]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is not readable JSON ({error}); restore the file") from error
     try:
-        if raw["architecture"] != ARCHITECTURE:
-            raise InputError(f"expected architecture '{ARCHITECTURE}', got {raw['architecture']!r}")
-        sizes = dict(raw["model"])
-        unknown = sizes.keys() - {field.name for field in fields(SEANConfig)}
-        if unknown:
-            raise InputError(f"unknown model settings {', '.join(sorted(unknown))}")
-        sizes["image_size"] = tuple(sizes["image_size"])
-        if type(sizes.get("instance_edges", False)) is not bool:  # of configs older than the setting: without
-            raise InputError(f"expected true or false as instance_edges, got {sizes['instance_edges']!r}")
-        others = ("image_size", "instance_edges")
-        counts = [n for name, n in sizes.items() if name not in others and (name, n) != ("max_channels", None)]
-        if not all(type(n) is int for n in (*counts, *sizes["image_size"])):
-            raise InputError(f"expected whole numbers as model sizes, got {raw['model']}")
-        config, labels = SEANConfig(**sizes), LabelSet.from_dict(raw["labels"])
+        if raw["architecture"] not in CONFIGS:
+            raise InputError(f"expected an architecture of {', '.join(CONFIGS)}, got {raw['architecture']!r}")
+        config = config_from_dict(CONFIGS[raw["architecture"]], dict(raw["model"]))
+        labels = LabelSet.from_dict(raw["labels"])
     except InputError as error:
         raise InputError(f"{path} is no model configuration: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
@@ -93,6 +89,36 @@ def read_config(path: Path) -> tuple[SEANConfig, LabelSet]:
     if labels.num_regions != config.num_regions:
         raise InputError(f"{path} names {labels.num_regions} labels for a model of {config.num_regions} regions")
     return config, labels
+
+
+def config_from_dict(cls: type[Config], values: dict[str, Any]) -> Config:
+    """A config from its JSON form; settings younger than the file take their defaults, but sizes must be there.
+
+    Raises:
+        InputError: an unknown setting, a value of another type, or sizes that do not fit.
+    """
+    defaults = {field.name: field.default for field in fields(cls)}
+    unknown = values.keys() - defaults.keys()
+    if unknown:
+        raise InputError(f"unknown model settings {', '.join(sorted(unknown))}")
+    missing = [name for name in _REQUIRED if name not in values]
+    if missing:
+        raise InputError(f"the model settings lack {', '.join(missing)}")
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        default = defaults[name]
+        if isinstance(default, tuple):
+            right, kind = isinstance(value, (list, tuple)) and all(type(n) is int for n in value), "whole numbers"
+        elif isinstance(default, bool):
+            right, kind = type(value) is bool, "true or false"
+        elif isinstance(default, str):
+            right, kind = type(value) is str, "a word"
+        else:
+            right, kind = type(value) is int or (default is None and value is None), "whole numbers"
+        if not right:
+            raise InputError(f"expected {kind} as {name}, got {value!r}")
+        checked[name] = tuple(value) if isinstance(default, tuple) else value
+    return cls(**checked)
 
 
 def write_safetensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:

@@ -60,7 +60,7 @@ def training_batches(
         first,
         num_workers=config.num_workers,
         pin_memory=fabric.device.type == "cuda",
-        plan_segmaps=True,
+        plan_segmaps=config.model.uses_plan,
         instance_edges=edges,
     )
     for micro_step, batch in enumerate(loaded, start=first):
@@ -69,7 +69,7 @@ def training_batches(
         yield TrainingBatch(
             image=fabric.to_device(batch["image"]),
             segmap=fabric.to_device(batch["segmap"]),
-            plan=fabric.to_device(batch["plan"]),
+            plan=fabric.to_device(batch["plan"]) if config.model.uses_plan else None,
             edges=fabric.to_device(batch["edges"]) if edges else None,
             noise=noise_generators(config.seed, stream, own, fabric.device),
         )

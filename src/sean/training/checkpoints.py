@@ -27,6 +27,12 @@ def checkpoint_files(run: Path) -> list[Path]:
     return sorted((run / CHECKPOINTS_FOLDER).glob("step-*.safetensors"), reverse=True)
 
 
+def newest_step(run: Path) -> int:
+    """The step of a run's newest checkpoint; 0 where there is none."""
+    files = checkpoint_files(run)
+    return int(files[0].stem.removeprefix("step-")) if files else 0
+
+
 def save_checkpoint(run: Path, state: TrainingState, config: TrainConfig) -> None:
     """Write the state, then remove all but the newest `config.keep_last` checkpoints.
 

@@ -2,13 +2,14 @@
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
 
 from sean.errors import InputError
 from sean.losses.objective import LossWeights
-from sean.models.build import SEANConfig
+from sean.models.base import ModelConfig
+from sean.models.build import CONFIGS
+from sean.models.sean_model import SEANConfig
+from sean.models.weights import config_from_dict
 
 # The averaged weights stay in float32, so the trained ones must too.
 _PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -31,7 +32,7 @@ class TrainConfig:
     """Everything a training depends on beside the data. The defaults are the paper's.
 
     Attributes:
-        model: sizes of the networks; num_regions is taken from the data.
+        model: architecture and sizes of the networks; num_regions is taken from the data.
         losses: weights of the generator's loss terms.
         discriminator_channels: width of the discriminator's first layer.
         batch_size: pictures per step, over all processes and passes together.
@@ -65,7 +66,7 @@ class TrainConfig:
         keep_best: keep the model with the best PSNR on the held-out pairs beside the newest one.
     """
 
-    model: SEANConfig = field(default_factory=SEANConfig)
+    model: ModelConfig = field(default_factory=SEANConfig)
     losses: LossWeights = field(default_factory=LossWeights)
     discriminator_channels: int = 64
     batch_size: int = 32
@@ -149,19 +150,16 @@ def check_resumable(saved: TrainConfig, now: TrainConfig) -> None:
 
 def config_to_json(config: TrainConfig) -> str:
     """The resolved config as JSON text."""
-    return json.dumps(asdict(config), indent=1)
+    values = asdict(config)
+    values["model"] = {"architecture": config.model.architecture, **values["model"]}
+    return json.dumps(values, indent=1)
 
 
 def config_from_json(text: str) -> TrainConfig:
     """The config back from `config_to_json`."""
-    return _from_dict(TrainConfig, json.loads(text))
-
-
-def _from_dict(cls: type[Any], values: Mapping[str, Any]) -> Any:
-    nested = {"model": SEANConfig, "losses": LossWeights}
-    arguments = {}
-    for name, value in values.items():
-        if cls is TrainConfig and name in nested:
-            value = _from_dict(nested[name], value)
-        arguments[name] = tuple(value) if isinstance(value, list) else value
-    return cls(**arguments)
+    values = json.loads(text)
+    model = dict(values["model"])
+    architecture = model.pop("architecture", SEANConfig.architecture)  # of checkpoints older than the setting
+    values["model"] = config_from_dict(CONFIGS[architecture], model)
+    values["losses"] = LossWeights(**values["losses"])
+    return TrainConfig(**values)

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from sean.models.build import SEANModel
+from sean.models.base import StyledModel
 from sean.training.batch import TrainingBatch
 
 
-def averaged_copy(model: SEANModel) -> SEANModel:
+def averaged_copy(model: StyledModel) -> StyledModel:
     """A copy of `model` to hold the average, without gradients and in evaluation mode."""
     return copy.deepcopy(model).requires_grad_(False).eval()
 
@@ -27,7 +27,7 @@ def update_average(average: nn.Module, model: nn.Module, decay: float, step: int
 
 
 @torch.no_grad()
-def recompute_statistics(model: SEANModel, batches: Iterable[TrainingBatch]) -> None:
+def recompute_statistics(model: StyledModel, batches: Iterable[TrainingBatch]) -> None:
     """Replace the batch-norm statistics by plain means over batches, in place.
 
     Averaged weights have activations that no training step saw, so their averaged statistics are a little off;
@@ -35,6 +35,8 @@ def recompute_statistics(model: SEANModel, batches: Iterable[TrainingBatch]) -> 
     synchronized needs all processes to call this.
     """
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

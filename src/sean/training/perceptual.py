@@ -2,8 +2,10 @@
 
 from lightning_fabric import Fabric
 
+from sean.errors import InputError
 from sean.losses.perceptual import FeatureNetwork, PerceptualLoss, load_vgg19
 from sean.losses.style_features import StyleEncoderFeatures
+from sean.models.style_encoder import StyleEncoder
 from sean.models.weights import load_model
 from sean.pretrained import find_model
 from sean.training.config import VGG19, TrainConfig
@@ -38,4 +40,6 @@ def _load(config: TrainConfig) -> FeatureNetwork | None:
     if config.perceptual_network == VGG19:
         return load_vgg19(config.vgg_weights)
     model, _ = load_model(find_model(config.perceptual_network))
+    if not isinstance(model.style_encoder, StyleEncoder):
+        raise InputError(f"expected a SEAN model with one style encoder, got another in {config.perceptual_network}")
     return StyleEncoderFeatures(model.style_encoder)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sean.errors import InputError
 from sean.losses.objective import LossWeights
-from sean.models.build import SEANConfig
+from sean.models.sean_model import SEANConfig
 from sean.training.config import TrainConfig
 
 _EPOCHS = 100  # the paper's: half of them at constant rates, half with falling ones

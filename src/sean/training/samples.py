@@ -8,13 +8,13 @@ from torch import Tensor
 from sean.figures import Tile, sheet
 from sean.images import tensor_to_image, write_image
 from sean.labels import LabelSet
-from sean.models.build import SEANModel
+from sean.models.base import StyledModel
 from sean.segmap import colorize
 
 
 @torch.no_grad()
 def write_samples(
-    path: Path, model: SEANModel, image: Tensor, segmap: Tensor, edges: Tensor | None, labels: LabelSet, title: str
+    path: Path, model: StyledModel, image: Tensor, segmap: Tensor, edges: Tensor | None, labels: LabelSet, title: str
 ) -> None:
     """Render and write a sheet.
 

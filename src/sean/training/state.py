@@ -9,7 +9,8 @@ from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
 
 from sean.errors import InputError
-from sean.models.build import SEANModel, build_discriminator, build_model
+from sean.models.base import StyledModel
+from sean.models.build import build_discriminator, build_model
 from sean.models.sean import synchronize_batch_norms
 from sean.training.config import TrainConfig, check_resumable, config_from_json, config_to_json
 from sean.training.ema import averaged_copy
@@ -31,7 +32,7 @@ class TrainingState:
 
     model: _FabricModule
     discriminator: _FabricModule
-    average: SEANModel
+    average: StyledModel
     generator_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
     step: int = 0
@@ -93,6 +94,7 @@ def new_state(config: TrainConfig, fabric: Fabric) -> TrainingState:
     average = averaged_copy(model)
     fabric.to_device(average)
     wrapped_model, wrapped_generator_optimizer = fabric.setup(model, generator_optimizer)
+    wrapped_model.mark_forward_method("training_pass")
     wrapped_discriminator, wrapped_discriminator_optimizer = fabric.setup(discriminator, discriminator_optimizer)
     # gradients of the discriminator are switched on only for its own update
     wrapped_discriminator.requires_grad_(False)

@@ -55,11 +55,11 @@ def training_step(
             fabric.no_backward_sync(state.discriminator),
             fabric.no_backward_sync(state.model, enabled=index + 1 < len(batches)),
         ):
-            fake = state.model(
-                batch.image, batch.segmap, plan=batch.plan, edges=batch.edges, noise=True, rng=batch.noise
+            fake, own_terms = state.model.training_pass(
+                batch.image, batch.segmap, plan=batch.plan, edges=batch.edges, rng=batch.noise
             )
             outputs = _discriminate(state, fake, batch, config)
-            terms = generator_losses(config.losses, fake, batch.image, *outputs, perceptual)
+            terms = generator_losses(config.losses, fake, batch.image, *outputs, perceptual, own_terms)
             if not terms:
                 raise InputError(
                     "every term of the generator's loss is off; give one of the loss weights a value above 0"
@@ -82,7 +82,8 @@ def _update_discriminator(
     update = _Update(state, state.discriminator_optimizer, (state.discriminator,), config, fabric)
     for index, (batch, fake) in enumerate(zip(batches, fakes, strict=True)):
         with fabric.no_backward_sync(state.discriminator, enabled=index + 1 < len(batches)):
-            update.add(discriminator_losses(*_discriminate(state, fake, batch, config)), len(batches))
+            outputs = _discriminate(state, fake, batch, config)
+            update.add(discriminator_losses(config.losses, *outputs), len(batches))
     values = update.finish()
     state.discriminator.requires_grad_(False)
     return values

@@ -8,7 +8,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from sean.models.build import SEANModel, build_discriminator, build_model
+from sean.models.base import StyledModel
+from sean.models.build import build_discriminator, build_model
 from sean.models.discriminator import discriminator_condition
 from sean.segmap import instance_edges
 from sean.training.batch import batch_plan
@@ -71,7 +72,7 @@ def summary(config: TrainConfig, data: TrainingData, num_processes: int) -> str:
 
 
 def estimate_memory(
-    model: SEANModel, discriminator: nn.Module, config: TrainConfig, data: TrainingData, pictures: int
+    model: StyledModel, discriminator: nn.Module, config: TrainConfig, data: TrainingData, pictures: int
 ) -> MemoryEstimate:
     """Count the parameters, and what a pass of both networks keeps with one and with two pictures."""
     generator, critic = _count(model), _count(discriminator)
@@ -84,11 +85,13 @@ def estimate_memory(
     )
 
 
-def _count(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
+def _count(network: nn.Module | None) -> int:
+    return 0 if network is None else sum(parameter.numel() for parameter in network.parameters())
 
 
-def _kept_bytes(model: SEANModel, discriminator: nn.Module, config: TrainConfig, data: TrainingData, count: int) -> int:
+def _kept_bytes(
+    model: StyledModel, discriminator: nn.Module, config: TrainConfig, data: TrainingData, count: int
+) -> int:
     samples = [data.training[(0, index % len(data.training))] for index in range(count)]  # type: ignore[arg-type]
     image, segmap = (torch.stack([sample[name] for sample in samples]) for name in ("image", "segmap"))
     edges = None
@@ -97,7 +100,7 @@ def _kept_bytes(model: SEANModel, discriminator: nn.Module, config: TrainConfig,
     fabric = Fabric(accelerator="cpu", devices=1, precision=config.precision)  # type: ignore[arg-type]
     model.train()
     with fabric.autocast(), _counting((model, discriminator)) as sizes:
-        fake = model(image, segmap, edges=edges, noise=True)
+        fake, _ = model.training_pass(image, segmap, edges=edges)
         condition = discriminator_condition(segmap, edges, config.model.num_regions)
         discriminator(torch.cat([condition, condition]), torch.cat([fake, image]))
     return sum(sizes.values())

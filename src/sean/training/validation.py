@@ -7,7 +7,7 @@ from lightning_fabric import Fabric
 
 from sean.evaluation.batches import collated, collated_batches
 from sean.evaluation.reconstruction import reconstruction_scores
-from sean.models.build import SEANModel
+from sean.models.base import StyledModel
 from sean.models.weights import save_model
 from sean.training.batch import STATISTICS_NOISE, training_batches
 from sean.training.config import TrainConfig
@@ -42,7 +42,7 @@ def validate_and_export(
 
 def _score_and_write(
     state: TrainingState,
-    model: SEANModel,
+    model: StyledModel,
     data: TrainingData,
     config: TrainConfig,
     run: Path,

@@ -1,0 +1,110 @@
+"""Networks whose features FID and KID compare. Distances by different ones are never comparable: each has a name."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sean.errors import InputError
+from sean.evaluation.digests import network_digest
+from sean.models.parser import Parser
+from sean.models.parser_weights import load_parser
+
+INCEPTION = "inception"
+
+
+class FeatureExtractor(ABC):
+    """Pictures to features.
+
+    Attributes:
+        name: what reports call it; other weights, other name.
+    """
+
+    name: str
+
+    @abstractmethod
+    def __call__(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """Features of pictures in [-1, 1] of any size."""
+
+
+class ParserFeatures(FeatureExtractor):
+    """The deepest features of a parser, averaged over the picture.
+
+    Args:
+        parser: in evaluation mode.
+        title: its folder's name.
+    """
+
+    def __init__(self, parser: Parser, title: str) -> None:
+        self._parser = parser
+        self.name = f"parser {title} ({network_digest(parser)[:8]})"
+
+    def __call__(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """See `FeatureExtractor`."""
+        return self._parser.features(resize_bilinear(image, self._parser.config.image_size))
+
+
+class InceptionFeatures(FeatureExtractor):
+    """The 2048 pool features of the Inception v3 that published FIDs are by, from torch-fidelity.
+
+    It resizes by itself, as the published one does, and takes 8-bit pictures.
+
+    Args:
+        network: torch-fidelity's FeatureExtractorInceptionV3 with the feature 2048.
+    """
+
+    name = "inception-v3-compat pool 2048 (torch-fidelity)"
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network
+
+    def __call__(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """See `FeatureExtractor`."""
+        (features,) = self._network(((image + 1) * 127.5).round().clamp(0, 255).to(torch.uint8))
+        return features.flatten(1)
+
+
+def load_extractor(name: str, device: torch.device) -> FeatureExtractor:
+    """A feature extractor.
+
+    Args:
+        name: "inception", or the folder of a parser.
+        device: where it is to compute.
+
+    Raises:
+        InputError: there is none of that name, it is damaged, or what it needs is not installed.
+    """
+    if name == INCEPTION:
+        return InceptionFeatures(_inception().to(device).eval())
+    if not Path(name).is_dir():
+        raise InputError(f"unknown extractor {name!r}; expected {INCEPTION} or the folder of a parser")
+    parser, _ = load_parser(name)
+    return ParserFeatures(parser.to(device), Path(name).resolve().name)
+
+
+def resize_bilinear(image: Float[Tensor, "b 3 h w"], size: tuple[int, int]) -> Float[Tensor, "b 3 {size[0]} {size[1]}"]:
+    """Pictures at another size (h, w), antialiased where they shrink; untouched where they have it."""
+    if image.shape[-2:] == size:
+        return image
+    return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def _inception() -> nn.Module:
+    try:
+        import torchvision  # noqa: F401  # torch-fidelity needs it; beside another torch it fails in many ways
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+    except Exception as error:
+        raise InputError(
+            f"the extractor {INCEPTION} needs torchvision and torch-fidelity, which cannot be imported here "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:150]}); install both or give a parser's folder"
+        ) from error
+    try:
+        network: nn.Module = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
+    except Exception as error:  # it downloads its weights: anything the network may do
+        raise InputError(
+            f"cannot get the weights of {INCEPTION} ({' '.join(str(error).split())[:150]}); check the connection"
+        ) from error
+    return network

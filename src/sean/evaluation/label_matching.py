@@ -1,0 +1,106 @@
+"""Labels of a segmentation network to those of a data set: by name, explicitly, and never by guessing."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sean.errors import InputError
+from sean.labels import LabelSet
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelMatch:
+    """Which label of the data set each label of the network stands for.
+
+    Attributes:
+        ids: for each label of the network the id in the data set; k where it stands for none of them.
+        ignored: ids of the data set whose pixels are left out of the scores.
+    """
+
+    ids: tuple[int, ...]
+    ignored: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelMapping:
+    """What a mapping file says where names differ.
+
+    Attributes:
+        renamed: names of the network -> names of the data set, or None for "none of these".
+        ignored: names of the data set whose pixels are left out of the scores, as the network does not know them.
+        source: the file, for messages.
+    """
+
+    renamed: dict[str, str | None]
+    ignored: tuple[str, ...]
+    source: str
+
+
+def read_label_mapping(path: Path) -> LabelMapping:
+    """Read a mapping: JSON {"map": {network name: our name or null}, "ignore": [our names]}.
+
+    Raises:
+        InputError: the file is missing or something else.
+    """
+    try:
+        raw: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"expected a mapping of labels at {path}, found no file") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not readable JSON ({error}); restore the file") from error
+    renamed = raw.get("map", {}) if isinstance(raw, dict) else None
+    ignored = raw.get("ignore", []) if isinstance(raw, dict) else None
+    if (
+        not isinstance(renamed, dict)
+        or not all(value is None or isinstance(value, str) for value in renamed.values())
+        or not isinstance(ignored, list)
+        or not all(isinstance(name, str) for name in ignored)
+        or raw.keys() - {"map", "ignore"}
+    ):
+        raise InputError(
+            f'{path} is no mapping of labels; expected {{"map": {{network name: data name or null}}, "ignore": [data '
+            "names]}"
+        )
+    return LabelMapping(renamed=renamed, ignored=tuple(ignored), source=str(path))
+
+
+def match_labels(
+    network: str, network_names: Sequence[str], labels: LabelSet, mapping: LabelMapping | None = None
+) -> LabelMatch:
+    """Match a network's labels with a data set's by equal names (case does not matter) and by a mapping.
+
+    Args:
+        network: what it is called, for messages.
+        network_names: names of its labels, in the order of its ids.
+        labels: the data set's.
+        mapping: where names differ.
+
+    Raises:
+        InputError: a label of either side has no counterpart, or the mapping speaks of unknown names.
+    """
+    renamed = {} if mapping is None else mapping.renamed
+    ignored = () if mapping is None else tuple(labels.id_of(name) for name in mapping.ignored)
+    unknown = renamed.keys() - set(network_names)
+    if mapping is not None and unknown:
+        raise InputError(f"{mapping.source} maps labels that {network} has not: {', '.join(sorted(unknown))}")
+    ours = {name.casefold(): index for index, name in enumerate(labels.names)}
+    ids: list[int] = []
+    strange: list[str] = []
+    for name in network_names:
+        if name in renamed:
+            target = renamed[name]
+            ids.append(labels.num_regions if target is None else labels.id_of(target))
+        else:
+            ids.append(ours.get(name.casefold(), -1))
+            strange += [name] if ids[-1] < 0 else []
+    never = [name for i, name in enumerate(labels.names) if i not in ids and i not in ignored]
+    if strange or never:
+        sides = [
+            f"{side} has no counterpart for {', '.join(map(repr, names[:5]))}{', ...' if len(names) > 5 else ''}"
+            for side, names in ((f"the label set {labels.name!r}", strange), (network, never))
+            if names
+        ]
+        raise InputError(f"{'; '.join(sides)}: map or ignore them by a file, see sean evaluate --help")
+    return LabelMatch(ids=tuple(ids), ignored=ignored)

@@ -1,0 +1,94 @@
+"""Networks that read label maps from pictures, to score generated ones. The paper's are not public: each has a name."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from sean.errors import InputError
+from sean.evaluation.digests import network_digest
+from sean.evaluation.extractors import resize_bilinear
+from sean.evaluation.label_matching import LabelMapping, LabelMatch, match_labels
+from sean.labels import LabelSet
+from sean.models.parser import Parser
+from sean.models.parser_weights import load_parser
+from sean.segmap import resize_segmap
+
+SEGFORMER_PREFIX = "segformer:"
+
+
+class Segmenter(ABC):
+    """Pictures to label maps in the labels of a data set.
+
+    Attributes:
+        name: what reports call it; other weights, other name.
+        match: its labels as those of the data set.
+        size: height and width of what it takes.
+    """
+
+    name: str
+    match: LabelMatch
+    size: tuple[int, int]
+
+    @abstractmethod
+    def logits(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n h w"]:
+        """Logits of its own n labels, for pictures in [-1, 1] of its size."""
+
+    def __call__(self, image: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b h w"]:
+        """Label ids of pictures in [-1, 1] of any size, at that size; k where it sees none of the labels."""
+        own = self.logits(resize_bilinear(image, self.size)).argmax(dim=1)
+        ids = torch.tensor(self.match.ids, device=own.device)[own]
+        return resize_segmap(ids, (image.shape[-2], image.shape[-1]))
+
+    def scored(self, truth: Int[Tensor, "b h w"]) -> Int[Tensor, "b h w"]:
+        """True label ids with -1 where the pixel's label is left out of the scores."""
+        ignored = torch.isin(truth, torch.tensor(self.match.ignored, dtype=truth.dtype, device=truth.device))
+        return truth.masked_fill(ignored, -1)
+
+
+class ParserSegmenter(Segmenter):
+    """A parser of this package.
+
+    Args:
+        parser: in evaluation mode.
+        match: its labels as those of the data set.
+        title: its folder's name.
+    """
+
+    def __init__(self, parser: Parser, match: LabelMatch, title: str) -> None:
+        self._parser = parser
+        self.match = match
+        self.size = parser.config.image_size
+        self.name = f"parser {title} ({network_digest(parser)[:8]})"
+
+    def logits(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n h w"]:
+        """See `Segmenter`."""
+        return self._parser(image)
+
+
+def load_segmenter(name: str, labels: LabelSet, device: torch.device, mapping: LabelMapping | None = None) -> Segmenter:
+    """A segmenter for a data set.
+
+    Args:
+        name: the folder of a parser, or "segformer:" with a hub id or a folder of transformers' SegFormer.
+        labels: of the data set.
+        device: where it is to compute.
+        mapping: where the network's names differ from the data set's.
+
+    Raises:
+        InputError: there is none of that name, it is damaged, its labels do not fit, or transformers is missing.
+    """
+    if name.startswith(SEGFORMER_PREFIX):
+        from sean.evaluation.segformer import load_segformer
+
+        return load_segformer(name.removeprefix(SEGFORMER_PREFIX), labels, device, mapping)
+    if not Path(name).is_dir():
+        raise InputError(
+            f"unknown segmenter {name!r}; expected the folder of a parser, or {SEGFORMER_PREFIX}HUB_ID_OR_FOLDER"
+        )
+    parser, own_labels = load_parser(name)
+    title = Path(name).resolve().name
+    match = match_labels(f"the parser {title}", own_labels.names, labels, mapping)
+    return ParserSegmenter(parser.to(device), match, title)

@@ -1,0 +1,193 @@
+"""The experiments by name: what each trains, measures and shows, as a section of a report."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
+from sean.errors import InputError
+from sean.evaluation.settings import EvaluationRun, EvaluationSettings
+from sean.experiments import figures, tables
+from sean.experiments.edit_benchmark import run_edit_benchmark
+from sean.experiments.measuring import Networks, measure_runs, open_judges, train_missing_parser
+from sean.experiments.runs import DataSet, Run, Terms, check_trained, runs_of, train_missing
+from sean.figures import sheet
+from sean.images import write_image
+from sean.training.methods import METHODS
+
+WHOLE_STYLE = "spade, whole style"
+"""The row of SPADE's only way of changing a region: it takes the other picture's style as a whole."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Where the models are, what they are measured on, and how.
+
+    Attributes:
+        models: folder of the trained models, see `sean.experiments.runs`.
+        data: the data sets.
+        terms: of the trainings.
+        seeds: of the trainings, each a model of its own.
+        networks: that judge the pictures.
+        train: whether to train what is missing.
+        num_pairs: of scenes in the edit benchmark.
+        model: whose pictures the figures 1, 2, 5 and 7 are.
+        evaluation, run: of the measurements.
+    """
+
+    models: Path
+    data: Sequence[DataSet] = ()
+    terms: Terms = field(default_factory=Terms)
+    seeds: Sequence[int] = (0,)
+    networks: Networks = field(default_factory=Networks)
+    train: bool = False
+    num_pairs: int = 64
+    model: str = DEFAULT_MODEL
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    run: EvaluationRun = field(default_factory=EvaluationRun)
+
+    def runs(self, data: DataSet, methods: Sequence[str]) -> list[Run]:
+        """The runs of some methods, trained now where they are missing and may be.
+
+        Raises:
+            InputError: one is missing and must not be trained, or its training fails.
+        """
+        found = runs_of(self.models, data, methods, self.seeds)
+        if self.train:
+            train_missing(found, self.terms)
+        for run in found:
+            check_trained(run, self.terms)
+        return found
+
+    def pipelines(self, data: DataSet, methods: Sequence[str]) -> dict[str, SEANPipeline]:
+        """Pipelines of the first seed, by the methods' names in tables."""
+        runs = self.runs(data, methods)[: len(methods)]
+        return {METHODS[run.method][0]: SEANPipeline.from_pretrained(run.model, self.run.device) for run in runs}
+
+    def need_data(self) -> Sequence[DataSet]:
+        """The data sets; InputError where there is none."""
+        if not self.data:
+            raise InputError("expected --data DIR (images/, labels/, classes.txt), got none")
+        return self.data
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A part of a report.
+
+    Attributes:
+        text: markdown.
+        values: JSON values behind it.
+    """
+
+    text: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def measured(experiment: Experiment, data: DataSet, methods: Sequence[str]) -> dict[str, Any]:
+    """The scores of some methods on a data set; see `measure_runs`."""
+    runs = experiment.runs(data, methods)
+    if experiment.train and None in (experiment.networks.segmenter, experiment.networks.extractor):
+        train_missing_parser(experiment.models, data, experiment.terms)
+    judges, opened = open_judges(
+        experiment.models, data, experiment.terms, experiment.networks, experiment.run, experiment.evaluation
+    )
+    return measure_runs(runs, experiment.terms, judges, opened, experiment.run, experiment.evaluation)
+
+
+def tables_1_and_2(experiment: Experiment, _pictures: Path, *, which: Sequence[int] = (1, 2)) -> Section:
+    """The methods on every data set."""
+    makers = {1: tables.table_1, 2: tables.table_2}
+    values = {data.name: measured(experiment, data, tables.COMPARED) for data in experiment.need_data()}
+    texts = [makers[number](name, results).as_markdown() for number in which for name, results in values.items()]
+    return Section(text="\n".join(texts), values=values)
+
+
+def table_1(experiment: Experiment, pictures: Path) -> Section:
+    """Reconstruction."""
+    return tables_1_and_2(experiment, pictures, which=(1,))
+
+
+def table_2(experiment: Experiment, pictures: Path) -> Section:
+    """Semantics and realism."""
+    return tables_1_and_2(experiment, pictures, which=(2,))
+
+
+def table_3(experiment: Experiment, _pictures: Path) -> Section:
+    """The ablation, on the first data set."""
+    data = experiment.need_data()[0]
+    results = measured(experiment, data, tables.ABLATION)
+    return Section(text=tables.table_3(data.name, results).as_markdown(), values={data.name: results})
+
+
+def edit_benchmark(experiment: Experiment, pictures: Path) -> Section:
+    """The edit benchmark, with a picture of some of its exchanges."""
+    data = DataSet()
+    values: dict[str, Any] = {"pairs": experiment.num_pairs, "names": {}, "methods": {}}
+    for run in experiment.runs(data, tables.COMPARED):
+        pipeline = SEANPipeline.from_pretrained(run.model, experiment.run.device)
+        for name, title, whole in _ways(run.method):
+            scores = run_edit_benchmark(
+                pipeline, experiment.num_pairs, whole_style=whole, progress=experiment.run.progress
+            )
+            values["names"][name] = title
+            values["methods"].setdefault(name, {})[str(run.seed)] = scores
+            values["edits"] = scores["edits"]
+    rows = figures.edit_benchmark_figure(experiment.pipelines(data, tables.COMPARED))
+    picture = _write(rows, pictures, "edit-benchmark", "Edit benchmark: exchanges of one region's style")
+    return Section(text=tables.edit_table(values).as_markdown() + "\n" + picture, values=values)
+
+
+def _ways(method: str) -> list[tuple[str, str, bool]]:
+    """Name, title and kind of the exchanges that a method can do."""
+    title = METHODS[method][0]
+    if method != "spade":
+        return [(method, title, False)]
+    return [
+        (method, f"{title}: the region's share of the style", False),
+        (WHOLE_STYLE, f"{title}: the whole style", True),
+    ]
+
+
+def figure_of_model(number: int, title: str) -> Callable[[Experiment, Path], Section]:
+    """A figure that one model makes."""
+    make = {1: figures.figure_1, 2: figures.figure_2, 5: figures.figure_5, 7: figures.figure_7}[number]
+
+    def figure(experiment: Experiment, pictures: Path) -> Section:
+        pipeline = SEANPipeline.from_pretrained(experiment.model, experiment.run.device)
+        if pipeline.model.style_inputs == 1 and number == 7:
+            raise InputError(f"expected a SEAN model for style crossover, got {pipeline.model.config.architecture}")
+        data = experiment.data[0] if experiment.data else None
+        rows = make(pipeline, figures.subjects(pipeline, data))
+        return Section(text=_write(rows, pictures, f"figure{number}", f"Figure {number}: {title}"))
+
+    return figure
+
+
+def figure_6(experiment: Experiment, pictures: Path) -> Section:
+    """The methods side by side, on the first data set, or on synthetic scenes."""
+    data = experiment.data[0] if experiment.data else DataSet()
+    rows = figures.figure_6(experiment.pipelines(data, tables.COMPARED), data)
+    return Section(text=_write(rows, pictures, "figure6", f"Figure 6: methods side by side, {data.name}"))
+
+
+EXPERIMENTS: dict[str, Callable[[Experiment, Path], Section]] = {
+    "table1": table_1,
+    "table2": table_2,
+    "table3": table_3,
+    "edit-benchmark": edit_benchmark,
+    "figure1": figure_of_model(1, "styles of one region after the other"),
+    "figure2": figure_of_model(2, "label map, then styles"),
+    "figure5": figure_of_model(5, "interpolation of styles"),
+    "figure6": figure_6,
+    "figure7": figure_of_model(7, "style crossover"),
+}
+"""Name -> what it does with an experiment and the folder for its pictures."""
+
+
+def _write(rows: figures.Rows, pictures: Path, name: str, title: str) -> str:
+    """Write a sheet; the markdown that shows it, from a report beside the folder."""
+    filled = {text: tiles for text, tiles in rows.items() if tiles}
+    write_image(pictures / f"{name}.png", sheet(list(filled.values()), row_titles=list(filled), title=title))
+    return f"![{title}]({pictures.name}/{name}.png)\n"

@@ -1,0 +1,163 @@
+"""The trained models of an experiment: where they are, how they were trained, and training those that are missing.
+
+A folder of experiments holds one training run per data set, method and seed: DIR/DATASET/METHOD/seed-N/.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from sean.errors import InputError
+from sean.training.checkpoints import newest_step
+from sean.training.config import TrainConfig
+from sean.training.data import TrainingData, open_data
+from sean.training.loop import train
+from sean.training.methods import with_method, with_parameters_of
+from sean.training.parser.config import ParserTrainConfig
+from sean.training.presets import preset as find_preset
+from sean.training.validation import MODEL_FOLDER
+
+Config = TypeVar("Config", TrainConfig, ParserTrainConfig)
+
+SYNTHETIC = "synthetic"
+"""The data set that needs no folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """What methods are trained and measured on.
+
+    Attributes:
+        folder: a paired folder; None for synthetic scenes.
+        validation: held-out pairs, see `TrainConfig.validation`.
+        training_prefix: see `TrainConfig.training_prefix`.
+    """
+
+    folder: Path | None = None
+    validation: float | str | None = None
+    training_prefix: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "DataSet":
+        """From DIR, or DIR:VALIDATION:TRAINING where the pairs are split by prefixes of their names; or `synthetic`.
+
+        Raises:
+            InputError: another number of parts, or no such folder.
+        """
+        if text == SYNTHETIC:
+            return cls()
+        folder, *split = text.split(":")
+        if len(split) not in (0, 2):
+            raise InputError(f"expected DIR or DIR:VALIDATION:TRAINING (prefixes of names), got {text!r}")
+        if not Path(folder).is_dir():
+            raise InputError(f"expected a folder of training pairs, found none at {folder}")
+        if not split:
+            return cls(folder=Path(folder))
+        return cls(folder=Path(folder), validation=split[0], training_prefix=split[1])
+
+    @property
+    def name(self) -> str:
+        """The name that the data set has in an experiment's folder: its own folder's."""
+        return SYNTHETIC if self.folder is None else self.folder.resolve().name
+
+    def of(self, config: Config) -> Config:
+        """A training's config with the split of this data set."""
+        return replace(config, validation=self.validation, training_prefix=self.training_prefix)
+
+    def open(self, config: TrainConfig) -> TrainingData:
+        """The data of a training with that config."""
+        return open_data(config, self.folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """The terms that all methods of an experiment are trained on.
+
+    Attributes:
+        preset: the config that every method changes only in what makes it that method.
+        budget: optimizer steps of every training.
+    """
+
+    preset: str = "mini-64"
+    budget: int = 1000
+
+    def __post_init__(self) -> None:
+        if self.budget < 2:
+            raise InputError(f"expected a budget of at least 2 steps, got {self.budget}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training of an experiment.
+
+    Attributes:
+        folder: of the run.
+        data: what it is trained on.
+        method: see `sean.training.methods`.
+        seed: of the training.
+    """
+
+    folder: Path
+    data: DataSet
+    method: str
+    seed: int
+
+    @property
+    def model(self) -> Path:
+        """The model folder: the averaged weights after the last step."""
+        return self.folder / MODEL_FOLDER
+
+
+def runs_of(models: Path, data: DataSet, methods: Sequence[str], seeds: Sequence[int]) -> list[Run]:
+    """The runs of some methods on one data set; those of the first seed come first."""
+    return [
+        Run(folder=models / data.name / method / f"seed-{seed}", data=data, method=method, seed=seed)
+        for seed in seeds
+        for method in methods
+    ]
+
+
+def run_config(run: Run, terms: Terms) -> TrainConfig:
+    """How a run is trained: the terms' preset, with its method, and as many parameters as SEAN has."""
+    base = run.data.of(
+        replace(
+            find_preset(terms.preset),
+            steps=terms.budget,
+            decay_steps=terms.budget // 2,
+            seed=run.seed,
+            sample_every=max(1, terms.budget // 4),
+            checkpoint_every=100,
+            keep_last=1,
+            num_workers=0,
+        )
+    )
+    labels = run.data.open(base).labels
+    base = replace(base, model=replace(base.model, num_regions=labels.num_regions))
+    return with_parameters_of(with_method(base, run.method), base.model)
+
+
+def is_trained(run: Run, terms: Terms) -> bool:
+    """Whether a run has had its steps."""
+    return newest_step(run.folder) == terms.budget and run.model.is_dir()
+
+
+def check_trained(run: Run, terms: Terms) -> None:
+    """InputError unless a run has had its steps."""
+    if not is_trained(run, terms):
+        raise InputError(
+            f"no {run.method} of {terms.budget} steps on {run.data.name} in {run.folder}; train it with --train, or "
+            "give the --budget that it was trained with"
+        )
+
+
+def train_missing(runs: Sequence[Run], terms: Terms) -> None:
+    """Train every run that is not there yet, one after the other; begun ones go on where they were.
+
+    Raises:
+        InputError: a run was trained for another number of steps; see `train`, too.
+    """
+    for run in runs:
+        if not is_trained(run, terms):
+            config = run_config(run, terms)
+            train(config, run.data.open(config), run.folder, resume=True)

@@ -1,0 +1,208 @@
+"""The paper's tables from measured runs, with the paper's own rows beside ours where the data is of the same kind."""
+
+import itertools
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sean.experiments.paper import TABLE_1, TABLE_2, TABLE_3, Row, kind_of
+from sean.training.methods import METHODS
+
+COMPARED = ("pix2pixhd", "spade", "sean")
+"""The methods of Tables 1 and 2, as the paper orders them."""
+
+ABLATION = tuple(TABLE_3["CelebAMask-HQ"])
+"""The methods of Table 3, as the paper orders them."""
+
+Results = Mapping[str, Any]
+"""Of one data set, as `measure_runs` gives them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A metric of a table.
+
+    Attributes:
+        heading: with unit and the arrow of the better direction.
+        part, key: where it is in the scores.
+        digits: after the point.
+        factor: shown is the value times this.
+        higher_is_better: for the comparison of orders.
+    """
+
+    heading: str
+    part: str
+    key: str
+    digits: int
+    factor: float = 1.0
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table as it is printed.
+
+    Attributes:
+        title: above it.
+        headings: of the columns.
+        rows: as texts.
+        notes: below it.
+    """
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = field(default_factory=tuple)
+
+    def as_markdown(self) -> str:
+        """Title, table and notes."""
+        lines = ["| " + " | ".join(row) + " |" for row in (self.headings, ["---"] * len(self.headings), *self.rows)]
+        return "\n".join([f"**{self.title}**", "", *lines, *(f"\n{note}" for note in self.notes)]) + "\n"
+
+
+_SSIM = Column(heading="SSIM ↑", part="reconstruction", key="ssim", digits=3)
+_RMSE = Column(heading="RMSE ↓", part="reconstruction", key="rmse", digits=3, higher_is_better=False)
+_PSNR = Column(heading="PSNR, dB ↑", part="reconstruction", key="psnr", digits=2)
+_FLAT = Column(heading="PSNR of flat colours", part="reconstruction", key="psnr_of_flat_colors", digits=2)
+_MIOU = Column(heading="mIoU, % ↑", part="segmentation", key="miou", digits=1, factor=100.0)
+_ACCURACY = Column(heading="accuracy, % ↑", part="segmentation", key="accuracy", digits=1, factor=100.0)
+_FID = Column(heading="FID ↓", part="distances", key="fid", digits=2, higher_is_better=False)
+_KID = Column(heading="KID ↓", part="distances", key="kid", digits=4, higher_is_better=False)
+
+
+def table_1(dataset: str, results: Results) -> Table:
+    """Reconstruction: SSIM, RMSE and PSNR."""
+    methods = [method for method in COMPARED if method in results["runs"]]
+    baseline = statistics.mean(_values(results, methods[0], _FLAT))
+    note = f"Every region painted with its own mean colour has a PSNR of {baseline:.2f} dB."
+    columns = (_SSIM, _RMSE, _PSNR)
+    return _table(f"Table 1, reconstruction, {dataset}", dataset, results, methods, columns, TABLE_1, [note])
+
+
+def table_2(dataset: str, results: Results) -> Table:
+    """Segmentation of the pictures, and their distance to the real training pictures; with the real pictures' row."""
+    columns = (_MIOU, _ACCURACY, _FID, _KID)
+    methods = ["real", *(method for method in COMPARED if method in results["runs"])]
+    found = results["real"]
+    distances, segmentation = found["distances"], found["segmentation"]
+    notes = [
+        f"Segmenter: {segmentation['segmenter']}. Features of FID and KID: {distances['extractor']}, "
+        f"{distances['dim']} numbers; {distances['pictures']} held-out pictures, real or rendered, against "
+        f"{distances['training_pictures']} real training pictures. The paper's figures are by other networks, on other "
+        "pictures: compare orders, not values.",
+        *distances["notes"],
+    ]
+    return _table(f"Table 2, semantics and realism, {dataset}", dataset, results, methods, columns, TABLE_2, notes)
+
+
+def table_3(dataset: str, results: Results) -> Table:
+    """The ablation: reconstruction and FID of the baselines and the variants of SEAN."""
+    methods = [method for method in ABLATION if method in results["runs"]]
+    columns = (_SSIM, _RMSE, _PSNR, _FID)
+    return _table(f"Table 3, ablation, {dataset}", dataset, results, methods, columns, TABLE_3, [])
+
+
+def edit_table(results: Mapping[str, Any]) -> Table:
+    """The edit benchmark: results by method, over seeds."""
+    keys = ("inside", "outside", "leakage", "inside_before")
+    rows = []
+    for method, seeds in results["methods"].items():
+        values = {key: [scores[key] for scores in seeds.values()] for key in keys}
+        rows.append([results["names"][method], *(_cell(values[key], 4) for key in keys)])
+    return Table(
+        title="Edit benchmark, synthetic scenes",
+        headings=("", "inside ↓", "outside ↓", "leakage ↓", "inside, without the edit"),
+        rows=rows,
+        notes=[
+            f"Root mean square errors on [0, 1], means over {results['edits']} exchanges of one region's style in "
+            f"{results['pairs']} pairs of scenes. Inside and outside: the edited picture against the true one, in the "
+            "region and elsewhere. Leakage: the edited picture against the method's own before the edit, elsewhere."
+        ],
+    )
+
+
+def order_notes(
+    methods: Sequence[str], columns: Sequence[Column], results: Results, paper: Mapping[str, Row]
+) -> list[str]:
+    """One sentence for every metric of the paper: whether it orders the methods as the paper does, else both orders.
+
+    Args:
+        methods: to compare; those that one of the two has no figure for are left out.
+        columns: the paper's first, in its order.
+        results: ours; several seeds count by their mean.
+        paper: its rows.
+    """
+    notes = []
+    for index, column in enumerate(columns):
+        theirs = {m: float(paper[m][index] or 0) for m in methods if _figure(paper, m, index) is not None}
+        ours = {
+            m: statistics.mean(values)
+            for m in theirs
+            if m in results["runs"]
+            if (values := _values(results, m, column))
+        }
+        if len(ours) < 2:
+            continue
+        sign = -1 if column.higher_is_better else 1
+        here = sorted(ours, key=lambda m, values=ours: sign * values[m])  # type: ignore[misc]
+        name = column.heading.rstrip(" ↑↓").split(",")[0]
+        # methods that the paper has on a par may stand either way
+        if all(sign * theirs[a] <= sign * theirs[b] for a, b in itertools.pairwise(here)):
+            notes.append(f"{name}: ordered as in the paper.")
+        else:
+            there = sorted(ours, key=lambda m, values=theirs: sign * values[m])  # type: ignore[misc]
+            notes.append(f"{name}, best first: here {_chain(here)}; in the paper {_chain(there)}.")
+    return notes
+
+
+def _figure(paper: Mapping[str, Row], method: str, index: int) -> float | None:
+    row = paper.get(method, ())
+    return row[index] if index < len(row) else None
+
+
+def _table(
+    title: str,
+    dataset: str,
+    results: Results,
+    methods: Sequence[str],
+    columns: Sequence[Column],
+    papers: Mapping[str, Mapping[str, Row]],
+    notes: Sequence[str],
+) -> Table:
+    kind = kind_of(dataset)
+    paper = papers.get(kind, {}) if kind else {}
+    headings = ["", "parameters", *(column.heading for column in columns)]
+    if paper:
+        headings.append(f"the paper, {kind}")
+    rows = []
+    for method in methods:
+        run = results["runs"].get(method)
+        name = "real pictures" if run is None else METHODS[method][0]
+        size = "" if run is None else f"{run['parameters'] / 1e6:.1f} M"
+        cells = [_cell(_values(results, method, c), c.digits, c.factor) for c in columns]
+        rows.append([name, size, *cells, *([_paper_cell(paper.get(method, ()))] if paper else [])])
+    orders = order_notes(methods, columns, results, paper)
+    return Table(title=title, headings=headings, rows=rows, notes=[*notes, *([" ".join(orders)] if orders else [])])
+
+
+def _values(results: Results, method: str, column: Column) -> list[float]:
+    """Of all seeds; empty where it was not measured."""
+    found = [results["real"]] if method == "real" else list(results["runs"][method]["seeds"].values())
+    values = [scores.get(column.part, {}).get(column.key) for scores in found]
+    return [value for value in values if value is not None]
+
+
+def _cell(values: Sequence[float], digits: int, factor: float = 1.0) -> str:
+    if not values:
+        return "–"
+    text = f"{statistics.mean(values) * factor:.{digits}f}"
+    return text if len(values) == 1 else f"{text} ± {(max(values) - min(values)) / 2 * factor:.{digits}f}"
+
+
+def _paper_cell(row: Row) -> str:
+    return " / ".join("–" if value is None else f"{value:g}" for value in row) or "–"
+
+
+def _chain(methods: Sequence[str]) -> str:
+    return " > ".join(METHODS[method][0] for method in methods)

@@ -1,0 +1,60 @@
+"""How a model of any architecture computes at inference: packed where we have that, as it is otherwise."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sean.inference.encoder import Encoder
+from sean.inference.renderer import Renderer
+from sean.models.base import StyledModel
+from sean.models.sean_model import SEANModel
+from sean.plan.patch_plan import SegmapPlan
+
+
+class Engine(ABC):
+    """A model for use; see `StyledModel` for shapes and value ranges."""
+
+    @abstractmethod
+    def encode(self, image: Tensor, segmap: Tensor) -> tuple[Tensor, Tensor]:
+        """Styles and presence of regions."""
+
+    @abstractmethod
+    def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: torch.Generator | None) -> Tensor:
+        """Pictures of a plan's segmaps; as many styles as the model takes (`StyledModel.style_inputs`)."""
+
+
+def engine_for(model: StyledModel) -> Engine:
+    """The fastest way of using a model, which must not change from here on."""
+    return _PackedEngine(model) if isinstance(model, SEANModel) else _PlainEngine(model)
+
+
+class _PackedEngine(Engine):
+    """SEAN, its weights packed and the rows of the last segmaps and styles kept."""
+
+    def __init__(self, model: SEANModel) -> None:
+        self._encoder = Encoder(model.style_encoder)
+        self._renderer = Renderer(model.generator)
+
+    def encode(self, image: Tensor, segmap: Tensor) -> tuple[Tensor, Tensor]:
+        return self._encoder(image, segmap)
+
+    def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: torch.Generator | None) -> Tensor:
+        return self._renderer(plan, styles, noise=noise, rng=rng)
+
+
+class _PlainEngine(Engine):
+    """A baseline, as it is trained."""
+
+    def __init__(self, model: StyledModel) -> None:
+        self._model = model
+
+    @torch.inference_mode()
+    def encode(self, image: Tensor, segmap: Tensor) -> tuple[Tensor, Tensor]:
+        return self._model.encode(image, segmap)
+
+    @torch.inference_mode()
+    def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: torch.Generator | None) -> Tensor:
+        (style,) = styles
+        return self._model.render(plan.segmap, style, plan=plan, noise=noise, rng=rng)

@@ -1,0 +1,143 @@
+"""What every model here is to its users: an encoder of styles and a renderer of segmaps, whatever its networks."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from sean.errors import InputError
+from sean.plan.patch_plan import SCALES, SegmapPlan
+from sean.plan.planner import Edges
+
+SIZE_MULTIPLE = SCALES[0]
+"""Five up-samplings by 2: height and width of a picture are multiples of this."""
+
+NoiseSource = torch.Generator | Sequence[torch.Generator] | None
+"""Where chance comes from: one generator for a batch, one for each of its samples, or torch's global one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """What the sizes of all models have in common.
+
+    Attributes:
+        num_regions: labels k.
+        image_size: height and width in pixels the model is trained for, multiples of 32.
+        instance_edges: whether the networks also see the edges of instances, as the paper's do where the data set has
+            instances (Cityscapes, ADE20K).
+    """
+
+    num_regions: int = 19
+    image_size: tuple[int, int] = (256, 256)
+    instance_edges: bool = False
+
+    architecture: ClassVar[str]
+    """The name in a model folder's config.json."""
+
+    uses_plan: ClassVar[bool] = True
+    """Whether the generator works on patch plans, which a loader then makes ahead."""
+
+    def __post_init__(self) -> None:
+        if len(self.image_size) != 2 or any(s < SIZE_MULTIPLE or s % SIZE_MULTIPLE for s in self.image_size):
+            raise InputError(
+                f"expected an image_size of two positive multiples of {SIZE_MULTIPLE}, got {self.image_size}"
+            )
+        sizes = {name: value for name, value in vars(self).items() if type(value) is int}
+        if min(sizes.values()) < 1:
+            raise InputError(f"expected positive sizes, got {self}")
+
+
+class StyledModel(nn.Module, ABC):
+    """A model that encodes the styles of a picture and renders segmaps with styles.
+
+    What a style is differs: a code per region (SEAN), a few features per region (pix2pixHD), one vector for the whole
+    picture (SPADE with its VAE), or nothing. All are written as codes [b, k, d], one row per region.
+
+    Attributes:
+        config: its sizes.
+        style_encoder: makes the styles.
+        generator: makes the pictures.
+    """
+
+    config: Any  # a ModelConfig; the models narrow it
+    style_encoder: Any  # a module, or None where there are no styles
+    generator: Any
+
+    style_inputs: ClassVar[int] = 1
+    """How many styles a picture can be rendered with: one, or one for each styled block."""
+
+    @property
+    @abstractmethod
+    def code_dim(self) -> int:
+        """Width d of a region's code."""
+
+    @abstractmethod
+    def encode(
+        self, image: Float[Tensor, "b 3 h w"], segmap: Int[Tensor, "b h w"]
+    ) -> tuple[Float[Tensor, "b k d"], Bool[Tensor, "b k"]]:
+        """The styles of pictures.
+
+        Args:
+            image: RGB in [-1, 1].
+            segmap: label ids; the id k means "no region".
+
+        Returns:
+            codes: [b, k, d], zero where the region is absent.
+            present: [b, k].
+        """
+
+    @abstractmethod
+    def render(
+        self,
+        segmap: Int[Tensor, "b h w"],
+        style_codes: Float[Tensor, "v k d"] | Sequence[Tensor],
+        *,
+        plan: SegmapPlan | None = None,
+        edges: Edges | None = None,
+        noise: bool = False,
+        rng: NoiseSource = None,
+    ) -> Float[Tensor, "b 3 h w"]:
+        """Pictures in [-1, 1] from segmaps and styles.
+
+        Args:
+            segmap: label ids; the id k means "no region". Height and width are multiples of 32.
+            style_codes: the styles of every sample, or a sequence of six, one for each SEAN ResBlk, where the model has
+                such blocks.
+            plan: of this segmap and its edges, made beforehand; None makes it where it is needed.
+            edges: for a model with instance edges, where a pixel lies at the edge of an instance; unused with a plan.
+            noise: whether to add the learned noise, where the model has it.
+            rng: where the noise comes from.
+
+        Raises:
+            ValueError: the size is no multiple of 32, or styles or edges do not fit the model.
+        """
+
+    def forward(
+        self,
+        image: Float[Tensor, "b 3 h w"],
+        segmap: Int[Tensor, "b h w"],
+        *,
+        plan: SegmapPlan | None = None,
+        edges: Edges | None = None,
+        noise: bool = False,
+        rng: NoiseSource = None,
+    ) -> Float[Tensor, "b 3 h w"]:
+        """Reconstruct `image` from its own styles, the task that all models are trained on."""
+        codes, _ = self.encode(image, segmap)
+        return self.render(segmap, codes, plan=plan, edges=edges, noise=noise, rng=rng)
+
+    def training_pass(
+        self,
+        image: Float[Tensor, "b 3 h w"],
+        segmap: Int[Tensor, "b h w"],
+        *,
+        plan: SegmapPlan | None = None,
+        edges: Edges | None = None,
+        rng: NoiseSource = None,
+    ) -> tuple[Float[Tensor, "b 3 h w"], dict[str, Tensor]]:
+        """The reconstruction as it is trained, with noise, and the model's own loss terms by name, not weighted."""
+        return self(image, segmap, plan=plan, edges=edges, noise=True, rng=rng), {}

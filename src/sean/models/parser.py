@@ -1,0 +1,122 @@
+"""A small segmentation network: photo -> label map. It scores generated pictures, gives features, parses faces.
+
+An encoder-decoder with skip connections (U-Net, Ronneberger et al. 2015) of residual blocks (He et al. 2016) with batch
+norm (Ioffe and Szegedy 2015): six levels from full size down to a 32nd, few channels where there are many pixels.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from sean.errors import InputError
+
+SIZE_MULTIPLE = 32
+NUM_LEVELS = 6
+"""Full size, and five halvings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParserConfig:
+    """Sizes of a parser.
+
+    Attributes:
+        num_regions: labels k.
+        image_size: height and width in pixels it is trained for, multiples of 32; it works at other multiples, too.
+        widths: channels of the six levels, from full size to a 32nd; the last is the width of the features.
+    """
+
+    num_regions: int = 19
+    image_size: tuple[int, int] = (64, 64)
+    widths: tuple[int, int, int, int, int, int] = (24, 48, 96, 128, 160, 192)
+
+    def __post_init__(self) -> None:
+        if len(self.image_size) != 2 or any(s < SIZE_MULTIPLE or s % SIZE_MULTIPLE for s in self.image_size):
+            raise InputError(
+                f"expected an image_size of two positive multiples of {SIZE_MULTIPLE}, got {self.image_size}"
+            )
+        if self.num_regions < 1:
+            raise InputError(f"expected num_regions of at least 1, got {self.num_regions}")
+        if len(self.widths) != NUM_LEVELS or min(self.widths) < 1:
+            raise InputError(f"expected {NUM_LEVELS} positive widths, got {self.widths}")
+
+
+class Parser(nn.Module):
+    """Logits of every label at every pixel.
+
+    Args:
+        config: the sizes.
+    """
+
+    def __init__(self, config: ParserConfig) -> None:
+        super().__init__()
+        self.config = config
+        pairs = list(itertools.pairwise(config.widths))
+        self.stem = _conv(3, config.widths[0], 3)
+        self.downs = nn.ModuleList(
+            nn.Sequential(_conv(finer, coarser, 3, stride=2), ResidualBlock(coarser)) for finer, coarser in pairs
+        )
+        self.ups = nn.ModuleList(
+            nn.Sequential(_conv(finer + coarser, finer, 1), ResidualBlock(finer)) for finer, coarser in reversed(pairs)
+        )
+        self.head = nn.Conv2d(config.widths[0], config.num_regions, 1)
+        for module in self.modules():
+            if isinstance(module, ResidualBlock):  # blocks begin as the identity
+                nn.init.zeros_(module.second_norm.weight)
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k h w"]:
+        """Logits of a picture in [-1, 1] whose height and width are multiples of 32.
+
+        Raises:
+            InputError: they are not.
+        """
+        skips = self._encode(image)
+        x = skips.pop()
+        for up in self.ups:
+            skip = skips.pop()
+            larger = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+            x = up(torch.cat([larger, skip], dim=1))
+        return self.head(x)
+
+    def features(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """The deepest features, averaged over the picture: d = widths[-1] numbers, as FID and KID take them."""
+        return self._encode(image)[-1].mean(dim=(2, 3))
+
+    def predict(self, image: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b h w"]:
+        """The most likely label of every pixel."""
+        return self(image).argmax(dim=1)
+
+    def _encode(self, image: Tensor) -> list[Tensor]:
+        """The outputs of all levels, from fine to coarse."""
+        if any(extent < SIZE_MULTIPLE or extent % SIZE_MULTIPLE for extent in image.shape[-2:]):
+            raise InputError(
+                f"expected pictures whose height and width are positive multiples of {SIZE_MULTIPLE}, got "
+                f"{image.shape[-2]} x {image.shape[-1]}; resize them"
+            )
+        levels = [self.stem(image)]
+        for down in self.downs:
+            levels.append(down(levels[-1]))
+        return levels
+
+
+class ResidualBlock(nn.Module):
+    """x -> relu(x + norm(conv(relu(norm(conv(x)))))), 3 x 3 convolutions of one width (He et al. 2016, Fig. 2)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = _conv(width, width, 3)
+        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.second_norm = nn.BatchNorm2d(width)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """See the class."""
+        return F.relu(x + self.second_norm(self.second(self.first(x))))
+
+
+def _conv(in_dim: int, out_dim: int, kernel: int, *, stride: int = 1) -> nn.Sequential:
+    conv = nn.Conv2d(in_dim, out_dim, kernel, stride=stride, padding=kernel // 2, bias=False)
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    return nn.Sequential(conv, nn.BatchNorm2d(out_dim), nn.ReLU())

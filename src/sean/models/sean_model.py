@@ -1,0 +1,108 @@
+"""SEAN, style encoder and generator together, with its sizes and the variants of the paper's Table 3."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, get_args
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from sean.errors import InputError
+from sean.models.base import ModelConfig, NoiseSource, StyledModel
+from sean.models.generator import NUM_STYLED_BLOCKS, EncoderLevel, Generator, num_encoders
+from sean.models.style_encoder import StyleEncoder, StyleEncoders
+from sean.plan.patch_plan import SegmapPlan
+from sean.plan.planner import Edges
+
+
+@dataclass(frozen=True, kw_only=True)
+class SEANConfig(ModelConfig):
+    """Sizes of a SEAN model; the defaults are the paper's for CelebAMask-HQ.
+
+    Attributes:
+        style_dim: width d of a style code.
+        base_channels: NF, channels of the generator's last block; its first have 16 NF.
+        max_channels: no generator block is wider; None as in the paper.
+        mask_dim: hidden width of the mask branches.
+        encoder_channels: channels of the style encoder's first layer.
+        encoders: one style encoder for all (unified, the paper's choice), one for each ResBlk, or one for each SEAN
+            norm (Table 3).
+        downsampling: whether the style encoders have their bottleneck (Table 3).
+        noise: whether the norms add learned noise (Table 3).
+        mask_branch: whether norms with a style branch are modulated by the segmap, too.
+    """
+
+    style_dim: int = 512
+    base_channels: int = 64
+    max_channels: int | None = None
+    mask_dim: int = 128
+    encoder_channels: int = 32
+    encoders: EncoderLevel = "unified"
+    downsampling: bool = True
+    noise: bool = True
+    mask_branch: bool = True
+
+    architecture: ClassVar[str] = "sean"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.encoders not in get_args(EncoderLevel):
+            raise InputError(
+                f"expected encoders to be one of {', '.join(get_args(EncoderLevel))}, got {self.encoders!r}"
+            )
+
+
+class SEANModel(StyledModel):
+    """Style encoder and generator: what a trained SEAN model consists of."""
+
+    config: SEANConfig
+    style_encoder: StyleEncoder | StyleEncoders
+    generator: Generator
+
+    style_inputs: ClassVar[int] = NUM_STYLED_BLOCKS
+
+    def __init__(self, config: SEANConfig) -> None:
+        super().__init__()
+        self.config = config
+        encoders = [
+            StyleEncoder(
+                config.num_regions, config.style_dim, config.encoder_channels, downsampling=config.downsampling
+            )
+            for _ in range(num_encoders(config.encoders, config.base_channels, config.max_channels))
+        ]
+        self.style_encoder = encoders[0] if len(encoders) == 1 else StyleEncoders(encoders)
+        self.generator = Generator(
+            config.num_regions,
+            config.style_dim,
+            config.base_channels,
+            config.mask_dim,
+            config.max_channels,
+            instance_edges=config.instance_edges,
+            mask_branch=config.mask_branch,
+            noise=config.noise,
+            encoders=config.encoders,
+        )
+
+    @property
+    def code_dim(self) -> int:
+        """Width of a region's code: that of all encoders together."""
+        return self.generator.code_dim
+
+    def encode(
+        self, image: Float[Tensor, "b 3 h w"], segmap: Int[Tensor, "b h w"]
+    ) -> tuple[Float[Tensor, "b k d"], Bool[Tensor, "b k"]]:
+        """Style codes of all regions and which regions are present; see `StyleEncoder.forward`."""
+        return self.style_encoder(image, segmap)
+
+    def render(
+        self,
+        segmap: Int[Tensor, "b h w"],
+        style_codes: Float[Tensor, "v k d"] | Sequence[Tensor],
+        *,
+        plan: SegmapPlan | None = None,
+        edges: Edges | None = None,
+        noise: bool = False,
+        rng: NoiseSource = None,
+    ) -> Float[Tensor, "b 3 h w"]:
+        """Pictures in [-1, 1] from segmaps and styles; see `Generator.forward`."""
+        return self.generator(segmap, style_codes, plan=plan, edges=edges, noise=noise, rng=rng)

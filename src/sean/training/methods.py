@@ -1,0 +1,136 @@
+"""The methods that the paper compares: SEAN, its variants and the baselines, each as a change of any training config.
+
+Data, sizes, schedule and loss weights stay those of the config (a preset, say); only what makes a method what it is
+changes. So methods trained from one config are compared on equal terms.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from sean.errors import InputError
+from sean.models.base import ModelConfig
+from sean.models.build import new_model
+from sean.models.generator import num_encoders
+from sean.models.pix2pixhd import Pix2PixHDConfig
+from sean.models.sean_model import SEANConfig
+from sean.models.spade_model import SPADEConfig, StyleKind
+from sean.training.config import TrainConfig
+
+SEAN = "sean"
+# fitted widths are looked for up to so many times the given ones
+_WIDEST = 8
+
+
+def _sean(**changes: Any) -> Callable[[TrainConfig, SEANConfig], TrainConfig]:
+    def change(config: TrainConfig, model: SEANConfig) -> TrainConfig:
+        return replace(config, model=replace(model, **changes))
+
+    return change
+
+
+def _spade(style: StyleKind) -> Callable[[TrainConfig, SEANConfig], TrainConfig]:
+    def change(config: TrainConfig, model: SEANConfig) -> TrainConfig:
+        encoder_channels = model.base_channels if style == "vae" else 16  # as published, at the published widths
+        spade = SPADEConfig(
+            **_shared(model),
+            style=style,
+            base_channels=model.base_channels,
+            max_channels=model.max_channels,
+            mask_dim=model.mask_dim,
+            encoder_channels=encoder_channels,
+        )
+        return replace(config, model=spade)
+
+    return change
+
+
+def _pix2pixhd(config: TrainConfig, model: SEANConfig) -> TrainConfig:
+    # 64 of the published widths make the same innermost width as SEAN's
+    base_channels = model.base_channels
+    if model.max_channels is not None:
+        base_channels = min(base_channels, max(1, model.max_channels // 16))
+    pix2pixhd = Pix2PixHDConfig(**_shared(model), base_channels=base_channels)
+    return replace(config, model=pix2pixhd, losses=replace(config.losses, gan="least-squares"))
+
+
+METHODS: dict[str, tuple[str, Callable[[TrainConfig, SEANConfig], TrainConfig]]] = {
+    SEAN: ("SEAN, unified encoder", _sean()),
+    "sean-norm-encoders": ("SEAN, SEAN-level encoders", _sean(encoders="sean")),
+    "sean-resblk-encoders": ("SEAN, ResBlk-level encoders", _sean(encoders="resblk")),
+    "sean-no-downsampling": ("SEAN, without downsampling", _sean(downsampling=False)),
+    "sean-no-noise": ("SEAN, without noise", _sean(noise=False)),
+    "sean-no-mask": ("SEAN, without mask branch", _sean(mask_branch=False)),
+    "spade": ("SPADE, with VAE", _spade("vae")),
+    "spade-no-style": ("SPADE, without VAE", _spade("none")),
+    "spade++": ("SPADE++", _spade("regions")),
+    "pix2pixhd": ("Pix2PixHD", _pix2pixhd),
+}
+"""Method -> its name in tables, and what it changes of a config for SEAN."""
+
+
+def with_method(config: TrainConfig, method: str) -> TrainConfig:
+    """A config for another method.
+
+    Args:
+        config: for SEAN.
+        method: one of `METHODS`.
+
+    Raises:
+        InputError: no such method, or the config is not for SEAN.
+    """
+    if method not in METHODS:
+        raise InputError(f"unknown method {method!r}; expected one of: {', '.join(METHODS)}")
+    if not isinstance(config.model, SEANConfig):
+        raise InputError(f"expected a config for SEAN to change, got one for {config.model.architecture}")
+    return METHODS[method][1](config, config.model)
+
+
+def with_parameters_of(config: TrainConfig, like: ModelConfig) -> TrainConfig:
+    """A config whose model has the number of parameters of another, as nearly as a whole base width allows.
+
+    Where the widest layers are bounded, the bound grows with the base width. Several style encoders share the
+    parameters of one, so that the generator keeps about its width.
+    """
+    target = num_parameters(like)
+    model: Any = config.model
+    if isinstance(model, SEANConfig):
+        count = num_encoders(model.encoders, model.base_channels, model.max_channels)
+        share = max(1, round(model.encoder_channels / math.sqrt(count)))
+        model = replace(model, encoder_channels=share)
+    first = model.base_channels
+    candidates = [_with_width(model, width) for width in range(1, _WIDEST * first + 1)]
+    low, high = 0, len(candidates) - 1
+    while low < high:  # the number of parameters grows with the width
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if num_parameters(candidates[middle]) < target else (low, middle)
+    nearest = min(candidates[max(0, low - 1) : low + 1], key=lambda each: abs(math.log(num_parameters(each) / target)))
+    return replace(config, model=nearest)
+
+
+@functools.cache
+def num_parameters(config: ModelConfig) -> int:
+    """Of encoder and generator together."""
+    with torch.device("meta"):
+        model = new_model(config)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _with_width(model: Any, width: int) -> ModelConfig:
+    changes: dict[str, int] = {"base_channels": width}
+    bound = getattr(model, "max_channels", None)
+    if bound is not None:
+        changes["max_channels"] = max(1, round(bound * width / model.base_channels))
+    return replace(model, **changes)
+
+
+def _shared(model: SEANConfig) -> dict[str, Any]:
+    return {
+        "num_regions": model.num_regions,
+        "image_size": model.image_size,
+        "instance_edges": model.instance_edges,
+    }

@@ -1,0 +1,135 @@
+"""Chance in the pictures that a parser is trained on: zoom, shift and rotation, colours, grey, blur.
+
+All of it follows from one generator for each sample, so that a resumed training sees the same pictures.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from sean.errors import InputError
+
+_LUMA = (0.299, 0.587, 0.114)  # Rec. 601
+_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
+_NUM_DRAWS = 11
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How far the pictures are changed; each amount is drawn evenly from minus to plus the setting.
+
+    Attributes:
+        oversampling: training pairs are read at so many times the size, so that what is enlarged stays sharp.
+        zoom: of the logarithm of the scale: 0.25 draws between 0.78 and 1.28 times the size.
+        shift: of the place, as a part of the picture's extent.
+        rotation: in degrees.
+        brightness: added to values in [-1, 1].
+        contrast, saturation: of the logarithm of the factor.
+        hue: rotation of the colours in the IQ plane, in degrees.
+        grey: part of the pictures that lose their colour.
+        blur: part of the pictures that are blurred, as generated ones often are.
+    """
+
+    oversampling: int = 2
+    zoom: float = 0.25
+    shift: float = 0.08
+    rotation: float = 12.0
+    brightness: float = 0.3
+    contrast: float = 0.3
+    saturation: float = 0.4
+    hue: float = 15.0
+    grey: float = 0.05
+    blur: float = 0.15
+
+    def __post_init__(self) -> None:
+        if self.oversampling < 1:
+            raise InputError(f"expected oversampling of at least 1, got {self.oversampling}")
+        amounts = {name: value for name, value in vars(self).items() if name != "oversampling"}
+        for name, value in amounts.items():
+            if not 0 <= value < math.inf or (name in ("grey", "blur") and value > 1):
+                raise InputError(f"expected {name} of at least 0 (grey and blur: at most 1), got {value}")
+
+
+def augment(
+    image: Float[Tensor, "b 3 hin win"],
+    segmap: Int[Tensor, "b hin win"],
+    size: tuple[int, int],
+    num_regions: int,
+    generators: Sequence[torch.Generator],
+    amount: Augmentation,
+) -> tuple[Float[Tensor, "b 3 h w"], Int[Tensor, "b h w"]]:
+    """Change every sample by its own generator.
+
+    Args:
+        image: in [-1, 1], `amount.oversampling` times as large as `size`.
+        segmap: label ids, as large as `image`.
+        size: (h, w) of the results.
+        num_regions: k, the id of what lies outside the source.
+        generators: one for each sample, on the CPU.
+        amount: how far.
+
+    Returns:
+        Pictures in [-1, 1] and their label ids.
+    """
+    drawn = torch.stack([torch.rand(_NUM_DRAWS, generator=generator) for generator in generators]).to(image.device)
+    geometry, color, chances = drawn[:, :4] * 2 - 1, drawn[:, 4:8] * 2 - 1, drawn[:, 8:]
+    matrix = _placements(geometry, size, amount)
+    image, segmap = _placed(image, segmap, matrix, size, num_regions)
+    image = _recolored(image, color, grey=chances[:, 0] < amount.grey, amount=amount)
+    strength = torch.where(chances[:, 1] < amount.blur, chances[:, 2], 0.0)
+    return _blurred(image, strength).clamp(-1, 1), segmap
+
+
+def _placements(drawn: Tensor, size: tuple[int, int], amount: Augmentation) -> Tensor:
+    """[b, 2, 3] matrices from places in the result to places in the source, both in [-1, 1]."""
+    step = torch.exp(-amount.zoom * drawn[:, 0])
+    angle = math.radians(amount.rotation) * drawn[:, 1]
+    height, width = size
+    cos, sin = step * torch.cos(angle), step * torch.sin(angle)
+    across = torch.stack([cos, sin * (height / width), 2 * amount.shift * drawn[:, 2]], dim=1)
+    down = torch.stack([-sin * (width / height), cos, 2 * amount.shift * drawn[:, 3]], dim=1)
+    return torch.stack([across, down], dim=1)
+
+
+def _placed(
+    image: Tensor, segmap: Tensor, matrix: Tensor, size: tuple[int, int], num_regions: int
+) -> tuple[Tensor, Tensor]:
+    (height, width), (height_in, width_in) = size, image.shape[-2:]
+    grid = F.affine_grid(matrix, [len(image), 3, height, width], align_corners=False)
+    moved = F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+    # `resize_segmap` takes the first source pixel of those that a pixel covers, and so do the maps of validation
+    first = torch.tensor([1 / width_in - 1 / width, 1 / height_in - 1 / height], device=image.device)
+    grid = grid + torch.einsum("bij,j->bi", matrix[:, :, :2], first).view(-1, 1, 1, 2)
+    # one more than the ids, so that the zero of the padding means outside
+    ids = (segmap + 1).to(torch.float32).unsqueeze(1)
+    ids = F.grid_sample(ids, grid, mode="nearest", padding_mode="zeros", align_corners=False)
+    found = ids[:, 0].round().long() - 1
+    return moved, torch.where(found < 0, num_regions, found)
+
+
+def _recolored(image: Tensor, drawn: Tensor, *, grey: Tensor, amount: Augmentation) -> Tensor:
+    brightness, contrast, saturation, hue = drawn.view(*drawn.shape, 1, 1, 1).unbind(1)
+    yiq = torch.tensor(_YIQ, device=image.device)
+    angle = math.radians(amount.hue) * hue.flatten()
+    scale = torch.exp(amount.saturation * saturation.flatten()) * ~grey
+    turn = torch.zeros(len(image), 3, 3, device=image.device)
+    turn[:, 0, 0] = 1
+    turn[:, 1, 1] = turn[:, 2, 2] = scale * torch.cos(angle)
+    turn[:, 1, 2], turn[:, 2, 1] = -scale * torch.sin(angle), scale * torch.sin(angle)
+    image = torch.einsum("bij,bjhw->bihw", torch.linalg.inv(yiq) @ turn @ yiq, image)
+    luma = torch.tensor(_LUMA, device=image.device).view(1, 3, 1, 1)
+    mean = (image * luma).sum(dim=1, keepdim=True).mean(dim=(2, 3), keepdim=True)
+    return mean + (image - mean) * torch.exp(amount.contrast * contrast) + amount.brightness * brightness
+
+
+def _blurred(image: Tensor, strength: Tensor) -> Tensor:
+    """Mix each picture with a blurred copy (binomial 5 x 5, sigma 1) by its strength in 0..1."""
+    row = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], device=image.device) / 16
+    kernel = torch.outer(row, row).expand(3, 1, 5, 5)
+    blurred = F.conv2d(F.pad(image, (2, 2, 2, 2), mode="reflect"), kernel, groups=3)
+    return torch.lerp(image, blurred, strength.view(-1, 1, 1, 1))

@@ -1,0 +1,143 @@
+"""The config of a parser's training: everything it depends on beside the data, its JSON form, and presets."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from sean.errors import InputError
+from sean.models.parser import ParserConfig
+from sean.training.parser.augmentation import Augmentation
+
+_PRECISIONS = ("32-true", "bf16-mixed")
+_COUNTS = ("batch_size", "steps", "log_every", "validate_every", "checkpoint_every", "keep_last")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParserTrainConfig:
+    """Everything a parser's training depends on beside the data.
+
+    Attributes:
+        model: sizes of the network; num_regions is taken from the data.
+        augmentation: how far the pictures are changed.
+        batch_size: pictures of a step.
+        steps: optimizer steps of the whole training.
+        warmup_steps: the learning rate rises over so many steps, then falls to 0 along a cosine.
+        rate: AdamW's largest learning rate.
+        weight_decay: AdamW's, of the convolutions alone.
+        dice: weight of the Dice term beside the cross-entropy.
+        largest_class_weight: cut of the weights of rare labels; 1 weights all labels alike or lower.
+        gradient_norm: gradients are cut to this length.
+        ema_decay: of the averaged weights, which are what is validated and exported.
+        flip: mirror half of the pictures, exchanging left and right labels.
+        validation: held-out pairs: a fraction of the sorted names, or the prefix of their names. None takes the split
+            of a prepared folder, and the last tenth of any other.
+        training_prefix: train only on files whose names start so.
+        seed: of the initialization, the order of the data and the augmentation.
+        precision: 32-true or bf16-mixed.
+        num_workers: processes that read data ahead.
+        log_every: steps between log lines.
+        validate_every: steps between validations, sample sheets and exports of the model.
+        checkpoint_every: steps between checkpoints.
+        keep_last: how many of the newest checkpoints stay on the disk.
+    """
+
+    model: ParserConfig = field(default_factory=ParserConfig)
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    batch_size: int = 8
+    steps: int = 4000
+    warmup_steps: int = 200
+    rate: float = 5e-3
+    weight_decay: float = 0.02
+    dice: float = 1.0
+    largest_class_weight: float = 5.0
+    gradient_norm: float = 5.0
+    ema_decay: float = 0.995
+    flip: bool = True
+    validation: float | str | None = None
+    training_prefix: str = ""
+    seed: int = 0
+    precision: str = "32-true"
+    num_workers: int = 0
+    log_every: int = 50
+    validate_every: int = 500
+    checkpoint_every: int = 500
+    keep_last: int = 2
+
+    def __post_init__(self) -> None:
+        for name in _COUNTS:
+            if getattr(self, name) < 1:
+                raise InputError(f"expected {name} of at least 1, got {getattr(self, name)}")
+        if not 0 <= self.warmup_steps <= self.steps:
+            raise InputError(f"expected warmup_steps in 0..steps ({self.steps}), got {self.warmup_steps}")
+        if self.num_workers < 0 or self.seed < 0 or not 0 <= self.ema_decay < 1:
+            raise InputError(
+                "expected num_workers and seed of at least 0 and ema_decay in [0, 1), got "
+                f"{self.num_workers}, {self.seed} and {self.ema_decay}"
+            )
+        for name in ("rate", "weight_decay", "dice"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"expected {name} of at least 0, got {getattr(self, name)}")
+        for name in ("largest_class_weight", "gradient_norm"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"expected {name} above 0, got {getattr(self, name)}")
+        if self.precision not in _PRECISIONS:
+            raise InputError(f"expected precision to be one of {', '.join(_PRECISIONS)}, got {self.precision!r}")
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of `step` (0, 1, ...): a linear rise, then half a cosine down to 0."""
+        if step < self.warmup_steps:
+            return self.rate * (step + 1) / self.warmup_steps
+        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
+        return self.rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+# What may differ between a run and its continuation: where and how it runs, not what it computes.
+_FREE_ON_RESUME = ("num_workers", "log_every", "validate_every", "checkpoint_every", "keep_last")
+
+
+def check_resumable(saved: ParserTrainConfig, now: ParserTrainConfig) -> None:
+    """Raise InputError, naming the fields, when a run of config `saved` cannot continue under `now`."""
+    wanted = replace(now, **{name: getattr(saved, name) for name in _FREE_ON_RESUME})
+    differing = [f.name for f in fields(saved) if getattr(saved, f.name) != getattr(wanted, f.name)]
+    if differing:
+        pairs = "; ".join(f"{n}: {getattr(saved, n)} then, {getattr(now, n)} now" for n in differing)
+        raise InputError(f"the run was started with other settings ({pairs}); resume with the same, or start a new run")
+
+
+def config_to_json(config: ParserTrainConfig) -> str:
+    """The resolved config as JSON text."""
+    return json.dumps(asdict(config), indent=1)
+
+
+def config_from_json(text: str) -> ParserTrainConfig:
+    """The config back from `config_to_json`."""
+    values = json.loads(text)
+    sizes: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values["model"].items()
+    }
+    nested = {"model": ParserConfig(**sizes), "augmentation": Augmentation(**values["augmentation"])}
+    return ParserTrainConfig(**{**values, **nested})
+
+
+def mini(size: int) -> ParserTrainConfig:
+    """Data sets of about a thousand pictures: about 20 minutes on one CPU core at 64 px, four times that at 128 px."""
+    oversampling = 1 if size > 128 else 2  # such data sets are 256 px themselves
+    return ParserTrainConfig(
+        model=ParserConfig(image_size=(size, size)), augmentation=Augmentation(oversampling=oversampling)
+    )
+
+
+PRESETS: dict[str, Callable[[], ParserTrainConfig]] = {
+    "mini-64": lambda: mini(64),
+    "mini-128": lambda: mini(128),
+    "mini-256": lambda: mini(256),
+}
+
+
+def preset(name: str) -> ParserTrainConfig:
+    """The preset of that name; InputError lists the names."""
+    if name not in PRESETS:
+        raise InputError(f"unknown preset {name!r}; expected one of: {', '.join(PRESETS)}")
+    return PRESETS[name]()

@@ -1,0 +1,121 @@
+"""The data of a parser's training, its batches, and how often each label occurs in it."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from sean.data.folder import PairedFolder
+from sean.data.loader import BatchPlan, batches
+from sean.data.paired import PairedDataset
+from sean.data.synthetic import SyntheticScenes
+from sean.data.transforms import PairedTransform
+from sean.errors import InputError
+from sean.files import write_text_atomic
+from sean.training.batch import noise_generators
+from sean.training.data import SYNTHETIC_SCENES, SYNTHETIC_VALIDATION, TrainingData
+from sean.training.parser.augmentation import augment
+from sean.training.parser.config import ParserTrainConfig
+
+COUNTS_NAME = "label_pixels.json"
+# keeps the augmentation apart from the noise of the other trainings
+_STREAM = 2
+
+
+def open_parser_data(config: ParserTrainConfig, folder: Path | str | None) -> TrainingData:
+    """Open a paired folder, split by the config.
+
+    Args:
+        config: sizes, seed and split.
+        folder: paired folder; None gives synthetic scenes of the config's seed.
+
+    Returns:
+        Training pairs at `oversampling` times the size, held-out ones at the size.
+
+    Raises:
+        InputError: the folder is not a well-formed paired folder, or nothing of it is held out.
+    """
+    size = config.model.image_size
+    factor = config.augmentation.oversampling
+    larger = (size[0] * factor, size[1] * factor)
+    if folder is None:
+        scenes = SyntheticScenes(size=larger, length=SYNTHETIC_SCENES, seed=config.seed)
+        held_out = SyntheticScenes(size=size, length=SYNTHETIC_VALIDATION, seed=config.seed + 1)
+        return TrainingData(training=scenes, validation=held_out, labels=scenes.labels)
+    pairs = PairedFolder.open(folder)
+    training, validation = pairs.split(config.validation, training=config.training_prefix)
+    if not validation:
+        raise InputError(f"expected a validation fraction above 0 (some pairs are held out), got {config.validation}")
+    return TrainingData(
+        training=PairedDataset(pairs.pairs(training), PairedTransform(size=larger, flip=config.flip), config.seed),
+        validation=PairedDataset(pairs.pairs(validation), PairedTransform(size=size).evaluation()),
+        labels=pairs.labels,
+    )
+
+
+def parser_batches(
+    data: TrainingData, config: ParserTrainConfig, start_step: int, fabric: Fabric
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Augmented (image [b, 3, h, w] in [-1, 1], segmap [b, h, w]) of a step and those after it, without end."""
+    plan = BatchPlan(
+        length=len(data.training),  # type: ignore[arg-type]
+        batch_size=config.batch_size,
+        seed=config.seed,
+    )
+    loaded = batches(
+        data.training,
+        plan,
+        start_step,
+        num_workers=config.num_workers,
+        pin_memory=fabric.device.type == "cuda",
+    )
+    for step, batch in enumerate(loaded, start=start_step):
+        places = range(step * plan.batch_size, (step + 1) * plan.batch_size)
+        yield augment(
+            fabric.to_device(batch["image"]),
+            fabric.to_device(batch["segmap"]),
+            config.model.image_size,
+            data.labels.num_regions,
+            noise_generators(config.seed, _STREAM, places),
+            config.augmentation,
+        )
+
+
+def label_pixels(run: Path, data: TrainingData) -> Tensor:
+    """Training pixels of each label, int64 [k]: counted once, then kept in the run's folder.
+
+    Raises:
+        InputError: a sample cannot be read, or the file in the run's folder is damaged.
+    """
+    path = run / COUNTS_NAME
+    if not path.is_file():
+        counts = count_labels(data.training, data.labels.num_regions)
+        write_text_atomic(path, json.dumps(dict(zip(data.labels.names, counts.tolist(), strict=True)), indent=1) + "\n")
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return torch.tensor([int(kept[name]) for name in data.labels.names])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({error}); delete it, and the labels are counted again") from error
+
+
+def count_labels(dataset: Dataset[Any], num_regions: int) -> Tensor:
+    """Pixels of each label in a data set's segmaps, int64 [k]; unlabelled ones are left out."""
+    counts = torch.zeros(num_regions + 1, dtype=torch.int64)
+    samples = track(
+        range(len(dataset)),  # type: ignore[arg-type]
+        "counting labels",
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    for index in samples:
+        counts += torch.bincount(dataset[index]["segmap"].flatten(), minlength=num_regions + 1)
+    return counts[:num_regions]

@@ -1,0 +1,53 @@
+"""What a parser minimizes: cross-entropy weighted against rare labels, and a soft Dice term."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+_SMOOTHING = 1.0
+"""Pixels added to both sides of the Dice quotient, so that a label of few pixels does not jump between 0 and 1."""
+
+
+def class_weights(counts: Int[Tensor, " k"], largest: float) -> Float[Tensor, " k"]:
+    """Weights ~ 1 / sqrt(frequency), scaled so that the mean over the pixels is 1, then cut at `largest`.
+
+    The root lies between no weights, under which rare labels are never predicted, and 1 / frequency, under which they
+    are everywhere. A label that does not occur gets 0.
+
+    Args:
+        counts: pixels of each label.
+        largest: of any weight.
+    """
+    frequency = counts.double() / counts.sum().clamp(min=1)
+    root = frequency.sqrt()
+    weights = torch.where(counts > 0, 1 / (root * root.sum()).clamp(min=1e-12), 0.0)
+    return weights.clamp(max=largest).float()
+
+
+def parser_losses(
+    logits: Float[Tensor, "b k h w"], segmap: Int[Tensor, "b h w"], weights: Float[Tensor, " k"]
+) -> dict[str, Tensor]:
+    """The terms `cross_entropy` and `dice`, each a mean over the labelled pixels; 0 where there are none.
+
+    Dice (Milletari et al. 2016) is 1 - 2 |p t| / (|p| + |t|), over the whole batch for each label that occurs in it,
+    and the mean over these labels.
+
+    Args:
+        logits: of k labels.
+        segmap: label ids; pixels of ids from k on count in neither term.
+        weights: of the labels in the cross-entropy, which is divided by the number of pixels, not by their weights.
+    """
+    num_regions = logits.shape[1]
+    labelled = segmap < num_regions
+    ids = torch.where(labelled, segmap, 0)
+    log_probability = F.log_softmax(logits.float(), dim=1)
+    of_truth = log_probability.gather(1, ids.unsqueeze(1)).squeeze(1)
+    cross_entropy = -(of_truth * weights[ids] * labelled).sum() / labelled.sum().clamp(min=1)
+    probability = log_probability.exp() * labelled.unsqueeze(1)
+    regions = torch.arange(num_regions, device=segmap.device).view(1, -1, 1, 1)
+    truth = (segmap.unsqueeze(1) == regions).float()
+    overlap, predicted, actual = ((x).sum(dim=(0, 2, 3)) for x in (probability * truth, probability, truth))
+    dice = 1 - (2 * overlap + _SMOOTHING) / (predicted + actual + _SMOOTHING)
+    occurs = actual > 0
+    return {"cross_entropy": cross_entropy, "dice": (dice * occurs).sum() / occurs.sum().clamp(min=1)}

@@ -1,0 +1,86 @@
+"""All that a parser's training is at one moment, and its checkpoints."""
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule
+
+from sean.errors import InputError
+from sean.models.parser import Parser
+from sean.training.checkpoints import checkpoint_files, checkpoint_path, read_newest
+from sean.training.parser.config import ParserTrainConfig, check_resumable, config_from_json, config_to_json
+from sean.training.tree_file import save_tree
+
+
+@dataclass(kw_only=True)
+class ParserState:
+    """Network, its average and optimizer, and how many steps are done; all else follows from the step.
+
+    Attributes:
+        parser: wrapped by Fabric for device and precision; `average` is not.
+        step: optimizer steps done.
+    """
+
+    parser: _FabricModule
+    average: Parser
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+
+    def _parts(self) -> dict[str, Any]:
+        return {"parser": self.parser, "average": self.average, "optimizer": self.optimizer}
+
+    def save(self, run: Path, config: ParserTrainConfig) -> None:
+        """Write a checkpoint, atomically, then remove all but the newest `config.keep_last`."""
+        tree = {name: dict(part.state_dict()) for name, part in self._parts().items()}
+        save_tree(checkpoint_path(run, self.step), {**tree, "step": self.step, "parser_config": config_to_json(config)})
+        for old in checkpoint_files(run)[config.keep_last :]:
+            old.unlink(missing_ok=True)
+
+    def continue_from(self, run: Path, config: ParserTrainConfig) -> list[str] | None:
+        """Load the newest checkpoint of a run.
+
+        Returns:
+            What is wrong with newer ones; None where there is no checkpoint.
+
+        Raises:
+            InputError: none can be read, or it is of a run with other settings or of another kind.
+        """
+        newest = read_newest(run)
+        if newest is None:
+            return None
+        path, tree, problems = newest
+        try:
+            saved = config_from_json(tree["parser_config"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path} is not a checkpoint of a parser's training in this version of sean") from error
+        check_resumable(saved, config)
+        try:
+            for name, part in self._parts().items():
+                part.load_state_dict(tree[name])
+            self.step = tree["step"]
+        except (KeyError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{path} does not fit the network of this version of sean ({reason})") from error
+        return problems
+
+
+def new_parser_state(config: ParserTrainConfig, fabric: Fabric) -> ParserState:
+    """A fresh network, drawn from the config's seed, and its optimizer."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        parser = Parser(config.model)
+    parser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = copy.deepcopy(parser).requires_grad_(False).eval()
+    fabric.to_device(average)
+    kernels = [parameter for parameter in parser.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in parser.parameters() if parameter.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}],
+        lr=config.rate,
+    )
+    wrapped, wrapped_optimizer = fabric.setup(parser, optimizer)
+    return ParserState(parser=wrapped, average=average, optimizer=wrapped_optimizer)

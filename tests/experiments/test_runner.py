@@ -1,0 +1,98 @@
+"""The experiments end to end, by their command: from a data folder to tables and pictures, and what stops them."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sean.cli import main
+from sean.experiments import tables
+
+from .conftest import BUDGET, PRESET
+
+
+def run(name: str, tmp_path: Path, *options: str) -> int:
+    common = ["--models", str(tmp_path / "models"), "--output", str(tmp_path / "out"), "--preset", PRESET]
+    return main(["experiment", name, *common, "--budget", str(BUDGET), *options])
+
+
+@pytest.mark.integration
+def test_everything_from_a_data_folder(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it, with half of the ablation, trained here; then a table from what is there already."""
+    monkeypatch.setattr(tables, "ABLATION", ("pix2pixhd", "spade", "sean", "sean-no-noise"))
+    remarks = tmp_path / "remarks.md"
+    remarks.write_text("Nothing here means anything.")
+    options = ["--data", str(data), "--pairs", "2", "--remarks", str(remarks)]
+    assert run("results", tmp_path, "--train", *options) == 0
+    text = (tmp_path / "out" / "results.md").read_text()
+    for wanted in (
+        "Table 1, reconstruction, celebamask_drawn",
+        "Table 2",
+        "Table 3",
+        "Edit benchmark",
+        "real pictures",
+    ):
+        assert wanted in text
+    assert text.index("Edit benchmark") < text.index("Nothing here means anything.") < text.index("## Figures")
+    command = "sean experiment results --data celebamask_drawn --preset tiny --budget 2 --seed 0 --train"
+    assert command in text and str(tmp_path) not in text
+    pictures = [line.split("(")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
+    assert len(pictures) == 6
+    for picture in pictures:
+        with Image.open(tmp_path / "out" / picture) as image:
+            assert image.width > 300
+    values = json.loads((tmp_path / "out" / "results" / "results.json").read_text())
+    assert values["terms"] == {"preset": PRESET, "budget": BUDGET}
+    ablation = values["Table 3: the ablation"]["celebamask_drawn"]
+    assert len(ablation["runs"]) == 4 and ablation["real"]["pictures"] == 2
+    spade = ablation["runs"]["spade"]
+    assert spade["config"]["model"]["architecture"] == "spade" and spade["seeds"]["0"]["pictures"] == 2
+    assert str(tmp_path) not in json.dumps(values)
+    capsys.readouterr()
+
+    assert run("table2", tmp_path, "--data", str(data)) == 0  # nothing is trained any more
+    assert capsys.readouterr().out.strip() == f"written: {tmp_path / 'out' / 'table2.md'}"
+    assert "Table 1" not in (tmp_path / "out" / "table2.md").read_text()
+
+
+@pytest.mark.integration
+def test_two_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "COMPARED", ("spade",))
+    assert run("edit-benchmark", tmp_path, "--train", "--seed", "1", "--seed", "2", "--pairs", "1") == 0
+    values = json.loads((tmp_path / "out" / "edit-benchmark" / "edit-benchmark.json").read_text())["edit-benchmark"]
+    assert {name: sorted(seeds) for name, seeds in values["methods"].items()} == {
+        name: ["1", "2"] for name in ("spade", "spade, whole style")
+    }
+    assert " ± " in (tmp_path / "out" / "edit-benchmark.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("table1", (), "expected --data DIR"),
+        ("table1", ("--data", "nowhere"), "expected a folder of training pairs, found none at nowhere"),
+        ("table1", ("--data", "DATA"), "no pix2pixhd of 2 steps on celebamask_drawn in"),
+        ("edit-benchmark", (), "no pix2pixhd of 2 steps on synthetic in"),
+        ("edit-benchmark", ("--pairs", "0"), "at least 1 pair of scenes, got 0"),
+        ("table1", ("--seed", "1", "--seed", "1"), "expected different seeds of at least 0, got 1, 1"),
+        ("table4", (), "table4"),
+        ("figure1", ("--model", "nowhere"), "unknown model 'nowhere'"),
+        ("table1", ("--remarks", "nowhere.md"), "found none at nowhere.md"),
+    ],
+)
+def test_bad_input_is_one_line(
+    name: str,
+    options: tuple[str, ...],
+    reason: str,
+    tmp_path: Path,
+    data: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(name, tmp_path, *(str(data) if option == "DATA" else option for option in options)) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("sean: ") and reason in captured.err
+    assert len(captured.err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
