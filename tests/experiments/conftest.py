@@ -24,6 +24,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(presets.PRESETS, PRESET, lambda: small)
     monkeypatch.setattr(validation, "STATISTICS_BATCHES", 1)
     monkeypatch.setattr(validation, "VALIDATION_IMAGES", 2)
+    monkeypatch.setattr(validation, "draw_curves", lambda _runs, _path: None)  # a second each, and tested elsewhere
     parser = parser_config.mini(64)
     parser = replace(
         parser,

@@ -63,7 +63,7 @@ def test_a_run_of_another_architecture_cannot_continue() -> None:
     def of(model: ModelConfig) -> TrainConfig:
         return TrainConfig(model=model)
 
-    with pytest.raises(InputError, match="other settings \\(model: SEANConfig.* then, SPADEConfig.* now") as error:
+    with pytest.raises(InputError, match=r"other settings \(model: SEANConfig.* then, SPADEConfig.* now") as error:
         check_resumable(of(ARCHITECTURES["sean"]), of(ARCHITECTURES["spade++"]))
     assert "\n" not in str(error.value)
     check_resumable(of(ARCHITECTURES["pix2pixhd"]), of(ARCHITECTURES["pix2pixhd"]))

@@ -24,6 +24,7 @@ from sean.evaluation.batches import collated_batches
 from sean.evaluation.engine import evaluate_model, evaluate_real
 from sean.evaluation.extractors import load_extractor
 from sean.evaluation.features import feature_statistics
+from sean.evaluation.image_metrics import SSIM_KIND
 from sean.evaluation.judges import Judges
 from sean.evaluation.label_matching import read_label_mapping
 from sean.evaluation.lpips import load_lpips
@@ -40,8 +41,6 @@ from sean.pretrained import find_model
 
 # a lightning_fabric.Fabric, or None for a single process, which does without that package
 Processes = Any
-
-SSIM_KIND = "Gaussian window 11 x 11, sigma 1.5, data range 1 on [0, 1], mirrored borders, mean over RGB"
 
 
 def evaluate(

@@ -7,6 +7,9 @@ from torch import Tensor
 from sean.ops.region_pooling import region_mean
 from sean.segmap import onehot
 
+SSIM_KIND = "Gaussian window 11 x 11, sigma 1.5, data range 1 on [0, 1], mirrored borders, mean over RGB"
+"""Which SSIM `ssim` is, for reports."""
+
 
 def rmse(fake: Float[Tensor, "b 3 h w"], real: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
     """Root mean square error per picture; pictures in [-1, 1], the result on [0, 1] as in the paper's Table 1."""

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 
 import sean
-from sean.experiments.runner import EXPERIMENTS, Experiment, Section, tables_1_and_2
+from sean.evaluation.image_metrics import SSIM_KIND
+from sean.experiments.runner import EXPERIMENTS, OF_ONE_MODEL, Experiment, Section, tables_1_and_2
 from sean.files import write_text_atomic
+from sean.training.presets import preset as find_preset
 
 RESULTS = "results"
 """The name of the experiment that is all of them."""
@@ -57,13 +59,13 @@ _LAST_TABLE = "The edit benchmark"
 
 def _all(experiment: Experiment, pictures: Path) -> dict[str, Section]:
     """Everything; what shows pictures does so without any of the data sets'."""
-    undocumented = replace(experiment, data=())
+    without_data = replace(experiment, data=())
     shown = ("figure1", "figure2", "figure5", "figure6", "figure7")
-    texts = [EXPERIMENTS[name](undocumented, pictures).text for name in shown]
+    texts = [EXPERIMENTS[name](without_data, pictures).text for name in shown]
     return {
         "Tables 1 and 2: the methods": tables_1_and_2(experiment, pictures),
         "Table 3: the ablation": EXPERIMENTS["table3"](experiment, pictures),
-        _LAST_TABLE: EXPERIMENTS["edit-benchmark"](undocumented, pictures),
+        _LAST_TABLE: EXPERIMENTS["edit-benchmark"](without_data, pictures),
         "Figures": Section(text=_FIGURES + "\n" + "\n".join(texts)),
     }
 
@@ -74,24 +76,35 @@ rendered with styles of its bank; figure 6 is of methods trained on synthetic sc
 
 
 def _circumstances(name: str, experiment: Experiment) -> str:
-    """What the figures depend on, and the command that makes them again."""
-    command = ["sean", "experiment", name]
-    for data in experiment.data:
-        split = "" if data.validation is None else f":{data.validation}:{data.training_prefix}"
-        command += ["--data", f"{data.name}{split}"]
-    command += ["--preset", experiment.terms.preset, "--budget", str(experiment.terms.budget)]
-    for seed in experiment.seeds:
-        command += ["--seed", str(seed)]
-    command += ["--train", "--output", "docs" if name == RESULTS else "results"]
-    return f"""Made by, with the data sets' folders in the working directory:
+    """The command that makes the report again, and what its figures depend on."""
+    options = [option for data in experiment.data for option in ("--data", str(data))]
+    if name in OF_ONE_MODEL:
+        return _COMMAND.format(" ".join(["sean", "experiment", name, *options, "--output", "results"]))
+    terms = experiment.terms
+    options += ["--preset", terms.preset, "--budget", str(terms.budget)]
+    options += [option for seed in experiment.seeds for option in ("--seed", str(seed))]
+    output = "docs" if name == RESULTS else "results"
+    command = " ".join(["sean", "experiment", name, *options, "--train", "--output", output])
+    config = find_preset(terms.preset)
+    height, width = config.model.image_size
+    seeds = ", ".join(map(str, experiment.seeds))
+    sentences = [
+        f"Pictures of {height} x {width} pixels.",
+        f"Every method is trained on the same pairs by the same loop with the settings of the preset `{terms.preset}` "
+        f"(batch, rates, schedule, loss weights) for {terms.budget} steps, seed {seeds}, with SEAN's number of "
+        "parameters, which its base width is fitted to.",
+        "What differs is what makes the method: networks, the style that it takes of the picture, pix2pixHD's "
+        "least-squares loss, SPADE's KL term.",
+        _PERCEPTUAL[config.losses.perceptual > 0],
+        "Measured are the averaged weights after the last step, on held-out pairs.",
+        f"SSIM: {SSIM_KIND}; RMSE on [0, 1]. A figure with ± is a mean over seeds and half their range.",
+        f"Configs of the runs and all values: [{name}.json]({name}/{name}.json).",
+    ]
+    return _COMMAND.format(command) + "\n" + " ".join(sentences) + "\n"
 
-    {" ".join(command)}
 
-Every method is trained on the same pairs by the same loop with the settings of the preset `{experiment.terms.preset}`
-(size, loss weights, rates, batch), {experiment.terms.budget} steps, seed {", ".join(map(str, experiment.seeds))}, \
-and has SEAN's number of parameters, reached by its base width. What differs is what makes the
-method: networks, the style that it takes of the picture, pix2pixHD's least-squares loss and SPADE's KL term. No method
-has the perceptual (VGG19) term. The measured models are those after the last step, on held-out pairs. SSIM: Gaussian
-window of 11 x 11, sigma 1.5, data range 1; RMSE on [0, 1]. A value with ± is a mean over seeds and half their range.
-The run configs and all values are in [{name}.json]({name}/{name}.json).
+_COMMAND = """Made by the following command, with the data sets' folders in the working directory:
+
+    {}
 """
+_PERCEPTUAL = {True: "All have the perceptual term.", False: "No method has the perceptual (VGG19) term."}

@@ -185,6 +185,9 @@ EXPERIMENTS: dict[str, Callable[[Experiment, Path], Section]] = {
 }
 """Name -> what it does with an experiment and the folder for its pictures."""
 
+OF_ONE_MODEL = ("figure1", "figure2", "figure5", "figure7")
+"""Those that show one model and train none."""
+
 
 def _write(rows: figures.Rows, pictures: Path, name: str, title: str) -> str:
     """Write a sheet; the markdown that shows it, from a report beside the folder."""

@@ -56,6 +56,11 @@ class DataSet:
             return cls(folder=Path(folder))
         return cls(folder=Path(folder), validation=split[0], training_prefix=split[1])
 
+    def __str__(self) -> str:
+        """As `parse` takes it, with the folder's name for its path."""
+        split = "" if self.validation is None else f":{self.validation}:{self.training_prefix}"
+        return f"{self.name}{split}"
+
     @property
     def name(self) -> str:
         """The name that the data set has in an experiment's folder: its own folder's."""

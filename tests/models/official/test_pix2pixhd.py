@@ -1,4 +1,4 @@
-"""The importer of pix2pixHD: networks in the authors' keys come back as they were, sizes are inferred, and its errors."""
+"""The importer of pix2pixHD: networks in the authors' keys come back as they were; inferred sizes, and errors."""
 
 from dataclasses import replace
 

@@ -142,5 +142,5 @@ def test_tensor_of_another_kind_is_named(state: dict[str, Tensor], shape: tuple[
 
 
 def test_another_networks_checkpoint() -> None:
-    with pytest.raises(InputError, match="published checkpoint with the tensor fc.weight"):
+    with pytest.raises(InputError, match=r"published checkpoint with the tensor fc\.weight"):
         infer_config({"features.0.weight": torch.zeros(64, 3, 3, 3)})
