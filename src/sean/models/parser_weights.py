@@ -1,17 +1,16 @@
 """Parser folders: config.json (sizes and labels) and model.safetensors, written atomically, read with clear errors."""
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from sean.errors import InputError
-from sean.files import write_text_atomic
 from sean.labels import LabelSet
 from sean.models.parser import Parser, ParserConfig
-from sean.models.weights import read_safetensors, write_safetensors
+from sean.models.weights import read_safetensors, write_folder
 from sean.pretrained import CONFIG_NAME, WEIGHTS_NAME
 
 ARCHITECTURE = "parser"
@@ -26,13 +25,7 @@ def save_parser(folder: str | Path, parser: Parser, labels: LabelSet, *, dtype: 
         labels: names, palette, ignored id and flip pairs, kept in config.json.
         dtype: of the floating-point weights on disk; float16 halves the file.
     """
-    config = {"architecture": ARCHITECTURE, "model": asdict(parser.config), "labels": labels.to_dict()}
-    state = {
-        key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
-        for key, value in parser.state_dict().items()
-    }
-    write_safetensors(Path(folder) / WEIGHTS_NAME, state)
-    write_text_atomic(Path(folder) / CONFIG_NAME, json.dumps(config, indent=1) + "\n")
+    write_folder(Path(folder), ARCHITECTURE, parser, parser.config, labels, dtype)
 
 
 def load_parser(folder: str | Path) -> tuple[Parser, LabelSet]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from sean.errors import InputError
 from sean.files import atomic_write, write_text_atomic
@@ -30,17 +30,20 @@ def save_model(folder: str | Path, model: StyledModel, labels: LabelSet, *, dtyp
         labels: names, palette, ignored id and flip pairs, kept in config.json.
         dtype: of the floating-point weights on disk; float16 halves the file and costs about 3 decimals.
     """
-    config = {
-        "architecture": model.config.architecture,
-        "model": asdict(model.config),
-        "labels": labels.to_dict(),
-    }
+    write_folder(Path(folder), model.config.architecture, model, model.config, labels, dtype)
+
+
+def write_folder(
+    folder: Path, architecture: str, network: nn.Module, config: Any, labels: LabelSet, dtype: torch.dtype
+) -> None:
+    """Write the folder of any network: what `save_model` and `save_parser` do."""
+    values = {"architecture": architecture, "model": asdict(config), "labels": labels.to_dict()}
     state = {
         key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
-        for key, value in model.state_dict().items()
+        for key, value in network.state_dict().items()
     }
-    write_safetensors(Path(folder) / WEIGHTS_NAME, state)
-    write_text_atomic(Path(folder) / CONFIG_NAME, json.dumps(config, indent=1) + "\n")
+    write_safetensors(folder / WEIGHTS_NAME, state)
+    write_text_atomic(folder / CONFIG_NAME, json.dumps(values, indent=1) + "\n")
 
 
 def load_model(folder: str | Path) -> tuple[StyledModel, LabelSet]:

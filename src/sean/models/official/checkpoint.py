@@ -2,7 +2,7 @@
 
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -12,10 +12,10 @@ from sean.errors import InputError
 
 State = Mapping[str, Tensor]
 
-BLOCKS = ("head_0", "G_middle_0", "G_middle_1", "up_0", "up_1", "up_2", "up_3")
+_BLOCKS = ("head_0", "G_middle_0", "G_middle_1", "up_0", "up_1", "up_2", "up_3")
 """The seven ResBlks of SEAN and SPADE as the authors name them."""
 
-CONVS = {"conv_0": "conv_0", "conv_1": "conv_1", "conv_s": "conv_shortcut"}
+_CONVS = {"conv_0": "conv_0", "conv_1": "conv_1", "conv_s": "conv_shortcut"}
 """Their convolutions: the authors' names, and ours."""
 
 
@@ -49,6 +49,43 @@ def kernel_size(state: State, key: str, dim: int) -> int:
     if kernel.dim() != 4 or not kernel.numel():
         raise InputError(f"expected a published generator checkpoint, got a tensor {key} of shape {list(kernel.shape)}")
     return kernel.shape[dim]
+
+
+def convert_backbone(
+    state: State,
+    norms: Mapping[str, str],
+    norm_leaf: str,
+    convert_norm: Callable[[State, str], dict[str, Tensor]],
+) -> dict[str, Tensor]:
+    """First and last layer and the ResBlks, which SEAN and SPADE name alike but for their norms.
+
+    Args:
+        state: of the generator.
+        norms: the authors' names of a block's norms, and ours.
+        norm_leaf: a tensor that every norm has, which tells those that are there.
+        convert_norm: a norm by its prefix.
+    """
+    ours: dict[str, Tensor] = {}
+    for leaf in ("weight", "bias"):
+        ours[f"generator.stem.{leaf}"] = require(state, f"fc.{leaf}")
+        ours[f"generator.to_rgb.{leaf}"] = require(state, f"conv_img.{leaf}")
+    for index, block in enumerate(_BLOCKS):
+        parts = {
+            name: convert_spectral_conv(state, f"{block}.{theirs}")
+            for theirs, name in _CONVS.items()
+            if f"{block}.{theirs}.weight_orig" in state
+        }
+        parts |= {
+            name: convert_norm(state, f"{block}.{theirs}")
+            for theirs, name in norms.items()
+            if f"{block}.{theirs}.{norm_leaf}" in state
+        }
+        ours |= {
+            f"generator.blocks.{index}.{name}.{key}": value
+            for name, part in parts.items()
+            for key, value in part.items()
+        }
+    return ours
 
 
 def convert_statistics(state: State, prefix: str) -> dict[str, Tensor]:

@@ -6,14 +6,14 @@ spectral-norm buffers; ours stacks the first two and uses torch's parametrizatio
 """
 
 import re
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from sean.models.official.checkpoint import (
-    BLOCKS,
-    CONVS,
     State,
+    convert_backbone,
     convert_pair,
     convert_spectral_conv,
     convert_statistics,
@@ -50,19 +50,8 @@ def convert_generator(state: State) -> dict[str, Tensor]:
     for layer in _ENCODER_LAYERS:
         for leaf in ("weight", "bias"):
             ours[f"style_encoder.features.{layer}.{leaf}"] = require(state, f"Zencoder.model.{layer}.{leaf}")
-    for leaf in ("weight", "bias"):
-        ours[f"generator.stem.{leaf}"] = require(state, f"fc.{leaf}")
-        ours[f"generator.to_rgb.{leaf}"] = require(state, f"conv_img.{leaf}")
-    for index, block in enumerate(BLOCKS):
-        for theirs, name in CONVS.items():
-            if f"{block}.{theirs}.weight_orig" in state:
-                converted = convert_spectral_conv(state, f"{block}.{theirs}")
-                ours |= {f"generator.blocks.{index}.{name}.{key}": value for key, value in converted.items()}
-        for theirs, name in _NORMS.items():
-            if f"{block}.{theirs}.noise_var" in state:
-                converted = _convert_norm(state, f"{block}.{theirs}", config.num_regions)
-                ours |= {f"generator.blocks.{index}.{name}.{key}": value for key, value in converted.items()}
-    return ours
+    convert_norm = partial(_convert_norm, num_regions=config.num_regions)
+    return ours | convert_backbone(state, _NORMS, "noise_var", convert_norm)
 
 
 def convert_discriminator(state: State) -> dict[str, Tensor]:

@@ -4,9 +4,8 @@ from torch import Tensor
 
 from sean.errors import InputError
 from sean.models.official.checkpoint import (
-    BLOCKS,
-    CONVS,
     State,
+    convert_backbone,
     convert_pair,
     convert_spectral_conv,
     convert_statistics,
@@ -68,19 +67,7 @@ def infer_spade_config(
 
 def convert_spade(state: State, encoder: State | None) -> dict[str, Tensor]:
     """The state dict of our `SPADEModel` from the authors' `latest_net_G.pth` and, for the VAE, `latest_net_E.pth`."""
-    ours: dict[str, Tensor] = {}
-    for leaf in ("weight", "bias"):
-        ours[f"generator.stem.{leaf}"] = require(state, f"fc.{leaf}")
-        ours[f"generator.to_rgb.{leaf}"] = require(state, f"conv_img.{leaf}")
-    for index, block in enumerate(BLOCKS):
-        for theirs, name in CONVS.items():
-            if f"{block}.{theirs}.weight_orig" in state:
-                converted = convert_spectral_conv(state, f"{block}.{theirs}")
-                ours |= {f"generator.blocks.{index}.{name}.{key}": value for key, value in converted.items()}
-        for theirs, name in _NORMS.items():
-            if f"{block}.{theirs}.mlp_gamma.weight" in state:
-                converted = _convert_norm(state, f"{block}.{theirs}")
-                ours |= {f"generator.blocks.{index}.{name}.{key}": value for key, value in converted.items()}
+    ours = convert_backbone(state, _NORMS, "mlp_gamma.weight", _convert_norm)
     return ours | ({} if encoder is None else _convert_encoder(encoder))
 
 
