@@ -62,12 +62,25 @@ def test_spade_has_the_sizes_of_sean(method: str) -> None:
     assert replace(config, model=edged.model) == edged
 
 
-@pytest.mark.parametrize(("max_channels", "base_channels"), [(128, 8), (None, 16), (1024, 16), (8, 1)])
-def test_pix2pixhd_is_as_wide_inside_as_sean(max_channels: int | None, base_channels: int) -> None:
-    """16 times the base width, where 16 * 16 channels are not too many; and its adversarial loss is its own."""
-    sean = replace(MINI, model=replace(MINI.model, max_channels=max_channels))
+@pytest.mark.parametrize(
+    ("size", "halvings", "max_channels", "base_channels"),
+    [
+        ((64, 64), 2, 128, 32),
+        ((64, 64), 2, None, 64),
+        ((32, 32), 1, 8, 4),
+        ((64, 256), 2, 1, 1),
+        ((128, 128), 3, 128, 16),
+        ((512, 256), 4, 1024, 16),
+        ((1024, 512), 4, None, 16),
+    ],
+)
+def test_pix2pixhd_is_as_wide_inside_as_sean_and_16_pixels_high_there(
+    size: tuple[int, int], halvings: int, max_channels: int | None, base_channels: int
+) -> None:
+    """No more than the published four halvings, and its adversarial loss is its own."""
+    sean = replace(MINI, model=replace(MINI.model, image_size=size, max_channels=max_channels))
     config = with_method(sean, "pix2pixhd")
-    assert config.model == Pix2PixHDConfig(image_size=(64, 64), base_channels=base_channels)
+    assert config.model == Pix2PixHDConfig(image_size=size, num_downsamplings=halvings, base_channels=base_channels)
     assert config.losses == replace(MINI.losses, gan="least-squares")
     assert replace(config, model=sean.model, losses=sean.losses) == sean
 

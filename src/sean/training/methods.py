@@ -15,7 +15,7 @@ import torch
 from sean.errors import InputError
 from sean.models.base import ModelConfig
 from sean.models.build import new_model
-from sean.models.generator import num_encoders
+from sean.models.generator import block_width, num_encoders
 from sean.models.pix2pixhd import Pix2PixHDConfig
 from sean.models.sean_model import SEANConfig
 from sean.models.spade_model import SPADEConfig, StyleKind
@@ -50,11 +50,13 @@ def _spade(style: StyleKind) -> Callable[[TrainConfig, SEANConfig], TrainConfig]
 
 
 def _pix2pixhd(config: TrainConfig, model: SEANConfig) -> TrainConfig:
-    # 64 of the published widths make the same innermost width as SEAN's
-    base_channels = model.base_channels
-    if model.max_channels is not None:
-        base_channels = min(base_channels, max(1, model.max_channels // 16))
-    pix2pixhd = Pix2PixHDConfig(**_shared(model), base_channels=base_channels)
+    # The published four halvings leave 16 pixels of the paper's 256. Colours and places have no other way through the
+    # hourglass, so smaller pictures are halved less often.
+    halvings = max(1, min(4, math.floor(math.log2(min(model.image_size) / 16))))
+    innermost = block_width(16, model.base_channels, model.max_channels)
+    pix2pixhd = Pix2PixHDConfig(
+        **_shared(model), num_downsamplings=halvings, base_channels=max(1, innermost // 2**halvings)
+    )
     return replace(config, model=pix2pixhd, losses=replace(config.losses, gan="least-squares"))
 
 
