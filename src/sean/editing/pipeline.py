@@ -1,8 +1,10 @@
 """The pipeline: a trained model with its labels and style bank, from pictures and label maps to pictures."""
 
+import copy
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -25,6 +27,8 @@ DEFAULT_MODEL = "celebamask-mini-128"
 
 ImageLike = Image.Image | np.ndarray
 SegmapLike = Image.Image | np.ndarray
+BlockStyles = StyleCodes | Sequence[StyleCodes]
+"""One style, or one per SEAN ResBlk."""
 
 
 class SEANPipeline:
@@ -77,6 +81,20 @@ class SEANPipeline:
         card = (folder / CARD_NAME).read_text(encoding="utf-8") if (folder / CARD_NAME).is_file() else ""
         return cls(model.to(device), labels, style_bank=bank, card=card)
 
+    def fork(self, num_kept: int = 1) -> "SEANPipeline":
+        """This model with its own memory, for another picture edited meanwhile; the weights are shared.
+
+        A pipeline remembers the plans and rows of the last segmaps and styles, so that the next change of one of them
+        is quick. Two users of one pipeline would push each other out of that memory.
+
+        Args:
+            num_kept: how many segmaps and styles are remembered.
+        """
+        other = copy.copy(self)
+        other._engine = self._engine.fork(num_kept)
+        other._plans = RecentPlans(num_kept)
+        return other
+
     def save_pretrained(self, folder: str | os.PathLike[str], *, dtype: torch.dtype = torch.float32) -> None:
         """Write config.json, model.safetensors and, where there are such, the style bank and the model card.
 
@@ -113,9 +131,10 @@ class SEANPipeline:
     def __call__(
         self,
         segmap: SegmapLike,
-        styles: StyleCodes | Sequence[StyleCodes],
+        styles: BlockStyles | Sequence[BlockStyles],
         instances: SegmapLike | None = None,
         *,
+        variants: SegmapLike | None = None,
         noise: bool = False,
         seed: int = 0,
     ) -> Image.Image:
@@ -127,6 +146,9 @@ class SEANPipeline:
                 Fig. 7).
             instances: for a model with instance edges, one number per object, of the segmap's size and in the same
                 forms; resized with it. By default the segmap itself: neighbours of one label are then one object.
+            variants: which of several `styles` every pixel takes, numbers from 0 of the segmap's size and in the same
+                forms; `styles` is then a sequence of one or more, each one StyleCodes or six. So two windows of one
+                label get two styles.
             noise: add the learned noise. Off, the picture depends on segmap and styles only.
             seed: of the noise.
 
@@ -135,22 +157,21 @@ class SEANPipeline:
             (height, width).
 
         Raises:
-            InputError: ids out of range, another number of styles than one or six, styles of another model, or an
-                instance map that is none, has another size, or is given to a model without instance edges.
+            InputError: ids out of range, another number of styles than one or six, styles of another model, or
+                instances or variants that are no numbers, have another size, name a style that is not there, or are
+                given to a model that has none.
         """
-        ids = self._segmap(segmap)
-        edges = self._edges(ids, instances, _segmap_size(segmap))
-        count = self.model.style_inputs
-        per_block = [styles] * count if isinstance(styles, StyleCodes) else list(styles)
-        if len(per_block) != count:
-            several = f", or {count} (one per SEAN ResBlk)" if count > 1 else " for this architecture"
-            raise InputError(f"expected one StyleCodes{several}, got {len(per_block)}")
-        codes = [self._codes(style).unsqueeze(0).to(self.device) for style in per_block]
+        ids, size = self._segmap(segmap), _segmap_size(segmap)
+        edges = self._edges(ids, instances, size)
+        each = [styles] if variants is None else list(styles)  # type: ignore[arg-type]
+        numbers = None if variants is None else self._variants(variants, size, len(each))
+        per_variant = [self._per_block(cast(BlockStyles, one)) for one in each]
+        codes = [torch.stack([self._codes(style) for style in block]) for block in zip(*per_variant, strict=True)]
+        codes = [block.to(self.device) for block in codes]
         rng = torch.Generator(self.device).manual_seed(seed) if noise else None
-        plan = self._plans.plan(ids, edges=edges).to(self.device)
+        plan = self._plans.plan(ids, numbers, edges=edges).to(self.device)
         picture = tensor_to_image(self._engine.render(plan, codes, noise=noise, rng=rng)[0].float().cpu())
         result = Image.fromarray(picture)
-        size = _segmap_size(segmap)
         if size != self.image_size:
             result.info["resized_from"] = size
         return result
@@ -167,15 +188,37 @@ class SEANPipeline:
                 raise InputError("expected no instances for a model without instance edges; leave them out")
             return None
         if instances is not None:
-            array = np.asarray(instances)
-            if array.shape != size or array.dtype.kind not in "iub":
-                raise InputError(
-                    f"expected instances as integers of the segmap's size {list(size)}, got {array.dtype} "
-                    f"{list(array.shape)}; give one number per object and pixel"
-                )
-            resized = resize_segmap(array.astype(np.int64), self.image_size)
-            ids = torch.from_numpy(resized).unsqueeze(0).to(self.device)
+            ids = self._numbers(instances, size, "instances", "object")
         return instance_edges(ids)[:, 0].bool()
+
+    def _variants(self, variants: SegmapLike, size: tuple[int, int], count: int) -> Tensor | None:
+        """Numbers of styles [1, h, w]; None where there is but one style."""
+        if self.model.style_inputs == 1:
+            raise InputError(f"expected no variants for {self.model.config.architecture}; leave them out")
+        numbers = self._numbers(variants, size, "variants", "style")
+        lowest, highest = int(numbers.min()), int(numbers.max())
+        if lowest < 0 or highest >= count:
+            raise InputError(f"expected variants in 0..{count - 1}, numbers of styles, got {lowest}..{highest}")
+        return numbers if count > 1 else None
+
+    def _numbers(self, numbers: SegmapLike, size: tuple[int, int], name: str, thing: str) -> Tensor:
+        """A map of the segmap's size as [1, h, w] at the model's size."""
+        array = np.asarray(numbers)
+        if array.shape != size or array.dtype.kind not in "iub":
+            raise InputError(
+                f"expected {name} as integers of the segmap's size {list(size)}, got {array.dtype} "
+                f"{list(array.shape)}; give one number per {thing} and pixel"
+            )
+        resized = resize_segmap(array.astype(np.int64), self.image_size)
+        return torch.from_numpy(resized).unsqueeze(0).to(self.device)
+
+    def _per_block(self, styles: BlockStyles) -> list[StyleCodes]:
+        count = self.model.style_inputs
+        per_block = [styles] * count if isinstance(styles, StyleCodes) else list(styles)
+        if len(per_block) != count:
+            several = f", or {count} (one per SEAN ResBlk)" if count > 1 else " for this architecture"
+            raise InputError(f"expected one StyleCodes{several}, got {len(per_block)}")
+        return per_block
 
     def _codes(self, style: StyleCodes) -> Tensor:
         expected = (self.labels.num_regions, self.model.code_dim)

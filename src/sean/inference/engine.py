@@ -1,5 +1,6 @@
 """How a model of any architecture computes at inference: packed where we have that, as it is otherwise."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -24,6 +25,10 @@ class Engine(ABC):
     def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: torch.Generator | None) -> Tensor:
         """Pictures of a plan's segmaps; as many styles as the model takes (`StyledModel.style_inputs`)."""
 
+    @abstractmethod
+    def fork(self, num_kept: int) -> "Engine":
+        """The same model with its own memory of the last `num_kept` segmaps and styles."""
+
 
 def engine_for(model: StyledModel) -> Engine:
     """The fastest way of using a model, which must not change from here on."""
@@ -43,6 +48,11 @@ class _PackedEngine(Engine):
     def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: torch.Generator | None) -> Tensor:
         return self._renderer(plan, styles, noise=noise, rng=rng)
 
+    def fork(self, num_kept: int) -> "_PackedEngine":
+        other = copy.copy(self)
+        other._renderer = self._renderer.fork(num_kept)
+        return other
+
 
 class _PlainEngine(Engine):
     """A baseline, as it is trained."""
@@ -58,3 +68,6 @@ class _PlainEngine(Engine):
     def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: torch.Generator | None) -> Tensor:
         (style,) = styles
         return self._model.render(plan.segmap, style, plan=plan, noise=noise, rng=rng)
+
+    def fork(self, num_kept: int) -> "_PlainEngine":
+        return self

@@ -6,6 +6,7 @@ style only tables and sums are made anew; after a brush stroke, only the rows of
 same picture again costs its convolutions and one pass over the pixels per norm.
 """
 
+import copy
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import cast
@@ -38,6 +39,15 @@ class Renderer:
         self._stem = PackedConv(cast(nn.Conv2d, generator.stem))
         self._blocks = [_PackedBlock(block) for block in generator.blocks if isinstance(block, SEANResBlk)]
         self._to_rgb = PackedConv(generator.to_rgb)
+        self._forget(num_kept)
+
+    def fork(self, num_kept: int) -> "Renderer":
+        """A renderer with the same packed weights that keeps its own rows: for another picture edited meanwhile."""
+        other = copy.copy(self)
+        other._forget(num_kept)
+        return other
+
+    def _forget(self, num_kept: int) -> None:
         num_norms = sum(len(block.norms) for block in self._blocks)
         self._num_kept = num_kept
         self._styles: list[_Style] = []
