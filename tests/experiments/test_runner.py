@@ -37,7 +37,7 @@ def test_everything_from_a_data_folder(
     ):
         assert wanted in text
     assert text.index("Edit benchmark") < text.index("Nothing here means anything.") < text.index("## Figures")
-    command = "sean experiment results --data celebamask_drawn --preset tiny --budget 2 --seed 0 --train"
+    command = "sean experiment results --data celebamask_drawn --preset tiny --budget 2 --seed 0 --train --remarks remarks.md"
     assert command in text and str(tmp_path) not in text
     pictures = [line.split("(")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
     assert len(pictures) == 6
@@ -45,7 +45,7 @@ def test_everything_from_a_data_folder(
         with Image.open(tmp_path / "out" / picture) as image:
             assert image.width > 300
     values = json.loads((tmp_path / "out" / "results" / "results.json").read_text())
-    assert values["terms"] == {"preset": PRESET, "budget": BUDGET}
+    assert values["terms"] == {"preset": PRESET, "budget": BUDGET, "rate": None}
     ablation = values["Table 3: the ablation"]["celebamask_drawn"]
     assert len(ablation["runs"]) == 4 and ablation["real"]["pictures"] == 2
     spade = ablation["runs"]["spade"]

@@ -1,5 +1,7 @@
 """Which runs an experiment has, and that what is missing is trained on equal terms."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,15 @@ def test_all_methods_have_equal_terms() -> None:
         assert (config.steps, config.decay_steps, config.seed, config.batch_size) == (2, 1, 7, 2)
         assert config.generator_rate == sean.generator_rate and config.losses.l1 == sean.losses.l1
         assert config.model.image_size == (32, 32) and config.model.num_regions == 19
+
+
+def test_the_terms_may_name_the_rate() -> None:
+    for run in runs_of(Path("x"), DataSet(), ["sean", "pix2pixhd"], [7]):
+        own, given = run_config(run, TERMS), run_config(run, replace(TERMS, rate=0.25))
+        assert given == replace(own, generator_rate=0.25, discriminator_rate=0.25) != own
+    for rate in (0.0, -1.0, 1.0, math.nan):
+        with pytest.raises(InputError, match="expected a learning rate between 0 and 1, got"):
+            Terms(rate=rate)
 
 
 @pytest.mark.integration

@@ -28,6 +28,7 @@ def experiment(
     train: bool = False,
     budget: int = 1000,
     preset: str = "mini-64",
+    rate: float | None = None,
     seed: tuple[int, ...] = (),
     segmenter: str | None = None,
     extractor: str | None = None,
@@ -60,6 +61,7 @@ def experiment(
         train: train the models that are missing.
         budget: steps of every training.
         preset: settings of every training; see sean train.
+        rate: learning rate of every training, instead of the preset's.
         seed: of the trainings; repeat the option for several models of each method. Without it, 0.
         segmenter: for mIoU and accuracy, as for sean evaluate; without it, the data set's own parser.
         extractor: for FID and KID, as for sean evaluate; without it, the data set's own parser.
@@ -76,7 +78,7 @@ def experiment(
     settings = Experiment(
         models=models,
         data=[DataSet.parse(text) for text in data],
-        terms=Terms(preset=preset, budget=budget),
+        terms=Terms(preset=preset, budget=budget, rate=rate),
         seeds=seed or (0,),
         networks=Networks(segmenter=segmenter, extractor=extractor),
         train=train,

@@ -11,7 +11,6 @@ import sean
 from sean.evaluation.image_metrics import SSIM_KIND
 from sean.experiments.runner import EXPERIMENTS, OF_ONE_MODEL, Experiment, Section, tables_1_and_2
 from sean.files import write_text_atomic
-from sean.training.presets import preset as find_preset
 
 RESULTS = "results"
 """The name of the experiment that is all of them."""
@@ -31,7 +30,7 @@ def write_experiment(name: str, experiment: Experiment, output: Path, remarks: P
     """
     folder = output / name
     sections = _all(experiment, folder) if name == RESULTS else {"": EXPERIMENTS[name](experiment, folder)}
-    parts = [f"# {_TITLES.get(name, name)}", "", _circumstances(name, experiment)]
+    parts = [f"# {_TITLES.get(name, name)}", "", _circumstances(name, experiment, remarks)]
     for title, section in sections.items():
         parts += [*([f"## {title}", ""] if title else []), section.text]
         if title == _LAST_TABLE and remarks is not None:
@@ -75,24 +74,28 @@ rendered with styles of its bank; figure 6 is of methods trained on synthetic sc
 """
 
 
-def _circumstances(name: str, experiment: Experiment) -> str:
+def _circumstances(name: str, experiment: Experiment, remarks: Path | None) -> str:
     """The command that makes the report again, and what its figures depend on."""
     options = [option for data in experiment.data for option in ("--data", str(data))]
     if name in OF_ONE_MODEL:
         return _COMMAND.format(" ".join(["sean", "experiment", name, *options, "--output", "results"]))
     terms = experiment.terms
     options += ["--preset", terms.preset, "--budget", str(terms.budget)]
+    options += [] if terms.rate is None else ["--rate", f"{terms.rate:g}"]
     options += [option for seed in experiment.seeds for option in ("--seed", str(seed))]
     output = "docs" if name == RESULTS else "results"
-    command = " ".join(["sean", "experiment", name, *options, "--train", "--output", output])
-    config = find_preset(terms.preset)
+    options.append("--train")
+    if remarks is not None:
+        options += ["--remarks", remarks.name if remarks.is_absolute() else str(remarks)]
+    command = " ".join(["sean", "experiment", name, *options, "--output", output])
+    config = terms.config()
     height, width = config.model.image_size
     seeds = ", ".join(map(str, experiment.seeds))
     sentences = [
         f"Pictures of {height} x {width} pixels.",
         f"Every method is trained on the same pairs by the same loop with the settings of the preset `{terms.preset}` "
-        f"(batch, rates, schedule, loss weights) for {terms.budget} steps, seed {seeds}, with SEAN's number of "
-        "parameters, which its base width is fitted to.",
+        f"(batch, schedule, loss weights) for {terms.budget} steps at the rate {config.generator_rate:g}, seed "
+        f"{seeds}, with SEAN's number of parameters, which its base width is fitted to.",
         "What differs is what makes the method: networks, the style that it takes of the picture, pix2pixHD's "
         "least-squares loss, SPADE's KL term.",
         _PERCEPTUAL[config.losses.perceptual > 0],

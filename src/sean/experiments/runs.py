@@ -82,14 +82,26 @@ class Terms:
     Attributes:
         preset: the config that every method changes only in what makes it that method.
         budget: optimizer steps of every training.
+        rate: learning rate of generator and discriminator; None takes the preset's.
     """
 
     preset: str = "mini-64"
     budget: int = 1000
+    rate: float | None = None
 
     def __post_init__(self) -> None:
         if self.budget < 2:
             raise InputError(f"expected a budget of at least 2 steps, got {self.budget}")
+        if self.rate is not None and not 0 < self.rate < 1:
+            raise InputError(f"expected a learning rate between 0 and 1, got {self.rate}")
+
+    def config(self) -> TrainConfig:
+        """The preset at these terms."""
+        config = find_preset(self.preset)
+        config = replace(config, steps=self.budget, decay_steps=self.budget // 2)
+        if self.rate is None:
+            return config
+        return replace(config, generator_rate=self.rate, discriminator_rate=self.rate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +139,7 @@ def run_config(run: Run, terms: Terms) -> TrainConfig:
     """How a run is trained: the terms' preset, with its method, and as many parameters as SEAN has."""
     base = run.data.of(
         replace(
-            find_preset(terms.preset),
-            steps=terms.budget,
-            decay_steps=terms.budget // 2,
+            terms.config(),
             seed=run.seed,
             sample_every=max(1, terms.budget // 4),
             checkpoint_every=100,
