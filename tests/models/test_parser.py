@@ -93,7 +93,7 @@ def test_the_preset_sizes_fit_the_package() -> None:
     [
         ({"image_size": (48, 64)}, "multiples of 32, got"),
         ({"image_size": (0, 32)}, "multiples of 32, got"),
-        ({"num_regions": 0}, "num_regions of at least 1, got 0"),
+        ({"num_regions": 0}, "expected positive sizes, got"),
         ({"widths": (4, 4, 4, 0, 4, 4)}, "6 positive widths"),
     ],
 )
@@ -149,12 +149,12 @@ def lost_weight(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "parts"),
     [
-        (without("config.json"), ["expected a parser's folder with a config.json"]),
+        (without("config.json"), ["expected a parser folder with a config.json"]),
         (without("model.safetensors"), ["expected a weights file", "model.safetensors"]),
         (text("config.json", "{"), ["not readable JSON"]),
         (text("config.json", "[]"), ["no parser configuration"]),
         (text("model.safetensors", "junk"), ["not a readable safetensors file"]),
-        (config(lambda raw: raw.update(architecture="sean")), ["expected architecture 'parser', got 'sean'"]),
+        (config(lambda raw: raw.update(architecture="sean")), ["expected an architecture of parser, got 'sean'"]),
         (config(lambda raw: raw.pop("labels")), ["no parser configuration", "labels"]),
         (config(lambda raw: raw.update(model=3)), ["no parser configuration"]),
         (config(lambda raw: raw["model"].update(depth=3)), ["unknown model settings depth"]),

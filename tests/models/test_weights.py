@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from sean.errors import InputError
 from sean.labels import LabelSet
-from sean.models.build import channels_last
+from sean.models.build import CONFIGS, channels_last
 from sean.models.sean_model import SEANConfig, SEANModel
 from sean.models.weights import config_from_dict, load_model, read_config, read_safetensors, save_model
 
@@ -230,7 +230,7 @@ def test_config_that_is_a_folder(folder: Path) -> None:
 )
 def test_config_with_wrong_values(folder: Path, change: Callable[[dict[str, Any]], object], reason: str) -> None:
     change_config(folder, change)
-    for read in (lambda: load_model(folder), lambda: read_config(folder / "config.json")):
+    for read in (lambda: load_model(folder), lambda: read_config(folder / "config.json", "model", CONFIGS)):
         with pytest.raises(InputError) as error:
             read()
         assert_one_line(error, folder / "config.json", reason)

@@ -21,25 +21,22 @@ NoiseSource = torch.Generator | Sequence[torch.Generator] | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig:
-    """What the sizes of all models have in common.
+class NetworkConfig:
+    """What the sizes of all networks that have a folder have in common.
 
     Attributes:
         num_regions: labels k.
-        image_size: height and width in pixels the model is trained for, multiples of 32.
-        instance_edges: whether the networks also see the edges of instances, as the paper's do where the data set has
-            instances (Cityscapes, ADE20K).
+        image_size: height and width in pixels the network is trained for, multiples of 32.
     """
 
     num_regions: int = 19
     image_size: tuple[int, int] = (256, 256)
-    instance_edges: bool = False
 
     architecture: ClassVar[str]
-    """The name in a model folder's config.json."""
+    """The name in the config.json of a folder."""
 
-    uses_plan: ClassVar[bool] = True
-    """Whether the generator works on patch plans, which a loader then makes ahead."""
+    always_written: ClassVar[tuple[str, ...]] = ("num_regions", "image_size")
+    """What no config.json may lack; other settings may be younger than the file."""
 
     def __post_init__(self) -> None:
         if len(self.image_size) != 2 or any(s < SIZE_MULTIPLE or s % SIZE_MULTIPLE for s in self.image_size):
@@ -49,6 +46,21 @@ class ModelConfig:
         sizes = {name: value for name, value in vars(self).items() if type(value) is int}
         if min(sizes.values()) < 1:
             raise InputError(f"expected positive sizes, got {self}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(NetworkConfig):
+    """What the sizes of all models have in common.
+
+    Attributes:
+        instance_edges: whether the networks also see the edges of instances, as the paper's do where the data set has
+            instances (Cityscapes, ADE20K).
+    """
+
+    instance_edges: bool = False
+
+    uses_plan: ClassVar[bool] = True
+    """Whether the generator works on patch plans, which a loader then makes ahead."""
 
 
 class StyledModel(nn.Module, ABC):

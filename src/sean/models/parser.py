@@ -6,6 +6,7 @@ norm (Ioffe and Szegedy 2015): six levels from full size down to a 32nd, few cha
 
 import itertools
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -13,33 +14,28 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sean.errors import InputError
+from sean.models.base import SIZE_MULTIPLE, NetworkConfig
 
-SIZE_MULTIPLE = 32
 NUM_LEVELS = 6
 """Full size, and five halvings."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParserConfig:
-    """Sizes of a parser.
+class ParserConfig(NetworkConfig):
+    """Sizes of a parser; it works at other multiples of 32 than its own size, too.
 
     Attributes:
-        num_regions: labels k.
-        image_size: height and width in pixels it is trained for, multiples of 32; it works at other multiples, too.
         widths: channels of the six levels, from full size to a 32nd; the last is the width of the features.
     """
 
-    num_regions: int = 19
     image_size: tuple[int, int] = (64, 64)
     widths: tuple[int, int, int, int, int, int] = (24, 48, 96, 128, 160, 192)
 
+    architecture: ClassVar[str] = "parser"
+    always_written: ClassVar[tuple[str, ...]] = (*NetworkConfig.always_written, "widths")
+
     def __post_init__(self) -> None:
-        if len(self.image_size) != 2 or any(s < SIZE_MULTIPLE or s % SIZE_MULTIPLE for s in self.image_size):
-            raise InputError(
-                f"expected an image_size of two positive multiples of {SIZE_MULTIPLE}, got {self.image_size}"
-            )
-        if self.num_regions < 1:
-            raise InputError(f"expected num_regions of at least 1, got {self.num_regions}")
+        super().__post_init__()
         if len(self.widths) != NUM_LEVELS or min(self.widths) < 1:
             raise InputError(f"expected {NUM_LEVELS} positive widths, got {self.widths}")
 

@@ -1,6 +1,10 @@
-"""Model folders: config.json (sizes and labels) and model.safetensors, written atomically, read with clear errors."""
+"""Folders of networks: config.json (sizes and labels) and model.safetensors, written atomically, errors in one line.
+
+Models and parsers have such folders; what differs is the config and how a network is made of it.
+"""
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,12 +17,12 @@ from torch import Tensor, nn
 from sean.errors import InputError
 from sean.files import atomic_write, write_text_atomic
 from sean.labels import LabelSet
-from sean.models.base import ModelConfig, StyledModel
+from sean.models.base import NetworkConfig, StyledModel
 from sean.models.build import CONFIGS, channels_last, new_model
 from sean.pretrained import CONFIG_NAME, WEIGHTS_NAME
 
-_REQUIRED = ("num_regions", "image_size")
-Config = TypeVar("Config", bound=ModelConfig)
+Config = TypeVar("Config", bound=NetworkConfig)
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def save_model(folder: str | Path, model: StyledModel, labels: LabelSet, *, dtype: torch.dtype = torch.float32) -> None:
@@ -30,20 +34,7 @@ def save_model(folder: str | Path, model: StyledModel, labels: LabelSet, *, dtyp
         labels: names, palette, ignored id and flip pairs, kept in config.json.
         dtype: of the floating-point weights on disk; float16 halves the file and costs about 3 decimals.
     """
-    write_folder(Path(folder), model.config.architecture, model, model.config, labels, dtype)
-
-
-def write_folder(
-    folder: Path, architecture: str, network: nn.Module, config: Any, labels: LabelSet, dtype: torch.dtype
-) -> None:
-    """Write the folder of any network: what `save_model` and `save_parser` do."""
-    values = {"architecture": architecture, "model": asdict(config), "labels": labels.to_dict()}
-    state = {
-        key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
-        for key, value in network.state_dict().items()
-    }
-    write_safetensors(folder / WEIGHTS_NAME, state)
-    write_text_atomic(folder / CONFIG_NAME, json.dumps(values, indent=1) + "\n")
+    write_folder(Path(folder), model, model.config, labels, dtype)
 
 
 def load_model(folder: str | Path) -> tuple[StyledModel, LabelSet]:
@@ -55,42 +46,67 @@ def load_model(folder: str | Path) -> tuple[StyledModel, LabelSet]:
     Raises:
         InputError: a file is missing, damaged, or does not fit the other.
     """
-    config, labels = read_config(Path(folder) / CONFIG_NAME)
-    state = read_safetensors(Path(folder) / WEIGHTS_NAME)
+    return load_folder(Path(folder), "model", CONFIGS, new_model)
+
+
+def write_folder(folder: Path, network: nn.Module, config: NetworkConfig, labels: LabelSet, dtype: torch.dtype) -> None:
+    """Write the folder of any network: what `save_model` and `save_parser` do."""
+    values = {"architecture": config.architecture, "model": asdict(config), "labels": labels.to_dict()}
+    state = {
+        key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
+        for key, value in network.state_dict().items()
+    }
+    write_safetensors(folder / WEIGHTS_NAME, state)
+    write_text_atomic(folder / CONFIG_NAME, json.dumps(values, indent=1) + "\n")
+
+
+def load_folder(
+    folder: Path, what: str, configs: Mapping[str, type[Config]], make: Callable[[Config], Network]
+) -> tuple[Network, LabelSet]:
+    """Read the folder of any network: what `load_model` and `load_parser` do.
+
+    Args:
+        folder: with both files.
+        what: the kind of network, for messages.
+        configs: the configs that it may have, by architecture.
+        make: a network of a config; its weights are all replaced.
+    """
+    config, labels = read_config(folder / CONFIG_NAME, what, configs)
+    state = read_safetensors(folder / WEIGHTS_NAME)
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     try:
-        # the weights are all replaced: building on the meta device spares the initialization
+        # building on the meta device spares the initialization
         with torch.device("meta"):
-            model = new_model(config)
-        model.load_state_dict(state, assign=True)
+            network = make(config)
+        network.load_state_dict(state, assign=True)
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise InputError(
-            f"the weights in {Path(folder) / WEIGHTS_NAME} do not fit {CONFIG_NAME} beside them: {reason[:200]}"
+            f"the weights in {folder / WEIGHTS_NAME} do not fit {CONFIG_NAME} beside them: {reason[:200]}"
         ) from error
-    return channels_last(model).eval(), labels
+    return channels_last(network).eval(), labels
 
 
-def read_config(path: Path) -> tuple[ModelConfig, LabelSet]:
-    """The sizes and labels in a model folder's config.json; InputError when it is missing or wrong."""
+def read_config(path: Path, what: str, configs: Mapping[str, type[Config]]) -> tuple[Config, LabelSet]:
+    """The sizes and labels in a folder's config.json; InputError when it is missing or wrong."""
     try:
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"expected a model folder with a {CONFIG_NAME}, found none at {path}") from error
+        raise InputError(f"expected a {what} folder with a {CONFIG_NAME}, found none at {path}") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is not readable JSON ({error}); restore the file") from error
     try:
-        if raw["architecture"] not in CONFIGS:
-            raise InputError(f"expected an architecture of {', '.join(CONFIGS)}, got {raw['architecture']!r}")
-        config = config_from_dict(CONFIGS[raw["architecture"]], dict(raw["model"]))
+        if raw["architecture"] not in configs:
+            raise InputError(f"expected an architecture of {', '.join(configs)}, got {raw['architecture']!r}")
+        config = config_from_dict(configs[raw["architecture"]], dict(raw["model"]))
         labels = LabelSet.from_dict(raw["labels"])
     except InputError as error:
-        raise InputError(f"{path} is no model configuration: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is no {what} configuration: {error}") from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
-        raise InputError(f"{path} is no model configuration ({type(error).__name__}: {reason})") from error
+        raise InputError(f"{path} is no {what} configuration ({type(error).__name__}: {reason})") from error
     if labels.num_regions != config.num_regions:
-        raise InputError(f"{path} names {labels.num_regions} labels for a model of {config.num_regions} regions")
+        raise InputError(f"{path} names {labels.num_regions} labels for a {what} of {config.num_regions} regions")
     return config, labels
 
 
@@ -104,7 +120,7 @@ def config_from_dict(cls: type[Config], values: dict[str, Any]) -> Config:
     unknown = values.keys() - defaults.keys()
     if unknown:
         raise InputError(f"unknown model settings {', '.join(sorted(unknown))}")
-    missing = [name for name in _REQUIRED if name not in values]
+    missing = [name for name in cls.always_written if name not in values]
     if missing:
         raise InputError(f"the model settings lack {', '.join(missing)}")
     checked: dict[str, Any] = {}
