@@ -1,0 +1,36 @@
+"""Presets, the JSON form, the rate, and bad settings."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sean.errors import InputError
+from sean.training.parser.config import config_from_json, config_to_json, mini, preset
+
+from .conftest import CONFIG, assert_one_line
+
+
+def test_presets_and_json() -> None:
+    for size in (64, 128, 256):
+        config = preset(f"mini-{size}")
+        assert config.model.image_size == (size, size)
+        assert config_from_json(config_to_json(config)) == config
+    with pytest.raises(InputError) as error:
+        preset("huge")
+    assert_one_line(error, "unknown preset 'huge'", "mini-64, mini-128, mini-256")
+
+
+def test_the_rate_rises_and_falls() -> None:
+    config = replace(mini(64), rate=0.1, warmup_steps=10, steps=110)
+    assert [config.rate_at(step) for step in (0, 4, 9, 10, 60, 110)] == pytest.approx([0.01, 0.05, 0.1, 0.1, 0.05, 0])
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"steps": 0}, {"warmup_steps": 9}, {"rate": -1.0}, {"precision": "8"}, {"ema_decay": 1.0}, {"gradient_norm": 0.0}],
+)
+def test_bad_settings_are_refused(setting: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as error:
+        replace(CONFIG, **setting)
+    assert_one_line(error, "expected", next(iter(setting)))
