@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sean.errors import InputError
+from sean.evaluation.digests import folder_title
 from sean.evaluation.extractors import load_extractor, resize_bilinear
 from sean.evaluation.label_matching import LabelMapping, LabelMatch
 from sean.evaluation.lpips import load_lpips
@@ -233,3 +234,8 @@ def test_transformers_own_segformer(tmp_path: Path) -> None:
         assert torch.equal(segmenter(image), torch.tensor([2, 0, 1])[own])
     with pytest.raises(InputError, match="cannot load the SegFormer"):
         load_segmenter(f"segformer:{tmp_path / 'none'}", LABELS, CPU)
+
+
+def test_a_network_is_called_by_its_folder_or_its_training(tmp_path: Path) -> None:
+    assert folder_title(tmp_path / "small-parser") == "small-parser"
+    assert folder_title(tmp_path / "faces" / "parser" / "model") == "faces/parser"

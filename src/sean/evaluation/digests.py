@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +24,12 @@ def network_digest(network: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(_bytes(value))
     return digest.hexdigest()
+
+
+def folder_title(folder: str | Path) -> str:
+    """What a network is called by its folder: the folder's name; of a training, RUN/model, the run's."""
+    path = Path(folder).resolve()
+    return "/".join(path.parts[-3:-1]) if path.name == "model" else path.name
 
 
 def dataset_digest(dataset: Any) -> str:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sean.errors import InputError
-from sean.evaluation.digests import network_digest
+from sean.evaluation.digests import folder_title, network_digest
 from sean.models.parser import Parser
 from sean.models.parser_weights import load_parser
 
@@ -35,7 +35,7 @@ class ParserFeatures(FeatureExtractor):
 
     Args:
         parser: in evaluation mode.
-        title: its folder's name.
+        title: what it is called, see `folder_title`.
     """
 
     def __init__(self, parser: Parser, title: str) -> None:
@@ -82,7 +82,7 @@ def load_extractor(name: str, device: torch.device) -> FeatureExtractor:
     if not Path(name).is_dir():
         raise InputError(f"unknown extractor {name!r}; expected {INCEPTION} or the folder of a parser")
     parser, _ = load_parser(name)
-    return ParserFeatures(parser.to(device), Path(name).resolve().name)
+    return ParserFeatures(parser.to(device), folder_title(name))
 
 
 def resize_bilinear(image: Float[Tensor, "b 3 h w"], size: tuple[int, int]) -> Float[Tensor, "b 3 {size[0]} {size[1]}"]:

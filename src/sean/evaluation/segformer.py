@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.evaluation.digests import network_digest
+from sean.evaluation.digests import folder_title, network_digest
 from sean.evaluation.label_matching import LabelMapping, LabelMatch, match_labels
 from sean.evaluation.segmenters import Segmenter
 from sean.labels import LabelSet
@@ -74,7 +74,7 @@ def load_segformer(
     except OSError:  # the model has no such file
         preprocessing = {}
     names = [str(network.config.id2label[index]) for index in range(network.config.num_labels)]
-    title = Path(source).resolve().name if Path(source).is_dir() else source
+    title = folder_title(source) if Path(source).is_dir() else source
     match = match_labels(f"the SegFormer {title}", names, labels, mapping)
     return SegformerSegmenter(network.to(device).eval(), match, title, preprocessing)
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.evaluation.digests import network_digest
+from sean.evaluation.digests import folder_title, network_digest
 from sean.evaluation.extractors import resize_bilinear
 from sean.evaluation.label_matching import LabelMapping, LabelMatch, match_labels
 from sean.labels import LabelSet
@@ -54,7 +54,7 @@ class ParserSegmenter(Segmenter):
     Args:
         parser: in evaluation mode.
         match: its labels as those of the data set.
-        title: its folder's name.
+        title: what it is called, see `folder_title`.
     """
 
     def __init__(self, parser: Parser, match: LabelMatch, title: str) -> None:
@@ -89,6 +89,6 @@ def load_segmenter(name: str, labels: LabelSet, device: torch.device, mapping: L
             f"unknown segmenter {name!r}; expected the folder of a parser, or {SEGFORMER_PREFIX}HUB_ID_OR_FOLDER"
         )
     parser, own_labels = load_parser(name)
-    title = Path(name).resolve().name
+    title = folder_title(name)
     match = match_labels(f"the parser {title}", own_labels.names, labels, mapping)
     return ParserSegmenter(parser.to(device), match, title)
