@@ -37,7 +37,9 @@ def test_everything_from_a_data_folder(
     ):
         assert wanted in text
     assert text.index("Edit benchmark") < text.index("Nothing here means anything.") < text.index("## Figures")
-    command = "sean experiment results --data celebamask_drawn --preset tiny --budget 2 --seed 0 --train --remarks remarks.md"
+    command = (
+        "sean experiment results --data celebamask_drawn --preset tiny --budget 2 --seed 0 --train --remarks remarks.md"
+    )
     assert command in text and str(tmp_path) not in text
     pictures = [line.split("(")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
     assert len(pictures) == 6
