@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sean.editing.editor import Editor
     from sean.editing.pipeline import SEANPipeline
     from sean.editing.styles import StyleCodes
     from sean.errors import InputError
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Editor": "sean.editing.editor",
     "InputError": "sean.errors",
     "LabelSet": "sean.labels",
     "SEANPipeline": "sean.editing.pipeline",
     "StyleCodes": "sean.editing.styles",
 }
 
-__all__ = ["InputError", "LabelSet", "SEANPipeline", "StyleCodes", "__version__"]
+__all__ = ["Editor", "InputError", "LabelSet", "SEANPipeline", "StyleCodes", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

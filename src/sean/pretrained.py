@@ -9,12 +9,29 @@ CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 BANK_NAME = "style_bank.safetensors"
 CARD_NAME = "README.md"
+PARSER_NAME = "face-parser"
 
 
 def bundled_models() -> list[str]:
-    """Names of the models that come with the package."""
+    """Names of the models that come with the package; the parser beside them renders nothing and is none."""
     folder = _bundled_folder()
-    return sorted(path.parent.name for path in folder.glob(f"*/{CONFIG_NAME}")) if folder.is_dir() else []
+    names = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG_NAME}")) if folder.is_dir() else []
+    return [name for name in names if name != PARSER_NAME]
+
+
+def bundled_parser() -> Path:
+    """The folder of the face parser that comes with the package.
+
+    Raises:
+        InputError: it did not come with this installation.
+    """
+    folder = _bundled_folder() / PARSER_NAME
+    if not (folder / CONFIG_NAME).is_file():
+        raise InputError(
+            f"this installation has no bundled face parser ({folder} is not there); give another one (the folder of a "
+            "parser or segformer:HUB_ID), or a label map"
+        )
+    return folder
 
 
 def find_model(name: str) -> Path:

@@ -1,0 +1,190 @@
+"""What brushes, polygons and fills cover: pure functions from coordinates and maps to masks.
+
+Coordinates are fractions of width and height (see `sean.editing.edits`). A pixel belongs to a shape when its middle
+does. A convex shape meets a row of pixels in one interval, and the winding number of a polygon changes along a row
+only at its edges: so both are drawn row by row as numbers that begin and end to count, for all segments at once, in a
+time that does not depend on how far a stroke goes.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+# A brush at least this wide, in pixels, covers every pixel that its middle passes through, wherever in the pixel.
+_MIN_RADIUS = math.sqrt(0.5)
+# Middles of pixels at exactly the edge are covered, whatever the rounding.
+_EDGE = 1e-9
+_SHORTEST = 1e-9
+_CHUNK = 512
+
+Size = tuple[int, int]
+Points = Sequence[tuple[float, float]]
+
+
+def brush_mask(points: Points, radius: float, size: Size) -> np.ndarray:
+    """The pixels whose middle is no farther than the radius from a polyline.
+
+    Args:
+        points: the corners of the line, at least one; each (x, y) in fractions.
+        radius: a fraction of the height; at least what covers the pixels that the line passes through.
+        size: (h, w) in pixels.
+
+    Returns:
+        bool [h, w].
+    """
+    height, width = size
+    corners = _pixels(points, size)
+    reach = max(radius * height, _MIN_RADIUS)
+    starts, ends = (corners, corners) if len(corners) == 1 else (corners[:-1], corners[1:])
+    steps = np.zeros((height, width + 1), dtype=np.int64)
+    for first in range(0, len(starts), _CHUNK):
+        low, high = _stadium_rows(starts[first : first + _CHUNK], ends[first : first + _CHUNK], reach, height)
+        begin = np.ceil(np.clip(low, -1, width) - _EDGE).clip(0, width).astype(np.int64)
+        end = np.floor(np.clip(high, -1, width) + _EDGE).astype(np.int64) + 1
+        covered = begin < end.clip(0, width)
+        rows = np.broadcast_to(np.arange(height), low.shape)[covered]
+        np.add.at(steps, (rows, begin[covered]), 1)
+        np.add.at(steps, (rows, end.clip(0, width)[covered]), -1)
+    return steps.cumsum(axis=1)[:, :width] > 0
+
+
+def polygon_mask(points: Points, size: Size) -> np.ndarray:
+    """The pixels whose middle a closed polygon goes round, once or more often in one direction (non-zero rule).
+
+    Args:
+        points: the corners; each (x, y) in fractions.
+        size: (h, w) in pixels.
+
+    Returns:
+        bool [h, w].
+    """
+    height, width = size
+    corners = _pixels(points, size)
+    steps = np.zeros((height, width + 1), dtype=np.int64)
+    rows = np.arange(height)
+    followers = np.roll(corners, -1, axis=0)
+    for first in range(0, len(corners), _CHUNK):
+        (x0, y0), (x1, y1) = (c[first : first + _CHUNK].T[:, :, None] for c in (corners, followers))
+        # half open, so that a corner between two edges is crossed once
+        crossed = (np.minimum(y0, y1) <= rows) & (rows < np.maximum(y0, y1))
+        edge, row = np.nonzero(crossed)
+        share = (row - y0[edge, 0]) / (y1 - y0)[edge, 0]
+        x = x0[edge, 0] + share * (x1 - x0)[edge, 0]
+        begin = np.ceil(np.clip(x, -1, width) - _EDGE).clip(0, width).astype(np.int64)
+        np.add.at(steps, (row, begin), np.where(y1 > y0, 1, -1)[edge, 0])
+    return steps.cumsum(axis=1)[:, :width] != 0
+
+
+def connected_area(regions: np.ndarray, pixel: tuple[int, int]) -> np.ndarray:
+    """The pixels that are reached from one over the four neighbours without leaving its region.
+
+    Args:
+        regions: integers [h, w], one number per region.
+        pixel: (row, column) where to begin.
+
+    Returns:
+        bool [h, w].
+    """
+    inside = regions == regions[pixel]
+    begins = inside.copy()
+    begins[:, 1:] &= ~inside[:, :-1]
+    # numbers of the runs of pixels along the rows; right only inside
+    runs = begins.ravel().cumsum().reshape(regions.shape) - 1
+    touching = inside[1:] & inside[:-1]
+    links = np.unique(np.stack([runs[:-1][touching], runs[1:][touching]]), axis=1)
+    roots = _joined(int(begins.sum()), links[0], links[1])
+    found: np.ndarray = inside & (roots[runs.clip(0)] == roots[runs[pixel]])
+    return found
+
+
+def faded(mask: np.ndarray, reach: float) -> np.ndarray:
+    """A mask with a soft edge around it: 1 where it is True, falling smoothly to 0 at `reach` pixels beyond.
+
+    Args:
+        mask: bool [h, w].
+        reach: in pixels; up to 1 there is no edge.
+
+    Returns:
+        float32 [h, w], 3 t^2 - 2 t^3 with t = 1 - distance / reach to the nearest pixel of the mask.
+    """
+    height, width = mask.shape
+    nearness = mask.astype(np.float32)
+    span = min(math.ceil(reach), max(height, width))
+    padded = np.pad(mask, span)
+    for dy in range(-span, span + 1):
+        for dx in range(-span, span + 1):
+            t = 1 - math.hypot(dy, dx) / reach if reach > 1 else 0.0
+            if t > 0:
+                shifted = padded[span + dy : span + dy + height, span + dx : span + dx + width]
+                np.maximum(nearness, np.float32(t), out=nearness, where=shifted)
+    smooth: np.ndarray = nearness * nearness * (3 - 2 * nearness)
+    return smooth
+
+
+def pixel_at(point: tuple[float, float], size: Size) -> tuple[int, int]:
+    """(row, column) of the pixel at a point with fractions in [0, 1] of a picture of size (h, w)."""
+    height, width = size
+    return min(int(point[1] * height), height - 1), min(int(point[0] * width), width - 1)
+
+
+def _pixels(points: Points, size: Size) -> np.ndarray:
+    """Fractions -> (x, y) [n, 2] in pixels, whole numbers at the middles of pixels."""
+    height, width = size
+    return np.asarray(points, dtype=np.float64).reshape(-1, 2) * (width, height) - 0.5
+
+
+def _stadium_rows(starts: np.ndarray, ends: np.ndarray, reach: float, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where the rows of a picture lie within `reach` of segments: first and last x, each [n, h]; inf and -inf: nowhere.
+
+    What lies within a distance of a segment is convex: two discs and the rectangle between them.
+    """
+    rows = np.arange(height)
+    low, high = np.full((len(starts), height), np.inf), np.full((len(starts), height), -np.inf)
+
+    def cover(first: np.ndarray, last: np.ndarray, where: np.ndarray) -> None:
+        np.minimum(low, first, out=low, where=where)
+        np.maximum(high, last, out=high, where=where)
+
+    for x, y in ((ends[:, :1], ends[:, 1:]), (starts[:, :1], starts[:, 1:])):
+        squares = reach**2 - (rows - y) ** 2
+        half = np.sqrt(squares.clip(0))
+        cover(x - half, x + half, squares >= -_EDGE)
+    down = rows - y
+    along = ends - starts
+    lengths = np.hypot(along[:, 0], along[:, 1])[:, None]
+    direction = along / np.maximum(lengths, _SHORTEST)
+    dx, dy = direction[:, :1], direction[:, 1:]
+    # in the rectangle: 0 <= dx (px - x) + dy down <= length, and -reach <= dx down - dy (px - x) <= reach
+    first, last = _between(dx, dy * down, np.zeros_like(lengths), lengths)
+    first_across, last_across = _between(-dy, dx * down, np.full_like(lengths, -reach), np.full_like(lengths, reach))
+    first, last = np.maximum(first, first_across) + x, np.minimum(last, last_across) + x
+    cover(first, last, (first <= last) & (lengths > _SHORTEST))
+    return low, high
+
+
+def _between(
+    slope: np.ndarray, offset: np.ndarray, lowest: np.ndarray, highest: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """First and last u with lowest <= slope * u + offset <= highest; all u or none where the slope is 0."""
+    flat = np.abs(slope) < _EDGE
+    divisor = np.where(flat, 1.0, slope)
+    one, other = (lowest - offset) / divisor, (highest - offset) / divisor
+    inside = (lowest <= offset) & (offset <= highest)
+    first = np.where(flat, np.where(inside, -np.inf, np.inf), np.minimum(one, other))
+    last = np.where(flat, np.where(inside, np.inf, -np.inf), np.maximum(one, other))
+    return first, last
+
+
+def _joined(count: int, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """For nodes 0..count-1 linked in pairs, the lowest number of each one's connected component."""
+    roots = np.arange(count)
+    while True:
+        low, high = np.minimum(roots[one], roots[other]), np.maximum(roots[one], roots[other])
+        apart = low < high
+        if not apart.any():
+            return roots
+        # every root hangs itself under the lowest that it is linked with, then the trees are flattened
+        np.minimum.at(roots, high[apart], low[apart])
+        while (roots[roots] != roots).any():
+            roots = roots[roots]

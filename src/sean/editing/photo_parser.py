@@ -1,0 +1,107 @@
+"""Label maps of photos that have none, by a segmentation network: the bundled parser, another one, or a SegFormer."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from sean.errors import InputError
+from sean.evaluation.label_matching import LabelMapping
+from sean.evaluation.segmenters import SEGFORMER_PREFIX, Segmenter, load_segmenter
+from sean.images import image_to_tensor, resize_image
+from sean.labels import LabelSet
+from sean.pretrained import bundled_parser
+
+BUNDLED = "bundled"
+# the logit of a label that the network does not know; finite, as interpolation makes NaN of infinities
+_NEVER = -1e4
+
+
+class PhotoParser:
+    """Photos to label maps. The network sees the photo at its own size, and mirrored too; both answers are averaged.
+
+    Args:
+        segmenter: the network, matched with `labels`.
+        labels: of the maps.
+        device: where the network computes.
+    """
+
+    def __init__(self, segmenter: Segmenter, labels: LabelSet, device: torch.device) -> None:
+        self.labels = labels
+        self._segmenter = segmenter
+        self._device = device
+        ids = segmenter.match.ids
+        self._own_ids = {label: [own for own, other in enumerate(ids) if other == label] for label in set(ids)}
+        self._mirrored_ids = list(labels.flip_table)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width, in pixels, of what the network sees."""
+        return self._segmenter.size
+
+    @torch.inference_mode()
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """The label map of a photo.
+
+        Args:
+            image: uint8 [h, w, 3] of any size, showing what the network was trained on (see `sean.editing.faces`).
+
+        Returns:
+            int64 [h, w], ids 0..k-1 of `labels`; k where the network sees something that is none of them.
+
+        Raises:
+            InputError: not a picture.
+        """
+        picture = image_to_tensor(resize_image(image, self.size)).unsqueeze(0).to(self._device)
+        logits = self._logits(picture)
+        mirrored = self._logits(picture.flip(-1)).flip(-1)[:, self._mirrored_ids]
+        ids: np.ndarray = enlarged_argmax((logits + mirrored) / 2, image.shape[:2])[0].cpu().numpy()
+        return ids
+
+    def _logits(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b l h w"]:
+        """Logits of the k labels and of "none of them"; probabilities add up where several stand for one label."""
+        own = self._segmenter.logits(image)
+        logits = own.new_full((own.shape[0], self.labels.num_regions + 1, *own.shape[2:]), _NEVER)
+        for label, own_ids in self._own_ids.items():
+            logits[:, label] = own[:, own_ids].logsumexp(dim=1)
+        return logits
+
+
+def open_parser(name: str, labels: LabelSet, device: torch.device, mapping: LabelMapping | None = None) -> PhotoParser:
+    """A parser that makes maps of the given labels.
+
+    Args:
+        name: "bundled" (faces, with the labels of CelebAMask-HQ), the folder of a parser, or "segformer:" with a hub
+            id or a folder of transformers' SegFormer.
+        labels: of the maps, normally those of the model that renders them.
+        device: where it is to compute.
+        mapping: where the network's label names differ from those of `labels`.
+
+    Raises:
+        InputError: there is none of that name, it is damaged, its labels do not fit, or transformers is missing.
+    """
+    if name == BUNDLED:
+        name = str(bundled_parser())
+    elif not name.startswith(SEGFORMER_PREFIX) and not Path(name).is_dir():
+        raise InputError(
+            f"unknown parser {name!r}; expected {BUNDLED}, the folder of a parser, or {SEGFORMER_PREFIX}"
+            "HUB_ID_OR_FOLDER"
+        )
+    return PhotoParser(load_segmenter(name, labels, device, mapping), labels, device)
+
+
+def enlarged_argmax(logits: Float[Tensor, "b l h w"], size: tuple[int, int]) -> Int[Tensor, "b hout wout"]:
+    """The label with the largest logit after bilinear interpolation to `size` = (h, w), the first one of equal ones.
+
+    Label by label: all labels of a photo of 20 megapixels at once would take 1.6 GB.
+    """
+    best = logits.new_full((logits.shape[0], *size), -torch.inf)
+    ids = torch.zeros(best.shape, dtype=torch.int64, device=logits.device)
+    for label in range(logits.shape[1]):
+        larger = F.interpolate(logits[:, label : label + 1], size=size, mode="bilinear", align_corners=False)[:, 0]
+        ids[larger > best] = label
+        best = torch.maximum(best, larger)
+    return ids

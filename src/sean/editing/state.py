@@ -1,0 +1,211 @@
+"""What a session has made of its picture, and what an edit makes of that: `applied(state, edit, base)`, a function.
+
+A state never changes; the next one shares with it what the edit left alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from sean.editing.canvas import brush_mask, connected_area, pixel_at, polygon_mask
+from sean.editing.edit_values import MAX_INSTANCE
+from sean.editing.edits import (
+    Edit,
+    Erase,
+    Fill,
+    Paint,
+    Polygon,
+    ReplaceLabel,
+    ResetSegmap,
+    SetStyle,
+    SplitRegion,
+)
+from sean.editing.sources import OWN, Sources
+from sean.errors import InputError
+
+StyleSetting = tuple[str, float]
+"""A source (see `SetStyle`) and its strength in [0, 1]."""
+BlockSettings = tuple[StyleSetting | None, ...]
+"""One setting for each SEAN ResBlk (of other models, one for all); None is the own style."""
+
+_NO_STYLES: Mapping[tuple[int, int], BlockSettings] = MappingProxyType({})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Region:
+    """A region of a state's map.
+
+    Attributes:
+        label: id.
+        instance: number from `SplitRegion`; 0 is what has none.
+        area: share of the picture's pixels, in (0, 1].
+        styles: one for each block.
+    """
+
+    label: int
+    instance: int
+    area: float
+    styles: BlockSettings
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EditorState:
+    """A map, its instances and the styles set so far.
+
+    Attributes:
+        segmap: label ids, uint16 [h, w], at the pipeline's `image_size`; k is "no region". Read-only.
+        instances: numbers from `SplitRegion`, uint16 [h, w]; 0 is none. One number has one label. Read-only.
+        styles: of (label, 0) for the label as a class and of (label, instance); what is missing has its own style, an
+            instance that of its class. Read-only.
+    """
+
+    segmap: np.ndarray
+    instances: np.ndarray
+    styles: Mapping[tuple[int, int], BlockSettings] = field(default_factory=lambda: _NO_STYLES)
+
+    def settings(self, label: int, instance: int = 0) -> BlockSettings | None:
+        """The styles set for an instance of a label, or else for its class; None: its own."""
+        return self.styles.get((label, instance), self.styles.get((label, 0)))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Base:
+    """What the edits of a session refer to.
+
+    Attributes:
+        state: what the session began with.
+        sources: the styles that there are.
+        num_blocks: how many styles the model takes (`StyledModel.style_inputs`).
+    """
+
+    state: EditorState
+    sources: Sources
+    num_blocks: int
+
+    def regions(self, state: EditorState) -> list[Region]:
+        """The regions of a state's map, by label and instance; pixels of no region are in none."""
+        keys, counts = np.unique(_keys(state), return_counts=True)
+        own: BlockSettings = (None,) * self.num_blocks
+        regions = []
+        for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+            label, instance = divmod(key, MAX_INSTANCE + 1)
+            if label < self.sources.labels.num_regions:
+                styles = state.settings(label, instance) or own
+                area = count / state.segmap.size
+                regions.append(Region(label=label, instance=instance, area=area, styles=styles))
+        return regions
+
+
+def new_state(
+    segmap: np.ndarray,
+    instances: np.ndarray | None = None,
+    styles: Mapping[tuple[int, int], BlockSettings] = _NO_STYLES,
+) -> EditorState:
+    """A state of its own arrays: integers [h, w] in 0..65535; without instances, no pixel has one."""
+    ids = segmap.astype(np.uint16)
+    numbers = np.zeros_like(ids) if instances is None else instances.astype(np.uint16)
+    return EditorState(segmap=_fixed(ids), instances=_fixed(numbers), styles=MappingProxyType(dict(styles)))
+
+
+def applied(state: EditorState, edit: Edit, base: Base) -> EditorState:
+    """The state after an edit.
+
+    Args:
+        state: before it; stays as it is.
+        edit: what is done.
+        base: of the session.
+
+    Raises:
+        InputError: a label, source, region or instance that there is not, or what the model cannot do; one line.
+    """
+    size = (state.segmap.shape[0], state.segmap.shape[1])
+    label_id = base.sources.labels.id_of
+    match edit:
+        case Paint():
+            return _labelled(state, brush_mask(edit.points, edit.radius, size), label_id(edit.label))
+        case Polygon():
+            return _labelled(state, polygon_mask(edit.points, size), label_id(edit.label))
+        case Fill():
+            return _labelled(state, connected_area(_keys(state), pixel_at(edit.point, size)), label_id(edit.label))
+        case ReplaceLabel():
+            return _labelled(state, state.segmap == label_id(edit.old), label_id(edit.new))
+        case Erase():
+            mask = brush_mask(edit.points, edit.radius, size)
+            return _changed(state, mask, base.state.segmap, base.state.instances)
+        case ResetSegmap():
+            return _changed(state, np.ones(size, dtype=bool), base.state.segmap, base.state.instances)
+        case SplitRegion():
+            return _split(state, edit, base)
+        case SetStyle():
+            return _styled(state, edit, base)
+    raise TypeError(f"an edit that nobody applies: {edit}")
+
+
+def _labelled(state: EditorState, mask: np.ndarray, label: int) -> EditorState:
+    return _changed(state, mask, np.full((), label, np.uint16), np.zeros((), np.uint16))
+
+
+def _changed(state: EditorState, mask: np.ndarray, segmap: np.ndarray, instances: np.ndarray) -> EditorState:
+    """The state with other values where the mask is; arrays that stay equal are shared."""
+    new_segmap = np.where(mask, segmap, state.segmap)
+    if np.array_equal(new_segmap, state.segmap):
+        new_segmap = state.segmap
+    new_instances = np.where(mask, instances, state.instances)
+    if np.array_equal(new_instances, state.instances):
+        return replace(state, segmap=_fixed(new_segmap))
+    # styles of instances that are gone would pass to the next one of their number
+    left = {0, *np.unique(new_instances).tolist()}
+    styles = MappingProxyType({key: blocks for key, blocks in state.styles.items() if key[1] in left})
+    return EditorState(segmap=_fixed(new_segmap), instances=_fixed(new_instances), styles=styles)
+
+
+def _split(state: EditorState, edit: SplitRegion, base: Base) -> EditorState:
+    if base.num_blocks == 1:
+        raise InputError(f"{edit.kind}: this model has no styles per instance; SEAN models have")
+    pixel = pixel_at(edit.point, (state.segmap.shape[0], state.segmap.shape[1]))
+    label, old = int(state.segmap[pixel]), int(state.instances[pixel])
+    if label >= base.sources.labels.num_regions:
+        raise InputError(f"{edit.kind}: expected a point in a region, but that at {list(edit.point)} has no label")
+    number = int(state.instances.max()) + 1
+    if number > MAX_INSTANCE:
+        raise InputError(f"{edit.kind}: expected at most {MAX_INSTANCE} instances in a map; reset it first")
+    area = connected_area(_keys(state), pixel)
+    styles = dict(state.styles)
+    if (label, old) in styles and old:  # so that splitting changes no picture
+        styles[label, number] = styles[label, old]
+    return _changed(replace(state, styles=styles), area, state.segmap, np.full((), number, np.uint16))
+
+
+def _styled(state: EditorState, edit: SetStyle, base: Base) -> EditorState:
+    if base.num_blocks == 1 and (edit.blocks, edit.instance) != (None, None):
+        raise InputError(f"{edit.kind}: this model has no styles per block or instance; leave blocks and instance out")
+    labels = base.sources.regions_from(edit.source, edit.regions)
+    instance = edit.instance or 0
+    if instance and not ((state.segmap == labels[0]) & (state.instances == instance)).any():
+        name = base.sources.labels.names[labels[0]]
+        numbers = np.unique(state.instances[state.segmap == labels[0]])
+        have = ", ".join(str(number) for number in numbers[numbers > 0][:10].tolist())
+        raise InputError(f"{edit.kind}: {name} has no instance {instance}; it has {have or 'none, split it first'}")
+    setting = None if edit.source == OWN else (edit.source, edit.strength)
+    own: BlockSettings = (None,) * base.num_blocks
+    blocks = range(base.num_blocks) if edit.blocks is None else edit.blocks
+    styles = dict(state.styles)
+    for label in labels:
+        before = state.settings(label, instance) or own
+        styles[label, instance] = tuple(setting if b in blocks else before[b] for b in range(base.num_blocks))
+        if not instance and styles[label, 0] == own:
+            del styles[label, 0]
+    return replace(state, styles=MappingProxyType(styles))
+
+
+def _keys(state: EditorState) -> np.ndarray:
+    """One number per region: label and instance, int64 [h, w]."""
+    keys: np.ndarray = state.segmap.astype(np.int64) * (MAX_INSTANCE + 1) + state.instances
+    return keys
+
+
+def _fixed(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array

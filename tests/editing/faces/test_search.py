@@ -1,0 +1,141 @@
+"""Finding faces: boxes become crops, a parser makes them exact and drops what is no face; face crops are kept whole."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from sean.editing.faces import Crop, find_face, find_faces, search
+from sean.editing.faces.detection import FaceBox
+from sean.editing.photo_parser import PhotoParser
+from sean.labels import CELEBAMASK_HQ, LabelSet
+
+from .stand_ins import COLORS, CPU, FACE, ColorSegmenter, color_parser, photo_of
+
+Boxes = Callable[..., None]
+
+
+@pytest.fixture
+def boxes(monkeypatch: pytest.MonkeyPatch) -> Boxes:
+    """Has the detector find given boxes; those after None only when it searches for small faces."""
+
+    def found(*all_boxes: FaceBox | None) -> None:
+        first = list(all_boxes[: all_boxes.index(None)] if None in all_boxes else all_boxes)
+        second = [box for box in all_boxes if box is not None]
+        monkeypatch.setattr(search, "detect_faces", lambda image, side: first if side == 256 else second)
+
+    return found
+
+
+def box_of(top: int, left: int, size: int, *, shift: float = 0.0, scale: float = 1.0, support: int = 30) -> FaceBox:
+    """The box that the detector gives for a face in that square, a little off; see the constants of the search."""
+    box = size / 1.56
+    return FaceBox(y=top + size / 2 + 0.083 * box + shift * size, x=left + size / 2, size=box * scale, support=support)
+
+
+def crop_at(photo: np.ndarray, top: int, left: int, size: int) -> Crop:
+    return Crop(top=float(top), left=float(left), size=float(size), photo_size=(photo.shape[0], photo.shape[1]))
+
+
+def test_the_face_in_a_photo() -> None:
+    crop = find_face(astronaut())
+    assert crop is not None and crop.photo_size == (512, 512)
+    assert abs(crop.left + crop.size / 2 - 225) < 20 and abs(crop.top + crop.size / 2 - 110) < 20
+    assert 140 < crop.size < 210
+    assert find_face(np.full((100, 100, 3), 90, np.uint8)) is None
+
+
+def test_a_box_becomes_a_crop(boxes: Boxes) -> None:
+    photo = photo_of(size=(200, 300))
+    boxes(FaceBox(y=100.0, x=150.0, size=50.0, support=8), FaceBox(y=100.0, x=60.0, size=50.0, support=7))
+    (crop,) = find_faces(photo)
+    assert (crop.top, crop.left, crop.size) == pytest.approx((100 - 0.083 * 50 - 39, 111, 78))
+
+
+def test_the_parser_makes_the_crop_exact(boxes: Boxes) -> None:
+    photo = photo_of((40, 100, 128))
+    true = crop_at(photo, 40, 100, 128)
+    boxes(box_of(40, 100, 128, shift=0.12, scale=1.2))
+    rough, exact = find_face(photo), find_face(photo, color_parser())
+    assert rough is not None and exact is not None
+    assert rough.overlap(true) < 0.7
+    assert exact.overlap(true) > 0.88
+
+
+def test_a_parser_of_other_labels_is_not_asked(boxes: Boxes) -> None:
+    labels = LabelSet(name="other", names=tuple(f"thing {index}" for index in range(19)))
+    boxes(box_of(40, 100, 128))
+    assert find_face(photo_of(), PhotoParser(ColorSegmenter(), labels, CPU)) == find_face(photo_of())
+
+
+def test_the_largest_of_several(boxes: Boxes) -> None:
+    photo = photo_of((10, 10, 64), (30, 150, 128))
+    boxes(box_of(10, 10, 64, support=50), box_of(30, 150, 128), box_of(30, 150, 128, shift=0.1, support=9))
+    first, second = find_faces(photo, color_parser())
+    assert first.overlap(crop_at(photo, 30, 150, 128)) > 0.88
+    assert second.overlap(crop_at(photo, 10, 10, 64)) > 0.88
+    assert len(find_faces(photo)) == 2
+
+
+def test_what_is_no_face_is_dropped(boxes: Boxes) -> None:
+    photo = photo_of((30, 150, 128))
+    boxes(box_of(0, 0, 140, support=50), box_of(30, 150, 128, support=9))
+    (only,) = find_faces(photo, color_parser())
+    assert only.overlap(crop_at(photo, 30, 150, 128)) > 0.88
+    upside_down = photo[::-1].copy()
+    boxes(box_of(42, 150, 128))
+    assert find_faces(upside_down, color_parser()) == []
+
+
+def test_small_faces_are_searched_for_where_no_sure_one_is(boxes: Boxes) -> None:
+    photo = photo_of((30, 150, 128), (10, 10, 64))
+    boxes(box_of(30, 150, 128, support=3), None, box_of(10, 10, 64, support=8))
+    (small,) = find_faces(photo, color_parser())
+    assert small.overlap(crop_at(photo, 10, 10, 64)) > 0.88
+
+
+def test_of_unsure_ones_the_parser_confirms_the_surest(boxes: Boxes) -> None:
+    photo = photo_of((10, 10, 64), (30, 150, 128))
+    boxes(box_of(10, 10, 64, support=5), box_of(30, 150, 128, support=2))
+    (crop,) = find_faces(photo, color_parser())
+    assert crop.overlap(crop_at(photo, 10, 10, 64)) > 0.88
+    assert find_faces(photo) == []
+
+
+def test_unsure_ones_must_show_both_eyes(boxes: Boxes) -> None:
+    photo = photo_of((30, 150, 128))
+    eyes = np.isin(FACE, [CELEBAMASK_HQ.id_of(f"{side}_eye") for side in "lr"])
+    photo[30:158, 150:278][eyes] = COLORS["eye_g"]
+    boxes(box_of(30, 150, 128, support=2))
+    assert find_faces(photo, color_parser()) == []
+    boxes(box_of(30, 150, 128, support=8))
+    assert len(find_faces(photo, color_parser())) == 1
+
+
+def test_a_crop_that_is_given_is_taken_whole(boxes: Boxes) -> None:
+    photo = photo_of((0, 0, 128), size=(128, 120))
+    boxes(box_of(0, 0, 128, shift=-0.05, scale=0.9))
+    whole = Crop.whole((128, 120))
+    assert find_face(photo) == find_face(photo, color_parser()) == whole
+    boxes(box_of(0, 0, 128, scale=0.75))
+    assert find_face(photo) != whole
+    wide = photo_of((0, 0, 128), size=(128, 160))
+    boxes(box_of(0, 0, 128))
+    assert find_face(wide, color_parser()) != Crop.whole((128, 160))
+
+
+def test_a_crop_that_the_detector_overlooks(boxes: Boxes) -> None:
+    boxes()
+    assert find_face(photo_of((0, 0, 128), size=(128, 128)), color_parser()) == Crop.whole((128, 128))
+    assert find_face(photo_of((0, 0, 128), size=(128, 160)), color_parser()) is None
+    assert find_face(np.zeros((128, 128, 3), np.uint8), color_parser()) is None
+    assert find_face(photo_of((0, 0, 128), size=(128, 128))) is None
+
+
+def test_faces_over_the_border(boxes: Boxes) -> None:
+    photo = photo_of((90, 190, 128))
+    boxes(box_of(90, 190, 128))
+    crop = find_face(photo, color_parser())
+    assert crop is not None and crop.overlap(crop_at(photo, 90, 190, 128)) > 0.85
+    assert crop.left + crop.size > 300 and crop.top + crop.size > 200

@@ -1,0 +1,374 @@
+"""The editor on a tiny model: sessions, pictures, what is kept of the photo, and replays equal bit for bit."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import sean
+from sean.data.faces import FaceShape, draw_face
+from sean.editing.editor import Editor
+from sean.editing.edits import Paint, ResetSegmap, SetStyle, edit_from_json
+from sean.editing.faces import Crop
+from sean.editing.photo_parser import PhotoParser
+from sean.editing.pipeline import SEANPipeline
+from sean.editing.styles import StyleCodes
+from sean.errors import InputError
+from sean.labels import CELEBAMASK_HQ, LabelSet
+
+from ..models.architectures import ARCHITECTURES, random_model
+from .conftest import TINY, random_pipeline, random_styles
+from .test_history import some_step
+
+FACE = draw_face(FaceShape(), (64, 64))
+HAIR, SKIN, HAT = (CELEBAMASK_HQ.id_of(name) for name in ("hair", "skin", "hat"))
+
+
+class FaceOnTheLeft(PhotoParser):
+    """Finds skin where red is above 127, and remembers what it saw."""
+
+    def __init__(self, labels: LabelSet = CELEBAMASK_HQ) -> None:
+        self.labels = labels
+        self.seen: list[np.ndarray] = []
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        self.seen.append(image)
+        return (image[:, :, 0] > 127).astype(np.int64) * SKIN
+
+
+def with_bank(model: SEANPipeline) -> SEANPipeline:
+    return SEANPipeline(model.model, model.labels, style_bank=[random_styles(seed, 0.8) for seed in (10, 11, 12)])
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> SEANPipeline:
+    torch.manual_seed(0)
+    return with_bank(random_pipeline(TINY))
+
+
+@pytest.fixture
+def photo(rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def editor(pipeline: SEANPipeline, photo: np.ndarray) -> Editor:
+    editor = Editor(pipeline)
+    editor.set_image(photo, FACE)
+    return editor
+
+
+def picture(editor: Editor, **options: Any) -> np.ndarray:
+    return np.asarray(editor.render(**options))
+
+
+def test_the_package_exports_it() -> None:
+    assert sean.Editor is Editor
+
+
+def test_the_first_picture_is_the_reconstruction(pipeline: SEANPipeline, editor: Editor, photo: np.ndarray) -> None:
+    own = pipeline.encode(photo, FACE)
+    assert np.array_equal(picture(editor), pipeline.fork()(FACE, own))
+    assert np.array_equal(picture(editor, seed=3), pipeline.fork()(FACE, own, noise=True, seed=3))
+    assert not np.array_equal(picture(editor, seed=3), picture(editor))
+    assert not editor.touched.any()
+    assert (editor.can_undo, editor.can_redo, list(editor.edits)) == (False, False, [])
+
+
+def test_edits_give_the_pipelines_pictures(pipeline: SEANPipeline, editor: Editor, photo: np.ndarray) -> None:
+    own, other = pipeline.encode(photo, FACE), random_styles(3)
+    editor.add_styles("other", other)
+    editor.fill((0.02, 0.02), "hat")
+    segmap = editor.state.segmap
+    assert segmap[0, 0] == HAT and np.array_equal(segmap == HAT, editor.touched)
+    own = own.completed(sean.editing.styles.mean_style(pipeline.style_bank))
+    assert np.array_equal(picture(editor), pipeline.fork()(segmap, own))
+    editor.set_style("photo:other", "hair")
+    editor.set_style("photo:other", ["skin", "nose"], strength=0.3)
+    mixed = own.with_region("hair", other).lerp(other, 0.3, ["skin", "nose"])
+    assert np.array_equal(picture(editor), pipeline.fork()(segmap, mixed))
+    editor.undo()
+    editor.undo()
+    editor.set_style("photo:other", blocks=[3, 4, 5])
+    assert np.array_equal(picture(editor), pipeline.fork()(segmap, [own] * 3 + [other] * 3))
+    editor.set_style("region:hair", ["skin"])
+    codes = own.codes.clone()
+    codes[SKIN] = own.codes[HAIR]
+    crossed = StyleCodes(other.codes.index_copy(0, torch.tensor([SKIN]), own.codes[[HAIR]]), own.present, own.labels)
+    skin = StyleCodes(codes, own.present, own.labels)
+    assert np.array_equal(picture(editor), pipeline.fork()(segmap, [skin] * 3 + [crossed] * 3))
+
+
+def test_instances_take_styles_of_their_own(pipeline: SEANPipeline, editor: Editor) -> None:
+    """The hair, cut in two by a line of skin: two halves, two styles."""
+    editor.paint([(0.5, 0.0), (0.5, 0.4)], 0.03, "skin")
+    before = picture(editor)
+    row, column = np.argwhere(editor.state.segmap == HAIR)[0]
+    number = editor.split_region(((column + 0.5) / 64, (row + 0.5) / 64))
+    assert np.array_equal(picture(editor), before)
+    half = editor.state.instances == number
+    assert 0 < half.sum() < (editor.state.segmap == HAIR).sum()
+    editor.set_style("bank:0", "hair", instance=number)
+    own = editor._sources.complete_own
+    other = own.with_region("hair", pipeline.style_bank[0])
+    expected = pipeline.fork()(editor.state.segmap, [[own] * 6, [other] * 6], variants=half.astype(int))
+    assert np.array_equal(picture(editor), expected)
+    assert not np.array_equal(picture(editor), before)
+    # equal styles, of class and instance, are the class-wise picture exactly
+    editor.set_style("bank:0", "hair")
+    assert np.array_equal(picture(editor), pipeline.fork()(editor.state.segmap, other))
+
+
+def test_equal_instances_share_a_variant(editor: Editor) -> None:
+    from sean.editing.rendering import render_styles
+
+    places = {label: np.argwhere(label == FACE)[0] for label in (HAIR, SKIN)}
+    numbers = {}
+    for label, (row, column) in places.items():
+        numbers[label] = editor.split_region(((column + 0.5) / 64, (row + 0.5) / 64))
+    for label, number in numbers.items():
+        editor.set_style("bank:1", label, instance=number)
+    styles = render_styles(editor.state, editor._begun)
+    assert len(styles.variants) == 2  # one more serves the instances of all labels
+    assert styles.numbers is not None
+    assert np.array_equal(styles.numbers, (editor.state.instances > 0).astype(int))
+    editor.set_style("bank:1", HAIR)
+    editor.set_style("own", SKIN, instance=numbers[SKIN])
+    styles = render_styles(editor.state, editor._begun)
+    assert len(styles.variants) == 1 and styles.numbers is None
+
+
+def test_touched_is_what_differs_from_the_photo(editor: Editor) -> None:
+    editor.set_style("bank:0", "hair", strength=0.0)
+    assert not editor.touched.any()
+    editor.set_style("bank:0", "hair", strength=0.5, blocks=[2])
+    assert np.array_equal(editor.touched, FACE == HAIR)
+    editor.set_style("own")
+    editor.paint([(0.5, 0.5)], 0.1, "hat")
+    assert np.array_equal(editor.touched, editor.state.segmap == HAT)
+    editor.erase([(0.5, 0.5)], 0.2)
+    assert not editor.touched.any()
+    editor.split_region((0.5, 0.5))
+    assert np.array_equal(editor.touched, editor.state.instances == 1)
+    editor.set_segmap(np.where(FACE == HAIR, HAT, FACE))  # of the same photo
+    assert np.array_equal(editor.touched, FACE == HAIR)
+
+
+@pytest.mark.parametrize("size", [(64, 64), (150, 90), (40, 200)])
+def test_the_composite_keeps_untouched_pixels(
+    pipeline: SEANPipeline, size: tuple[int, int], rng: np.random.Generator
+) -> None:
+    whole = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    editor = Editor(pipeline)
+    editor.set_image(whole, FACE)
+    assert np.array_equal(editor.composite(), whole)
+    editor.set_style("bank:0", "hair")
+    rows = np.arange(size[0])[:, None] * 64 // size[0]
+    columns = np.arange(size[1])[None] * 64 // size[1]
+    touched = editor.touched[rows, columns]
+    result = np.asarray(editor.composite())
+    assert result.shape == whole.shape
+    assert np.array_equal(result[~touched], whole[~touched])
+    rendered = np.asarray(editor.render().resize(size[::-1], Image.Resampling.BICUBIC))
+    changed = (result != whole).any(axis=2)
+    assert changed.sum() > 0.5 * touched.sum()
+    if size == (64, 64):
+        assert np.array_equal(result[touched], rendered[touched])
+    assert np.array_equal(editor.composite(keep_original=False), rendered)
+
+
+def test_a_margin_fades_out_around_what_is_touched(editor: Editor, photo: np.ndarray) -> None:
+    editor.set_style("bank:0", "hair")
+    touched, rendered = editor.touched, picture(editor).astype(float)
+    result = np.asarray(editor.composite(margin=2 / 64)).astype(float)
+    assert np.array_equal(result[touched], rendered[touched])
+    near = np.zeros_like(touched)
+    for dy, dx in np.ndindex(5, 5):
+        near |= np.roll(touched, (dy - 2, dx - 2), (0, 1))
+    assert np.array_equal(result[~near], photo[~near])
+    beside = np.roll(touched, 1, 0) & ~touched
+    beside[0] = False  # there, what np.roll brings comes from the other end
+    t = 1 - 1 / 3
+    share = t * t * (3 - 2 * t)
+    expected = photo[beside] + share * (rendered[beside] - photo[beside])
+    assert np.abs(result[beside] - expected).max() <= 1.5
+    with pytest.raises(InputError, match=re.escape("expected a margin in [0, 0.1], got 0.2")):
+        editor.composite(margin=0.2)
+
+
+def test_a_crop_is_edited_and_put_back(pipeline: SEANPipeline, rng: np.random.Generator) -> None:
+    whole = rng.integers(0, 256, (160, 200, 3), dtype=np.uint8)
+    crop = Crop(top=20.0, left=-16.0, size=128.0, photo_size=(160, 200))
+    segmap = np.zeros((160, 200), np.int64)
+    segmap[:, 48:] = SKIN
+    editor = Editor(pipeline)
+    editor.set_image(whole, segmap, crop=crop)
+    # the crop shows columns -16..111: the skin begins at its middle
+    assert (editor.state.segmap == np.where(np.arange(64) < 32, 0, SKIN)).all()
+    assert editor.original is not None and editor.original.shape == (64, 64, 3)
+    assert np.array_equal(editor.composite(), whole)
+    editor.set_style("bank:0", "skin")
+    changed = (np.asarray(editor.composite(feather=0.0)) != whole).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (20, 147, 48, 111)
+    assert (np.asarray(editor.composite(keep_original=False, feather=0.0))[:20] == whole[:20]).all()
+
+
+def test_a_parser_makes_the_map(pipeline: SEANPipeline) -> None:
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[:, :50] = 255
+    parser = FaceOnTheLeft()
+    editor = Editor(pipeline, parser=parser)
+    editor.set_image(Image.fromarray(image))
+    assert np.array_equal(editor.state.segmap, np.where(np.arange(64) < 32, SKIN, 0) * np.ones((64, 1), int))
+    assert [seen.shape for seen in parser.seen] == [(256, 256, 3)]
+    editor.set_image(image, crop=Crop(top=0.0, left=0.0, size=50.0, photo_size=(100, 100)))
+    assert (editor.state.segmap == SKIN).all()
+    assert editor.add_style_photo("b", image) == "photo:b"
+    assert editor.sources["photo:b"] == ("background", "skin")
+
+
+def test_auto_without_a_face_takes_the_square_around_the_photo(pipeline: SEANPipeline) -> None:
+    editor = Editor(pipeline, parser=FaceOnTheLeft())
+    editor.set_image(np.full((40, 80, 3), 200, np.uint8), crop="auto")
+    assert editor.photo is not None
+    assert editor.photo.crop == Crop(top=-20.0, left=0.0, size=80.0, photo_size=(40, 80))
+
+
+def test_a_session_may_begin_with_a_map_and_a_style(pipeline: SEANPipeline) -> None:
+    editor = Editor(pipeline)
+    editor.set_segmap(FACE)
+    mean = sean.editing.styles.mean_style(pipeline.style_bank)
+    assert np.array_equal(picture(editor), pipeline.fork()(FACE, mean))
+    editor.set_style("bank:1", "hair")
+    editor.set_own_styles(pipeline.style_bank[2])
+    assert np.array_equal(picture(editor), pipeline.fork()(FACE, pipeline.style_bank[2]))
+    assert not editor.can_undo
+    assert editor.original is None and editor.photo is None
+    with pytest.raises(InputError, match="expected a session with a photo"):
+        editor.composite()
+
+
+def test_a_new_map_keeps_class_styles_and_begins_anew(editor: Editor) -> None:
+    editor.set_style("bank:0", "hair")
+    number = editor.split_region((0.5, 0.5))
+    label = int(editor.state.segmap[32, 32])
+    editor.set_style("mean", label, instance=number)
+    editor.set_segmap(np.full((8, 8), HAIR))
+    assert editor.state.segmap.shape == (64, 64) and not editor.can_undo
+    assert set(editor.state.styles) == {(HAIR, 0)}
+    editor.set_image(np.zeros((64, 64, 3), np.uint8), FACE)
+    assert not editor.state.styles
+
+
+def test_a_preview_is_not_kept(editor: Editor) -> None:
+    stroke = Paint(points=((0.1, 0.1), (0.9, 0.9)), radius=0.05, label="hat")
+    before = picture(editor)
+    state = editor.after(stroke)
+    preview = picture(editor, state=state, quick=True)
+    assert not editor.can_undo and np.array_equal(picture(editor), before)
+    editor.apply(stroke)
+    assert np.array_equal(editor.state.segmap, state.segmap)
+    assert np.abs(picture(editor).astype(int) - preview).max() <= 1
+
+
+def test_a_rendered_picture_is_the_callers(editor: Editor) -> None:
+    before = picture(editor)
+    editor.render().paste((0, 0, 0), (0, 0, 64, 64))
+    assert np.array_equal(picture(editor), before)
+
+
+def test_editors_do_not_see_each_other(pipeline: SEANPipeline, editor: Editor, photo: np.ndarray) -> None:
+    other = Editor(pipeline)
+    other.set_image(photo[::-1].copy(), FACE)
+    other.add_styles("mine", random_styles(1))
+    before = picture(editor)
+    other.set_style("photo:mine")
+    assert np.array_equal(picture(editor), before)
+    assert "photo:mine" not in editor.sources
+
+
+@given(st.lists(some_step, min_size=4, max_size=8))
+@settings(max_examples=8)
+def test_a_replay_gives_the_same_map_styles_and_picture(pipeline: SEANPipeline, steps: list[Any]) -> None:
+    """Whatever was rendered, undone and redone meanwhile."""
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    one, fresh = Editor(pipeline), Editor(pipeline)
+    for each in (one, fresh):
+        each.set_image(image, FACE)
+    for step in steps:
+        if isinstance(step, dict):
+            one.apply(edit_from_json(step))
+        else:
+            one.redo() if step == "redo" else one.undo()
+            one.render(quick=True)
+    fresh.replay(one.edits)
+    assert np.array_equal(one.state.segmap, fresh.state.segmap)
+    assert np.array_equal(one.state.instances, fresh.state.instances)
+    assert one.state.styles == fresh.state.styles
+    assert np.array_equal(picture(one), picture(fresh))
+    assert np.array_equal(one.touched, fresh.touched)
+    assert one.regions == fresh.regions
+
+
+def test_a_replay_says_which_edit_fails(editor: Editor) -> None:
+    with pytest.raises(InputError, match=r"^edit 2: there is no style 'photo:x'"):
+        editor.replay([ResetSegmap(), SetStyle(source="photo:x"), ResetSegmap()])
+    assert editor.num_edits == 1
+
+
+@pytest.mark.parametrize("name", ["pix2pixhd", "spade with vae", "spade without styles"])
+def test_models_with_one_style(name: str) -> None:
+    model = random_model(ARCHITECTURES[name]).float()
+    labels = LabelSet(name="three", names=("sky", "tree", "road"))
+    pipeline = SEANPipeline(model, labels)
+    image = np.random.default_rng(0).integers(0, 256, (*pipeline.image_size, 3), dtype=np.uint8)
+    segmap = np.zeros(pipeline.image_size, np.int64)
+    segmap[:, 20:] = 1
+    editor = Editor(pipeline)
+    editor.set_image(image, segmap)
+    assert np.array_equal(picture(editor), pipeline(segmap, pipeline.encode(image, segmap)))
+    editor.paint([(0.5, 0.5)], 0.2, "road")
+    editor.add_style_photo("b", 255 - image, segmap)
+    editor.set_style("photo:b", "sky", strength=0.5)
+    assert picture(editor).shape == image.shape
+    with pytest.raises(InputError, match="set_style: this model has no styles per block or instance; leave"):
+        editor.set_style("photo:b", "sky", blocks=[0])
+    with pytest.raises(InputError, match="split_region: this model has no styles per instance; SEAN models have"):
+        editor.split_region((0.1, 0.1))
+
+
+def test_wrong_use_is_told_in_one_line(pipeline: SEANPipeline, editor: Editor, photo: np.ndarray) -> None:
+    nothing = Editor(pipeline)
+    assert not nothing.begun and not nothing.undo() and not nothing.redo() and list(nothing.edits) == []
+    begin = "expected a picture or a map to edit; begin with set_image or set_segmap"
+    for use in (lambda: nothing.paint([(0.0, 0.0)], 0.1, "hair"), nothing.render, lambda: nothing.touched):
+        with pytest.raises(InputError, match=begin):
+            use()
+    with pytest.raises(InputError, match="expected a segmap with the image, as this editor has no parser"):
+        nothing.set_image(photo)
+    with pytest.raises(InputError, match="expected a parser for the labels 'celebamask-hq' of the model, got one"):
+        Editor(pipeline, parser=FaceOnTheLeft(LabelSet(name="two", names=("a", "b"))))
+    with pytest.raises(InputError, match="expected a crop of a photo of 64 x 64"):
+        editor.set_image(photo, FACE, crop=Crop(top=0.0, left=0.0, size=9.0, photo_size=(9, 9)))
+    with pytest.raises(InputError, match="expected a picture as uint8"):
+        editor.set_image(photo[:, :, 0], FACE)
+    with pytest.raises(InputError, match=re.escape("expected label ids 0..18")):
+        editor.set_image(photo, FACE + 200)
+    with pytest.raises(InputError, match="expected no own styles for a session with a photo"):
+        editor.set_own_styles(random_styles(0))
+    with pytest.raises(InputError, match="paint: expected points as"):
+        editor.paint([(0.0,)], 0.1, "hair")
+    editor.add_styles("a", random_styles(0))
+    with pytest.raises(InputError, match="there is a style photo named 'a' already; choose another name"):
+        editor.add_styles("a", random_styles(1))
+    with pytest.raises(InputError, match="expected a name of 1 to 100 printable characters"):
+        editor.add_styles("a\nb", random_styles(1))
+    with pytest.raises(InputError, match=re.escape("expected styles of this model, [19, 8] of 'celebamask-hq', got")):
+        editor.add_styles("c", StyleCodes(torch.zeros(19, 3), torch.ones(19, dtype=torch.bool), CELEBAMASK_HQ))
+    assert np.array_equal(editor.composite(), photo), "the session goes on"
