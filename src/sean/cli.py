@@ -19,9 +19,10 @@ from sean.errors import InputError, Interrupted
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("editing.demo", "everything the bundled model does, on one contact sheet"),
     "reconstruct": ("editing.reconstruct", "encode a photo's styles and render its label map with them"),
-    "edit": ("editing.edit", "styles of regions from other photos, or another label map"),
+    "edit": ("edit.edit", "styles of regions from other photos, or another label map"),
     "interpolate": ("editing.interpolate", "a strip from one photo's styles to another's"),
     "crossover": ("editing.crossover", "a strip of two photos' styles mixed by ResBlk"),
+    "web": ("web.web", "the editor in a browser: paint, change styles, see the picture meanwhile"),
     "train": ("training.train", "train a model on a folder of pairs, or on synthetic scenes"),
     "train-parser": ("parser.train_parser", "train a parser, which makes label maps of photos"),
     "curves": ("training.curves", "a picture of the curves of trainings"),

@@ -1,0 +1,199 @@
+"""The command that edits a photo or goes on with a project: everything it does is an edit of `sean.Editor`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from sean.commands.devices import best_device
+from sean.commands.photos import CropMode, PhotoFile, PhotoOpener
+from sean.editing.editor import Editor
+from sean.editing.edits import Edit, read_edits
+from sean.editing.photo_parser import BUNDLED
+from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
+from sean.editing.sources import MAX_NAME
+from sean.editing.styles import StyleCodes
+from sean.errors import InputError
+from sean.images import format_of, save_image
+from sean.segmap import read_segmap
+
+
+def edit(
+    *,
+    model: str = DEFAULT_MODEL,
+    image: Path | None = None,
+    segmap: Path | None = None,
+    style: tuple[str, ...] = (),
+    new_segmap: Path | None = None,
+    script: Path | None = None,
+    style_photo: tuple[str, ...] = (),
+    project: Path | None = None,
+    save_project: Path | None = None,
+    keep_original: bool = False,
+    margin: float = 0.02,
+    parser: str = BUNDLED,
+    label_mapping: Path | None = None,
+    crop: CropMode = "auto",
+    output: Path,
+) -> None:
+    """Edit a photo: styles of regions from elsewhere, a repainted label map, or a script of edits.
+
+    Examples:
+      sean edit --image me.jpg --style hair=you.jpg --output edited.png
+      sean edit --image me.jpg --style hair=you.jpg --keep-original --output edited.png
+      sean edit --image me.jpg --segmap me.png --style hair=you.jpg,you.png --output edited.png
+      sean edit --image me.jpg --segmap me.png --style hair=bank:3 --style skin=saved.safetensors --output edited.png
+      sean edit --image me.jpg --segmap me.png --new-segmap longer-hair.png --output edited.png
+      sean edit --image me.jpg --script edits.json --style-photo you=you.jpg --output edited.png
+      sean edit --project from-the-editor.zip --output edited.png
+
+    A script is a JSON list of edits, as in the project.json of a project: {"kind": "paint", "points": [[0.5, 0.1]],
+    "radius": 0.05, "label": "hair"}, {"kind": "set_style", "source": "photo:you", "regions": ["hair"]} and so on.
+
+    Args:
+        model: a bundled name, a model folder, or a hub id owner/name.
+        image: the photo.
+        segmap: its label map (palette or grey PNG); left out, the parser makes it.
+        style: REGION=SOURCE; repeat the option for more; several regions of one source as hair+skin=SOURCE. A source
+            is PHOTO or PHOTO,LABELMAP or bank:N (a style of the model's bank), mean (of the bank), region:NAME
+            (another region of the photo) or a .safetensors style file.
+        new_segmap: the label map to render, if it is another than the photo's; of the whole photo.
+        script: JSON file of edits, done after those of the other options.
+        style_photo: NAME=PHOTO or NAME=PHOTO,LABELMAP, what a script names photo:NAME; repeat the option for more.
+        project: go on with a session saved by the editor (a folder or .zip) instead of beginning with a photo.
+        save_project: save the session, with everything done, as a folder or .zip that sean web opens too.
+        keep_original: keep the photo where map and styles are its own; the picture gets the photo's size.
+        margin: with keep_original, how far beyond the edited pixels the picture fades out, as a part of its height.
+        parser: makes the label map of a photo that has none: "bundled" (faces), a parser's folder, or segformer: and a
+            hub id or folder (needs transformers).
+        label_mapping: JSON file that matches the parser's label names with the model's, see sean evaluate --help.
+        crop: of photos without a label map: "auto" finds the face, edits it and pastes it back into the photo; "none"
+            takes the whole picture.
+        output: the picture to write.
+    """
+    format_of(output)  # refuses a wrong suffix before any work
+    _check_beginning(image, project, {"--segmap": segmap, "--new-segmap": new_segmap})
+    edits = [] if script is None else read_edits(script)
+    pipeline = SEANPipeline.from_pretrained(model, best_device())
+    opener = PhotoOpener(pipeline, parser=parser, label_mapping=label_mapping, crop=crop)
+    if image is not None:
+        editor = _begun(pipeline, opener, image, segmap)
+        if new_segmap is not None:
+            _set_segmap(editor, new_segmap)
+    elif project is not None:
+        editor = Editor.load(project, pipeline)
+    shelf = _Shelf(editor, opener)
+    for option in style_photo:
+        shelf.named_photo(option)
+    for option in style:
+        regions, source = _parse_style_option(option)
+        editor.set_style(shelf.source(source), regions)
+    _replay(editor, edits, script)
+    picture = _finished(editor, keep_original, margin)
+    if save_project is not None:
+        editor.save(save_project)
+        print(f"{save_project}: project with {editor.num_edits} edits")
+    save_image(output, picture)
+    print(f"{output}: {picture.width} x {picture.height}{_note(editor, picture)}")
+
+
+def _check_beginning(image: Path | None, project: Path | None, maps: dict[str, Path | None]) -> None:
+    if (image is None) == (project is None):
+        raise InputError(
+            f"expected a photo (--image) or a project (--project) to edit, got {'neither' if image is None else 'both'}"
+        )
+    given = [option for option, path in maps.items() if path is not None]
+    if project is not None and given:
+        raise InputError(f"expected {' and '.join(given)} with --image only; the project {project} has its own map")
+
+
+def _begun(pipeline: SEANPipeline, opener: PhotoOpener, image: Path, segmap: Path | None) -> Editor:
+    file = opener.read(image, segmap)
+    editor = Editor(pipeline, parser=opener.parser if file.segmap is None else None)
+    editor.set_image(file.image, file.segmap, crop=file.crop)
+    return editor
+
+
+def _set_segmap(editor: Editor, path: Path) -> None:
+    ids = read_segmap(path, editor.pipeline.labels)
+    assert editor.photo is not None
+    editor.set_segmap(editor.photo.seen_map(ids, editor.pipeline.image_size))
+
+
+@dataclass
+class _Shelf:
+    """The style photos and files of one command, each opened once."""
+
+    editor: Editor
+    opener: PhotoOpener
+
+    def __post_init__(self) -> None:
+        self._sources: dict[str, str] = {}
+
+    def named_photo(self, option: str) -> None:
+        """Add the style photo of an option NAME=PHOTO or NAME=PHOTO,LABELMAP."""
+        name, equals, files = option.partition("=")
+        if not equals or not name or not files:
+            raise InputError(f"expected --style-photo NAME=PHOTO, e.g. you=you.jpg, got {option!r}")
+        self._sources[files] = self._add(name, files)
+
+    def source(self, text: str) -> str:
+        """What `set_style` calls the SOURCE of an option --style; a file is opened for it."""
+        kind, colon, _ = text.partition(":")
+        if text == "mean" or (colon and kind in ("bank", "region")):
+            return text
+        if text not in self._sources:
+            self._sources[text] = self._add(self._new_name(text), text)
+        return self._sources[text]
+
+    def _add(self, name: str, text: str) -> str:
+        if text.endswith(".safetensors"):
+            return self.editor.add_styles(name, StyleCodes.load(text))
+        image, _, segmap = text.partition(",")
+        file = self.opener.read(Path(image), Path(segmap) if segmap else None)
+        return self._add_photo(name, file)
+
+    def _add_photo(self, name: str, file: PhotoFile) -> str:
+        if file.segmap is None and self.editor.parser is None:
+            self.editor.parser = self.opener.parser
+        return self.editor.add_style_photo(name, file.image, file.segmap, crop=file.crop)
+
+    def _new_name(self, text: str) -> str:
+        """The file's name, with a number where there is a style photo of that name."""
+        stem = "".join(character if character.isprintable() else "_" for character in Path(text.partition(",")[0]).stem)
+        stem = stem[: MAX_NAME - 10]
+        names = [stem, *(f"{stem} {number}" for number in range(2, len(self.editor.sources) + 2))]
+        return next(name for name in names if f"photo:{name}" not in self.editor.sources)
+
+
+def _parse_style_option(option: str) -> tuple[list[str], str]:
+    regions, equals, source = option.partition("=")
+    if not equals or not regions or not source:
+        raise InputError(f"expected --style REGION=SOURCE, e.g. hair=you.jpg, got {option!r}")
+    return regions.split("+"), source
+
+
+def _replay(editor: Editor, edits: Iterable[Edit], script: Path | None) -> None:
+    try:
+        editor.replay(edits)
+    except InputError as error:
+        raise InputError(f"{script}, {error}") from error
+
+
+def _finished(editor: Editor, keep_original: bool, margin: float) -> Image.Image:
+    """The whole photo where a part of it was edited or is to be kept, otherwise what the model made of it."""
+    if keep_original:
+        return editor.composite(margin=margin)
+    if editor.photo is not None and editor.photo.crop is not None:
+        return editor.composite(keep_original=False)
+    return editor.render()
+
+
+def _note(editor: Editor, picture: Image.Image) -> str:
+    if editor.photo is None:
+        return ""
+    if (crop := editor.photo.crop) is not None:
+        return f"; edited is the square of {crop.size:.0f} pixels at {crop.left:.0f}, {crop.top:.0f} (left, top)"
+    height, width = editor.photo.image.shape[:2]
+    return "" if picture.size == (width, height) else f", the model's size (the photo is {width} x {height})"

@@ -1,0 +1,138 @@
+"""Photos of the commands that render: with their label maps, or cropped to the face and parsed."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from sean.editing.faces import Crop, find_faces
+from sean.editing.faces.crop import DEFAULT_FEATHER
+from sean.editing.faces.landmarks import has_landmarks
+from sean.editing.photo import Photo
+from sean.editing.photo_parser import BUNDLED, PhotoParser, open_parser
+from sean.editing.pipeline import SEANPipeline
+from sean.editing.styles import StyleCodes
+from sean.errors import InputError
+from sean.evaluation.label_matching import read_label_mapping
+from sean.images import read_image
+from sean.segmap import read_segmap
+
+CropMode = Literal["auto", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoFile:
+    """A photo, and its label map or what is to be parsed of it.
+
+    Attributes:
+        image: uint8 [h, w, 3].
+        segmap: label ids [h, w]; None where the parser is to make them.
+        crop: the square of the photo to parse and edit; None for all of it.
+    """
+
+    image: np.ndarray
+    segmap: np.ndarray | None = None
+    crop: Crop | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedPhoto:
+    """What the model sees of a photo, its label map and its styles.
+
+    Attributes:
+        image: uint8 [h, w, 3].
+        segmap: label ids [h, w].
+        styles: of the regions.
+        cropped: the photo and its crop, where the model sees only the face in it.
+    """
+
+    image: np.ndarray
+    segmap: np.ndarray
+    styles: StyleCodes
+    cropped: Photo | None = None
+
+    def finished(self, picture: Image.Image) -> Image.Image:
+        """The rendered picture; where the face was cropped, the whole photo with it pasted in."""
+        if self.cropped is None:
+            return picture
+        return Image.fromarray(self.cropped.with_edit(np.asarray(picture), None, DEFAULT_FEATHER))
+
+
+class PhotoOpener:
+    """Opens the photos of one command; a parser is loaded when the first photo without a label map comes.
+
+    Args:
+        pipeline: the model that is to see them.
+        parser: for photos without a map, see `sean.editing.photo_parser.open_parser`.
+        label_mapping: JSON file that matches the parser's label names with the model's.
+        crop: "auto" has the face of a photo without a map found; "none" takes the whole picture.
+    """
+
+    def __init__(
+        self, pipeline: SEANPipeline, *, parser: str = BUNDLED, label_mapping: Path | None = None, crop: CropMode
+    ) -> None:
+        self._pipeline = pipeline
+        self._name = parser
+        self._label_mapping = label_mapping
+        self._crop = crop
+
+    def read(self, image: Path, segmap: Path | None) -> PhotoFile:
+        """A photo with its label map, or with the crop of its largest face.
+
+        Raises:
+            InputError: not such files, of different sizes, no face is found, or there is no parser of these labels.
+        """
+        if segmap is None:
+            self._check_labels(image)
+            pixels = read_image(image)
+            return PhotoFile(image=pixels, crop=self._found_crop(pixels, image))
+        pixels, ids = read_image(image), read_segmap(segmap, self._pipeline.labels)
+        if pixels.shape[:2] != ids.shape:
+            raise InputError(
+                "expected a photo and its label map of one size (h x w), got "
+                f"{pixels.shape[0]} x {pixels.shape[1]} in {image} and {ids.shape[0]} x {ids.shape[1]} in "
+                f"{segmap}; crop or resize one like the other"
+            )
+        return PhotoFile(image=pixels, segmap=ids)
+
+    def open(self, image: Path, segmap: Path | None) -> OpenedPhoto:
+        """A photo and its styles; without a label map, cropped to its largest face and parsed. Raises: see `read`."""
+        file, size = self.read(image, segmap), self._pipeline.image_size
+        if file.segmap is not None:
+            styles = self._pipeline.encode(file.image, file.segmap)
+            return OpenedPhoto(image=file.image, segmap=file.segmap, styles=styles)
+        photo = Photo(image=file.image, crop=file.crop)
+        seen, ids = photo.seen(size), photo.parsed(self.parser, size)
+        cropped = None if photo.crop is None else photo
+        return OpenedPhoto(image=seen, segmap=ids, styles=self._pipeline.encode(seen, ids), cropped=cropped)
+
+    def _found_crop(self, pixels: np.ndarray, image: Path) -> Crop | None:
+        """The crop of the largest face; None for the whole picture as it is."""
+        if self._crop == "none" or not has_landmarks(self._pipeline.labels):
+            return None
+        faces = find_faces(pixels, self.parser)
+        if not faces:
+            raise InputError(
+                f"expected a face in {image}, found none; --crop none takes the whole picture as one, or give its "
+                "label map"
+            )
+        if len(faces) > 1:
+            print(f"{image}: {len(faces)} faces, the largest one is taken")
+        return faces[0]
+
+    def _check_labels(self, image: Path) -> None:
+        labels = self._pipeline.labels
+        if self._name == BUNDLED and not has_landmarks(labels):
+            raise InputError(
+                f"expected a label map for {image}: the bundled parser makes maps of faces, and this model's labels "
+                f"are others ({labels.name}); give the map, or a --parser of these labels"
+            )
+
+    @cached_property
+    def parser(self) -> PhotoParser:
+        """The parser, loaded when it is first asked for."""
+        mapping = None if self._label_mapping is None else read_label_mapping(self._label_mapping)
+        return open_parser(self._name, self._pipeline.labels, self._pipeline.device, mapping)

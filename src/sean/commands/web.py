@@ -1,0 +1,81 @@
+"""The command that serves the editor to browsers."""
+
+import threading
+import webbrowser
+
+import torch
+
+from sean.commands.devices import best_device
+from sean.editing.photo_parser import BUNDLED, PhotoParser, open_parser
+from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
+from sean.errors import InputError
+from sean.labels import CELEBAMASK_HQ
+from sean.web.limits import Limits
+
+DEFAULT_LIMITS = Limits()
+
+
+def web(
+    *,
+    model: str = DEFAULT_MODEL,
+    parser: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    open: bool = True,
+    threads: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> None:
+    """Edit photos in a browser: paint on the label map, change styles of regions, see the picture while you do.
+
+    Only this machine can reach it unless another --host is given. Ctrl+C stops it.
+
+    Examples:
+      sean web
+      sean web --model my-model --parser my-parser --port 8000 --no-open
+      sean web --host 0.0.0.0 --limits.sessions 20 --limits.memory-bytes 4000000000
+
+    Args:
+        model: a bundled name, a model folder, or a hub id owner/name.
+        parser: makes label maps of photos: "bundled" (faces), a parser folder, or segformer:HUB_ID_OR_FOLDER. Left
+            out, it is the bundled one where the model's labels are those of faces.
+        host: the address to listen on; 0.0.0.0 for all of this machine.
+        port: the port to listen on; 0 for any free one.
+        open: open the page in a browser.
+        threads: threads that the model computes with; all cores when left out.
+        limits: what users may do and how much memory they get.
+    """
+    try:
+        from sean.web.app import create_app
+        from sean.web.security import hosts_served
+        from sean.web.server import listen, serve, url_of
+        from sean.web.studio import Studio
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the web editor needs {error.name}, which is not installed; pip install 'sean[web]'"
+        ) from error
+    device = best_device()
+    listener = listen(host, port)
+    with listener:
+        pipeline = SEANPipeline.from_pretrained(model, device)
+        studio = Studio(pipeline, parser=_parser(parser, pipeline, device), limits=limits, num_threads=threads)
+        url = url_of(listener)
+
+        def started() -> None:
+            print(f"sean: the editor is at {url} (Ctrl+C stops it)", flush=True)
+            if open:  # some browsers keep their caller waiting
+                threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+        serve(create_app(studio, model_name=model, hosts=hosts_served(host)), listener, limits, started)
+    print("sean: stopped")
+
+
+def _parser(name: str | None, pipeline: SEANPipeline, device: torch.device) -> PhotoParser | None:
+    if name is not None:
+        return open_parser(name, pipeline.labels, device)
+    if pipeline.labels.names != CELEBAMASK_HQ.names:
+        return None
+    try:
+        return open_parser(BUNDLED, pipeline.labels, device)
+    except InputError as error:
+        print(f"sean: photos need a label map here ({error})")
+        return None

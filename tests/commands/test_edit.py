@@ -1,0 +1,143 @@
+"""`sean edit` as a session of the editor: scripts, style photos, projects, and the photo kept where nothing changed."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import sean
+from sean.cli import main
+from sean.editing.edits import edits_to_json
+from sean.editing.pipeline import SEANPipeline
+from sean.images import read_image, write_image
+from sean.labels import CELEBAMASK_HQ
+from sean.models.build import build_model
+from sean.models.sean_model import SEANConfig
+from sean.segmap import read_segmap, write_segmap
+
+TINY = SEANConfig(image_size=(64, 64), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
+SCRIPT = [
+    {"kind": "paint", "points": [[0.1, 0.1], [0.4, 0.1]], "radius": 0.08, "label": "hat"},
+    {"kind": "set_style", "source": "photo:you", "regions": ["skin"], "strength": 0.6, "blocks": [0, 1]},
+    {"kind": "set_style", "source": "bank:1", "regions": ["hat"]},
+]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model and two photos with maps: left half skin, right half hair."""
+    folder = tmp_path_factory.mktemp("edit")
+    torch.manual_seed(0)
+    pipeline = SEANPipeline(build_model(TINY, init_gain=1.0), CELEBAMASK_HQ)
+    generator = np.random.default_rng(0)
+    everything = np.arange(64 * 64).reshape(64, 64) % 19
+    bank = [pipeline.encode(generator.integers(0, 256, (64, 64, 3), dtype=np.uint8), everything) for _ in range(2)]
+    SEANPipeline(pipeline.model, CELEBAMASK_HQ, style_bank=bank).save_pretrained(folder / "model")
+    ids = np.full((96, 128), CELEBAMASK_HQ.id_of("skin"))
+    ids[:, 64:] = CELEBAMASK_HQ.id_of("hair")
+    for name in ("me", "you"):
+        write_image(folder / f"{name}.png", generator.integers(0, 256, (96, 128, 3), dtype=np.uint8))
+        write_segmap(folder / f"{name}_map.png", ids, CELEBAMASK_HQ)
+    (folder / "edits.json").write_text(json.dumps(SCRIPT))
+    return folder
+
+
+def me(folder: Path) -> list[str]:
+    return ["--image", f"{folder}/me.png", "--segmap", f"{folder}/me_map.png"]
+
+
+def scripted(folder: Path) -> list[str]:
+    return ["--script", f"{folder}/edits.json", "--style-photo", f"you={folder}/you.png,{folder}/you_map.png"]
+
+
+def run(folder: Path, *options: str) -> None:
+    assert main(["edit", "--model", f"{folder}/model", *options]) == 0
+
+
+def refused(capsys: pytest.CaptureFixture[str], folder: Path, *options: str) -> str:
+    assert main(["edit", "--model", f"{folder}/model", *options]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def edited_by_hand(folder: Path) -> sean.Editor:
+    """What the script does, done by the editor's methods."""
+    editor = sean.Editor(SEANPipeline.from_pretrained(folder / "model"))
+    maps = [read_segmap(folder / f"{name}_map.png", CELEBAMASK_HQ) for name in ("me", "you")]
+    editor.set_image(read_image(folder / "me.png"), maps[0])
+    editor.add_style_photo("you", read_image(folder / "you.png"), maps[1])
+    editor.paint([(0.1, 0.1), (0.4, 0.1)], radius=0.08, label="hat")
+    editor.set_style("photo:you", "skin", strength=0.6, blocks=[0, 1])
+    editor.set_style("bank:1", "hat")
+    return editor
+
+
+def test_a_script_does_what_the_editor_does(
+    workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(workplace, *me(workplace), *scripted(workplace), "--output", f"{tmp_path}/o.png")
+    editor = edited_by_hand(workplace)
+    assert np.array_equal(read_image(tmp_path / "o.png"), np.asarray(editor.render()))
+    assert "o.png: 64 x 64, the model's size (the photo is 128 x 96)" in capsys.readouterr().out
+    (tmp_path / "again.json").write_text(edits_to_json(editor.edits))
+    photo = scripted(workplace)[2:]
+    run(workplace, *me(workplace), "--script", f"{tmp_path}/again.json", *photo, "--output", f"{tmp_path}/again.png")
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "o.png").read_bytes()
+
+
+def test_the_original_is_kept_where_nothing_was_done(workplace: Path, tmp_path: Path) -> None:
+    options = ["--style", "hair=bank:0", "--keep-original", "--margin", "0", "--output", f"{tmp_path}/o.png"]
+    run(workplace, *me(workplace), *options)
+    photo, edited = read_image(workplace / "me.png"), read_image(tmp_path / "o.png")
+    assert edited.shape == photo.shape
+    assert np.array_equal(edited[:, :64], photo[:, :64])
+    assert not np.array_equal(edited[:, 64:], photo[:, 64:])
+
+
+def test_a_project_is_saved_and_gone_on_with(
+    workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project, picture = f"{tmp_path}/p.zip", f"{tmp_path}/o.png"
+    run(workplace, *me(workplace), *scripted(workplace), "--save-project", project, "--output", picture)
+    assert "p.zip: project with 3 edits" in capsys.readouterr().out
+    run(workplace, "--project", project, "--output", f"{tmp_path}/same.png")
+    assert (tmp_path / "same.png").read_bytes() == (tmp_path / "o.png").read_bytes()
+    run(workplace, "--project", project, "--style", "hair=region:skin", "--output", f"{tmp_path}/more.png")
+    editor = edited_by_hand(workplace)
+    editor.set_style("region:skin", "hair")
+    assert np.array_equal(read_image(tmp_path / "more.png"), np.asarray(editor.render()))
+
+
+def test_style_files_are_named_apart(workplace: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    write_image(tmp_path / "other" / "you.png", np.zeros((96, 128, 3), np.uint8))
+    maps = f"{workplace}/you_map.png"
+    options = ["--style", f"hair={workplace}/you.png,{maps}", "--style", f"skin={tmp_path}/other/you.png,{maps}"]
+    again = ["--style", f"skin={workplace}/you.png,{maps}"]
+    project = ["--save-project", f"{tmp_path}/p", "--output", f"{tmp_path}/o.png"]
+    run(workplace, *me(workplace), *options, *again, *project)
+    editor = sean.Editor.load(tmp_path / "p", SEANPipeline.from_pretrained(workplace / "model"))
+    assert [edit.to_json()["source"] for edit in editor.edits] == ["photo:you", "photo:you 2", "photo:you"]
+
+
+def test_what_is_refused(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = ["--output", f"{tmp_path}/out/o.png"]
+    photo = me(workplace)
+    assert "got neither" in refused(capsys, workplace, *output)
+    assert "got both" in refused(capsys, workplace, *photo, "--project", "p.zip", *output)
+    line = refused(capsys, workplace, "--project", "p.zip", "--new-segmap", "map.png", *output)
+    assert "expected --new-segmap with --image only" in line
+    assert "expected a project" in refused(capsys, workplace, "--project", f"{tmp_path}/p.zip", *output)
+    line = refused(capsys, workplace, *photo, "--script", f"{tmp_path}/none.json", *output)
+    assert "none.json: No such file" in line
+    (tmp_path / "bad.json").write_text('[{"kind": "fill", "point": [0.5, 0.5], "label": "hair"}, {"kind": "smudge"}]')
+    line = refused(capsys, workplace, *photo, "--script", f"{tmp_path}/bad.json", *output)
+    assert 'bad.json, edit 2: unknown kind of edit "smudge"' in line
+    line = refused(capsys, workplace, *photo, "--script", f"{workplace}/edits.json", *output)
+    assert "edits.json, edit 2: there is no style 'photo:you'; style photos here: none" in line
+    assert "NAME=PHOTO" in refused(capsys, workplace, *photo, "--style-photo", f"{workplace}/you.png", *output)
+    line = refused(capsys, workplace, *photo, "--keep-original", "--margin", "2", *output)
+    assert "expected a margin in [0, 0.1], got 2.0" in line
+    assert not (tmp_path / "out").exists()
