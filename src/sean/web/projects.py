@@ -1,0 +1,87 @@
+"""Projects of a session as zip files, which users keep and bring back."""
+
+import asyncio
+import io
+import tempfile
+import zipfile
+import zlib
+from functools import partial
+from pathlib import Path
+
+from sean.editing.editor import Editor
+from sean.editing.project_files import ProjectLimits
+from sean.errors import InputError
+from sean.web.limits import Limits
+from sean.web.rendering import Kind
+from sean.web.schemas import State
+from sean.web.sessions import Session
+from sean.web.snapshots import original_of
+from sean.web.studio import Studio
+
+_NAME = "project.zip"
+_MOST_PICTURES = 3
+
+
+async def save(studio: Studio, session: Session) -> bytes:
+    """The session as a zip file."""
+    return await studio.run(session.id, partial(_saved, session), Kind.OUTSIDE)
+
+
+async def load(studio: Studio, session: Session, data: bytes) -> State:
+    """Go on with a project.
+
+    Raises:
+        InputError: no project, a damaged one, one of another model, or one that is too large.
+    """
+
+    for picture in await asyncio.to_thread(_pictures, data, studio.limits):
+        await studio.decoded(picture)  # dies there rather than here
+
+    def open_project(_: Editor) -> None:
+        session.editor = _loaded(studio, data)
+        session.thumbnails.clear()
+
+    def look(editor: Editor) -> None:
+        session.original = original_of(editor)
+
+    await studio.change(session, open_project, Kind.OUTSIDE)
+    return await studio.change(session, look, Kind.LARGE)
+
+
+def _pictures(data: bytes, limits: Limits) -> list[bytes]:
+    """The PNG files of a project."""
+    pictures = []
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".png")]
+            if len(names) > _MOST_PICTURES:
+                raise InputError(f"expected a project with {_MOST_PICTURES} pictures at most, got {len(names)}")
+            for name in names:
+                with archive.open(name) as file:
+                    pictures.append(file.read(limits.upload_bytes))
+    # what zipfile raises on damage, encryption, unknown compression and files that are none
+    except (EOFError, NotImplementedError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError("expected a project, a .zip that was saved here, but the file is none or damaged") from error
+    return pictures
+
+
+def _saved(session: Session) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / _NAME
+        session.editor.save(path)
+        return path.read_bytes()
+
+
+def _loaded(studio: Studio, data: bytes) -> Editor:
+    limits = ProjectLimits(
+        max_bytes=studio.limits.project_bytes,
+        max_pixels=studio.limits.picture_pixels,
+        max_edits=studio.limits.project_edits,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / _NAME
+        path.write_bytes(data)
+        try:
+            return Editor.load(path, studio.pipeline, parser=studio.parser, limits=limits)
+        except InputError as error:  # our folders are nobody's business
+            raise InputError(str(error).replace(str(path), "the file")) from error

@@ -1,0 +1,113 @@
+"""The JSON that the server speaks, as models: they check nothing that comes in but describe all that goes out."""
+
+from dataclasses import MISSING, fields
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from sean.editing.edits import KINDS
+
+BlockStyle = tuple[str, float]
+"""Where a ResBlk's style comes from, and how strongly it is mixed in."""
+
+
+class Detail(BaseModel):
+    """An error."""
+
+    detail: Annotated[str, Field(description="one plain line")]
+
+
+class Health(BaseModel):
+    """How the server is."""
+
+    status: str
+    sessions: int
+    queued: Annotated[int, Field(description="pieces of work that wait for the model")]
+
+
+class LabelInfo(BaseModel):
+    """A label of the model."""
+
+    id: int
+    name: str
+    color: Annotated[str, Field(description="#rrggbb")]
+
+
+class LimitsInfo(BaseModel):
+    """What the server allows."""
+
+    upload_bytes: int
+    picture_pixels: int
+    style_photos: int
+    message_bytes: int
+
+
+class ModelInfo(BaseModel):
+    """The model that pictures are made with."""
+
+    name: str
+    labels: list[LabelInfo]
+    size: Annotated[tuple[int, int], Field(description="height and width of its pictures")]
+    blocks: Annotated[int, Field(description="ResBlks that take a style each")]
+    bank: Annotated[int, Field(description="styles in its bank")]
+    faces: Annotated[bool, Field(description="whether faces can be drawn for it")]
+    parses: Annotated[bool, Field(description="whether photos may come without a label map")]
+    limits: LimitsInfo
+
+
+class Region(BaseModel):
+    """A region of the map, and its style."""
+
+    label: str
+    instance: Annotated[int, Field(description="0: all of the label that is no instance of its own")]
+    area: Annotated[float, Field(description="fraction of the map")]
+    styles: Annotated[list[BlockStyle], Field(description="[source, strength] of each ResBlk")]
+
+
+class Source(BaseModel):
+    """Where styles can be taken from."""
+
+    source: str
+    regions: Annotated[list[str], Field(description="labels that it has a style of")]
+
+
+class State(BaseModel):
+    """What a session shows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    version: Annotated[int, Field(description="counts every change")]
+    has_photo: bool
+    regions: list[Region]
+    sources: list[Source]
+    can_undo: bool
+    can_redo: bool
+    edits: int
+
+
+class NewSession(BaseModel):
+    """How a session begins."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    bank: Annotated[int | None, Field(ge=0, description="number of the bank's style")] = None
+
+
+def edit_schema() -> dict[str, Any]:
+    """The JSON schema of an edit."""
+    kinds = []
+    for kind, edit in KINDS.items():
+        types = get_type_hints(edit)
+        properties = {field.name: TypeAdapter(types[field.name]).json_schema() for field in fields(edit)}
+        required = [field.name for field in fields(edit) if field.default is MISSING]
+        kinds.append(
+            {
+                "type": "object",
+                "description": (edit.__doc__ or "").strip().splitlines()[0],
+                "properties": {"kind": {"const": kind}, **properties},
+                "required": ["kind", *required],
+                "additionalProperties": False,
+            }
+        )
+    return {"oneOf": kinds}

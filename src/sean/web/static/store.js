@@ -1,0 +1,43 @@
+// The page's state in one place. Modules read it and are told when a part that they name has changed.
+
+const listeners = [];
+
+export const store = {
+  model: null, // GET /api/model
+  session: null, // the server's State
+  tool: "brush",
+  label: null, // name of the label painted with
+  brush: 0.05, // radius as a fraction of the picture's height
+  opacity: 1, // of the map over the picture beneath it
+  underlay: "original",
+  region: null, // {label, instance} whose style is shown; null: all regions
+  highlight: null, // name of the label pointed at in the lists
+  connected: false,
+};
+
+export function update(changes) {
+  const changed = Object.keys(changes).filter((key) => store[key] !== changes[key]);
+  Object.assign(store, changes);
+  for (const { keys, run } of listeners) {
+    if (keys.some((key) => changed.includes(key))) run();
+  }
+}
+
+export function onChange(keys, run) {
+  listeners.push({ keys, run });
+}
+
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+// A new element: element("button", {class: "chip", type: "button"}, "text", child, …)
+export function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === true) made.setAttribute(name, "");
+    else if (value !== false && value != null) made.setAttribute(name, value);
+  }
+  made.append(...children.filter((child) => child != null));
+  return made;
+}

@@ -1,0 +1,199 @@
+"""What users can do, whatever the way it comes in: sessions, their photos, edits, pictures and projects.
+
+Everything here runs in the event loop. Work on a session's editor is done in turns of the queue, so never twice at
+once; uploads are decoded in a guarded process (`sean.web.decoder`).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from sean.editing.editor import Editor
+from sean.editing.photo_parser import PhotoParser
+from sean.editing.pipeline import SEANPipeline
+from sean.editing.styles import StyleCodes
+from sean.web.beginnings import begin, first_segmap, first_styles
+from sean.web.connection import text
+from sean.web.decoder import Decoder
+from sean.web.limits import Limits
+from sean.web.memory import MemoryWatch
+from sean.web.pictures import thumbnail
+from sean.web.rendering import Busy, FairQueue, Kind
+from sean.web.schemas import State
+from sean.web.sessions import Session, SessionStore, new_id
+from sean.web.snapshots import original_of, snapshot
+from sean.web.views import View, Views
+
+Result = TypeVar("Result")
+GOING_AWAY = 1001
+SESSION_GONE = 4404
+_GOODBYE_SECONDS = 2.0
+_MOST_BEGINNING = 4
+_BANK = "bank"  # no session's id: those are longer
+
+
+class Studio:
+    """See the module.
+
+    Args:
+        pipeline: its forks are what sessions edit with; nobody else may use it from here on.
+        parser: for photos without a label map; None where there is none.
+        limits: what is allowed.
+        num_threads: threads of torch for the model; None leaves them as they are.
+    """
+
+    def __init__(
+        self,
+        pipeline: SEANPipeline,
+        *,
+        parser: PhotoParser | None = None,
+        limits: Limits,
+        num_threads: int | None = None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.parser = parser
+        self.limits = limits
+        self.watch = MemoryWatch((pipeline, parser))
+        self.store = SessionStore(limits, self._forgotten)
+        self.queue = FairQueue(max_waiting=limits.waiting, num_threads=num_threads)
+        self.views = Views(self.queue, self.store, self.watch)
+        self.decoder = Decoder(limits)
+        self._decoding = ThreadPoolExecutor(1, thread_name_prefix="sean-decoding")
+        self._bank_pipeline = pipeline.fork()
+        self._thumbnails: dict[int, bytes] = {}
+        self._bank_lock = asyncio.Lock()
+        self._num_beginning = 0
+        # so many turns of a round may go to new sessions
+        self._beginning = asyncio.Semaphore(_MOST_BEGINNING)
+
+    async def run(self, key: str, work: Callable[[], Result], kind: Kind) -> Result:
+        """Do work in a turn of the session `key`."""
+        return await asyncio.wrap_future(self.queue.submit(key, work, kind))
+
+    async def begin(self, bank: int | None) -> Session:
+        """A new session, which shows a drawn face (or scene) in a style of the bank.
+
+        Raises:
+            InputError: there is no such style.
+            Busy: too many begin at once.
+        """
+        if self._num_beginning >= self.limits.sessions:
+            raise Busy("the server is busy with other new sessions; try again in a moment")
+        self._num_beginning += 1
+        try:
+            async with self._beginning:
+                session_id = new_id()
+                session = await self.run(session_id, partial(self._begun, session_id, bank), Kind.LARGE)
+                self.store.add(session)
+        finally:
+            self._num_beginning -= 1
+        return session
+
+    async def change(
+        self, session: Session, action: Callable[[Editor], Any], kind: Kind = Kind.SMALL, view: View | None = None
+    ) -> State:
+        """Do something to a session's editor and show it.
+
+        Args:
+            session: whose.
+            action: run in a turn; where it returns False, nothing has changed.
+            kind: how long it takes.
+            view: whose wish it was.
+
+        Returns:
+            The state afterwards.
+        """
+        state = await self.run(session.id, partial(self._changed, session, action, kind), kind)
+        if not session.expired:
+            self.store.make_room(session)
+            for connection in session.connections:
+                seq = view.seq if view is not None and view.connection is connection else connection.last_seq
+                connection.put("state", text("state", seq=seq, **state.model_dump()))
+            self.views.show(session, view or View())
+        return state
+
+    def progress(self, session: Session, stage: str, done: float) -> None:
+        """Tell a session's user how far a photo is."""
+        for connection in session.connections:
+            connection.put("progress", text("progress", stage=stage, done=done))
+
+    async def decoded(self, data: bytes) -> np.ndarray:
+        """An uploaded picture, uint8 [h, w, 3]; see `Decoder.image`."""
+        return await self._decode(self.decoder.image, data)
+
+    async def decoded_segmap(self, data: bytes) -> np.ndarray:
+        """An uploaded label map of the model's labels; see `Decoder.segmap`."""
+        return await self._decode(self.decoder.segmap, data, self.pipeline.labels)
+
+    async def checked(self, data: bytes) -> None:
+        """See `Decoder.check`."""
+        await self._decode(self.decoder.check, data)
+
+    async def bank_thumbnail(self, number: int) -> bytes:
+        """A small picture of a style of the bank, PNG.
+
+        Raises:
+            InputError: there is no such style.
+        """
+        styles = first_styles(self.pipeline, number)
+        async with self._bank_lock:  # one of them waits in the queue, so that sessions come between
+            if number not in self._thumbnails:
+                segmap = first_segmap(self.pipeline)
+                work = partial(_thumbnail, self._bank_pipeline, segmap, styles)
+                self._thumbnails[number] = await self.run(_BANK, work, Kind.LARGE)
+        return self._thumbnails[number]
+
+    async def keep_tidy(self) -> None:
+        """Forget unused sessions, until cancelled."""
+        while True:
+            await asyncio.sleep(min(30.0, self.limits.idle_seconds / 4))
+            self.store.sweep()
+
+    async def disconnect_all(self) -> None:
+        """Close all WebSockets, because the server stops, and wait a moment until they are."""
+        for session in self.store.all():
+            for connection in session.connections:
+                connection.close(GOING_AWAY)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE_SECONDS):
+                while any(session.connections for session in self.store.all()):
+                    await asyncio.sleep(0.01)
+
+    def close(self) -> None:
+        """Forget all sessions and end threads and processes; waits for what runs."""
+        self.store.clear()
+        self.queue.close()
+        self._decoding.shutdown()
+        self.decoder.close()
+
+    async def _decode(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._decoding, work, *arguments)
+
+    def _begun(self, session_id: str, bank: int | None) -> Session:
+        editor = Editor(self.pipeline, parser=self.parser)
+        begin(editor, bank)
+        state = snapshot(session_id, editor, 0)
+        session = Session(id=session_id, editor=editor, state=state, original=original_of(editor))
+        self.watch.measure(session, now=True)
+        return session
+
+    def _changed(self, session: Session, action: Callable[[Editor], Any], kind: Kind) -> State:
+        if action(session.editor) is not False:
+            session.state = snapshot(session.id, session.editor, session.state.version + 1)
+        self.watch.measure(session, now=kind is not Kind.SMALL)
+        return session.state
+
+    def _forgotten(self, session: Session) -> None:
+        self.queue.forget(session.id)
+        self.views.forget(session)
+        for connection in session.connections:
+            connection.close(SESSION_GONE)
+
+
+def _thumbnail(pipeline: SEANPipeline, segmap: np.ndarray, styles: StyleCodes) -> bytes:
+    return thumbnail(pipeline(segmap, styles))

@@ -1,0 +1,112 @@
+"""A real server with the bundled model, and a real browser that opens its page."""
+
+import re
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from playwright.sync_api import Browser, sync_playwright
+
+from sean.labels import CELEBAMASK_HQ
+from sean.models.parser import Parser, ParserConfig
+from sean.models.parser_weights import save_parser
+
+from .editor_page import EditorPage
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def parser_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny parser that calls every pixel hair: what is done with its maps is what is tested."""
+    folder = tmp_path_factory.mktemp("parser")
+    parser = Parser(ParserConfig(image_size=(32, 32), widths=(2, 2, 2, 2, 2, 2)))
+    with torch.no_grad():
+        parser.head.weight.zero_()
+        parser.head.bias.copy_(torch.eye(CELEBAMASK_HQ.num_regions)[CELEBAMASK_HQ.id_of("hair")])  # type: ignore[union-attr]
+    save_parser(folder, parser, CELEBAMASK_HQ)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(parser_folder: Path) -> Iterator[str]:
+    """The address of `sean web`, run as a process of its own on any free port."""
+    command = [sys.executable, "-m", "sean", "web", "--port", "0", "--no-open", "--threads", "1"]
+    command += ["--parser", str(parser_folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:  # ends when the process does
+            lines.append(line)
+            if found := re.search(r"the editor is at (http://\S+)", line):
+                break
+        else:
+            pytest.fail(f"the server did not start: {''.join(lines)}")
+        # It goes on writing; unread, it would stop once the pipe is full.
+        draining = threading.Thread(target=lines.extend, args=(process.stdout,), daemon=True)
+        draining.start()
+        try:
+            yield found[1]
+        finally:
+            process.terminate()
+        assert process.wait(timeout=30) == 0
+        draining.join()
+    assert "Traceback" not in "".join(lines)
+
+
+@pytest.fixture(scope="session")
+def photo(server: str) -> bytes:
+    """A face rendered by the model, as the PNG that a user would upload."""
+    with urllib.request.urlopen(f"{server}api/bank/3.png") as answer:
+        return bytes(answer.read())
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.fail(f"no browser at {CHROMIUM}; apt-get install -y --no-install-recommends chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
+
+
+def _opened(browser: Browser, server: str, **settings: Any) -> Iterator[EditorPage]:
+    """The page as a first visitor sees it; after the test the browser's console must be clean."""
+    context = browser.new_context(**settings)
+    page = EditorPage(context.new_page(), server)
+    page.open()
+    yield page
+    context.close()
+    assert page.problems == []
+
+
+@pytest.fixture
+def first_visit(browser: Browser, server: str) -> Iterator[EditorPage]:
+    """The page at 1280x800 with the hint of a first visit."""
+    yield from _opened(browser, server, viewport={"width": 1280, "height": 800})
+
+
+@pytest.fixture
+def editor(first_visit: EditorPage) -> EditorPage:
+    """The page at 1280x800."""
+    first_visit.close_hint()
+    return first_visit
+
+
+@pytest.fixture
+def phone(browser: Browser, server: str) -> Iterator[EditorPage]:
+    """The page on a phone: 360 px wide, touch instead of a mouse."""
+    for page in _opened(browser, server, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True):
+        page.close_hint()
+        yield page

@@ -1,0 +1,150 @@
+"""What a user does on the editor's page, and what the user and the server then see."""
+
+import base64
+import io
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Page
+
+
+class EditorPage:
+    """The page in a browser.
+
+    Args:
+        page: of a browser.
+        address: of the server.
+    """
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.problems: list[str] = []
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("console", lambda line: self._note(line.type, line.text))
+
+    def _note(self, kind: str, text: str) -> None:
+        # A refused upload and a session that is gone are answered with 4xx on purpose.
+        if kind in ("error", "warning") and not re.search(r"status of 4\d\d", text):
+            self.problems.append(text)
+
+    def open(self) -> None:
+        self.page.goto(self.address)
+        self.ready()
+
+    def ready(self) -> None:
+        """Wait until the first result is shown."""
+        self.page.wait_for_selector("body[data-ready=true]")
+        self.page.wait_for_selector("#result[data-seq]")
+
+    def close_hint(self) -> None:
+        """Dismiss the first visit's hint, and wait until the panes have taken its place."""
+        self.test_id("hint").get_by_role("button").click()
+        self.page.wait_for_function(
+            "() => [...document.querySelectorAll('canvas')].every((c) => c.height === c.clientHeight)"
+        )
+
+    def test_id(self, name: str) -> Any:
+        return self.page.get_by_test_id(name)
+
+    @property
+    def session_url(self) -> str:
+        session = self.page.evaluate("sessionStorage.getItem('sean-session')")
+        return f"{self.address}api/sessions/{session}"
+
+    def state(self) -> Any:
+        return self.page.request.get(self.session_url).json()
+
+    def region(self, label: str, instance: int = 0) -> Any:
+        """A region of the server's state; None where the map has none such."""
+        found = [r for r in self.state()["regions"] if (r["label"], r["instance"]) == (label, instance)]
+        return found[0] if found else None
+
+    def segmap(self) -> np.ndarray:
+        """The map as the server has it: label ids [h, w]."""
+        return np.array(Image.open(io.BytesIO(self.page.request.get(f"{self.session_url}/map.png").body())))
+
+    def shown(self, pane: str) -> str:
+        """What a canvas shows, as the data URL of its pixels."""
+        return str(self.page.evaluate("name => document.getElementById(name).toDataURL()", pane))
+
+    def wait_for_change(self, pane: str, before: str) -> None:
+        script = "([name, before]) => document.getElementById(name).toDataURL() !== before"
+        self.page.wait_for_function(script, arg=[pane, before])
+
+    def wait_for_picture(self, pane: str, wanted: str) -> None:
+        script = "([name, wanted]) => document.getElementById(name).toDataURL() === wanted"
+        self.page.wait_for_function(script, arg=[pane, wanted])
+
+    def wait_for_edits(self, count: int) -> None:
+        """Until the result shows the state after `count` edits."""
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            state = self.state()
+            shown = self.page.locator("#result").get_attribute("data-version")
+            if state["edits"] == count and shown == str(state["version"]):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"expected {count} edits shown, the server has {state}, the page shows version {shown}")
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Where a point of the picture (fractions) lies on the page; only unzoomed."""
+        box = self.page.locator("#map").bounding_box()
+        assert box is not None
+        side = min(box["width"], box["height"])
+        left, top = box["x"] + (box["width"] - side) / 2, box["y"] + (box["height"] - side) / 2
+        return left + x * side, top + y * side
+
+    def drag(self, *points: tuple[float, float]) -> None:
+        """Press, move and release the mouse over the map, and move it away, so that it shows no cursor."""
+        self.page.mouse.move(*self.at(*points[0]))
+        self.page.mouse.down()
+        for point in points[1:]:
+            self.page.mouse.move(*self.at(*point), steps=4)
+        self.page.mouse.up()
+        self.away()
+
+    def click(self, x: float, y: float) -> None:
+        self.page.mouse.click(*self.at(x, y))
+        self.away()
+
+    def away(self) -> None:
+        self.page.mouse.move(2, 2)
+
+    def upload(self, field: str, name: str, data: bytes, kind: str = "image/png") -> None:
+        self.page.set_input_files(f"#{field}", {"name": name, "mimeType": kind, "buffer": data})
+
+    def drop(self, test_id: str, name: str, data: bytes) -> None:
+        """Drop a picture file on an element."""
+        self._give(data, name, test_id, "drop")
+
+    def paste(self, name: str, data: bytes) -> None:
+        """Paste a picture from the clipboard."""
+        self._give(data, name, "", "paste")
+
+    def _give(self, data: bytes, name: str, test_id: str, kind: str) -> None:
+        self.page.evaluate(
+            """([data, name, testId, kind]) => {
+                const files = new DataTransfer();
+                const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+                files.items.add(new File([bytes], name, { type: 'image/png' }));
+                const target = testId ? document.querySelector(`[data-testid="${testId}"]`) : document.body;
+                const options = { bubbles: true, cancelable: true };
+                target.dispatchEvent(kind === 'drop'
+                    ? new DragEvent('drop', { ...options, dataTransfer: files })
+                    : new ClipboardEvent('paste', { ...options, clipboardData: files }));
+            }""",
+            [base64.b64encode(data).decode(), name, test_id, kind],
+        )
+
+    def download(self, item: str) -> bytes:
+        """What an entry of the download menu gives."""
+        self.page.locator("#download-menu-button").click()
+        with self.page.expect_download() as download:
+            self.page.locator(f"#{item}").click()
+        return Path(download.value.path()).read_bytes()

@@ -1,0 +1,95 @@
+"""A tiny model with a style bank, and an application around it that is driven without a network."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from starlette.testclient import TestClient
+
+from sean.editing.pipeline import SEANPipeline
+from sean.editing.styles import StyleCodes
+from sean.labels import CELEBAMASK_HQ
+from sean.models.build import build_model
+from sean.models.sean_model import SEANConfig
+from sean.web import studio as studio_module
+from sean.web.app import create_app
+from sean.web.decoder import Decoder
+from sean.web.decoding import decode
+from sean.web.limits import Limits
+from sean.web.studio import Studio
+
+TINY = SEANConfig(image_size=(32, 32), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
+HOST = "http://127.0.0.1"
+
+
+def tiny_pipeline(num_styles: int = 3) -> SEANPipeline:
+    """Random weights large enough that styles and masks show in the picture."""
+    torch.manual_seed(0)
+    model = build_model(TINY)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "noise_scale" in name or "parametrizations" not in name:
+                parameter.normal_(0.0, 0.3)
+    everywhere = torch.ones(19, dtype=torch.bool)
+    bank = [StyleCodes(torch.randn(19, 8).tanh(), everywhere, CELEBAMASK_HQ) for _ in range(num_styles)]
+    return SEANPipeline(model, CELEBAMASK_HQ, style_bank=bank)
+
+
+def client_of(studio: Studio, **options: Any) -> TestClient:
+    """A client of an application; to be used in a with block, which starts and stops the application."""
+    return TestClient(create_app(studio, model_name="tiny", **options), base_url=HOST)
+
+
+def png_bytes(image: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="PNG")
+    return file.getvalue()
+
+
+def pixels(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image)
+
+
+class NearDecoder(Decoder):
+    """Decodes in this process, without the seconds that starting another one takes."""
+
+    def start(self) -> None:
+        pass
+
+    def _ask(self, request: dict[str, Any], data: bytes) -> tuple[tuple[int, ...], bytes]:
+        result = decode(request["task"], data, self._limits.picture_pixels, request.get("labels"))
+        return result.shape, result.tobytes()
+
+
+@pytest.fixture(autouse=True)
+def _near_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(studio_module, "Decoder", NearDecoder)
+
+
+@pytest.fixture(scope="session")
+def pipeline() -> SEANPipeline:
+    """See `tiny_pipeline`; editors and studios take forks of it."""
+    return tiny_pipeline()
+
+
+@pytest.fixture
+def studio(pipeline: SEANPipeline) -> Studio:
+    """Without a parser; the client that is made of it closes it."""
+    return Studio(pipeline, limits=Limits(), num_threads=1)
+
+
+@pytest.fixture
+def client(studio: Studio) -> Iterator[TestClient]:
+    with client_of(studio) as client:
+        yield client
+
+
+@pytest.fixture
+def session(client: TestClient) -> str:
+    """The path of a new session."""
+    return f"/api/sessions/{client.post('/api/sessions', json={'bank': 1}).json()['id']}"

@@ -1,0 +1,219 @@
+"""The WebSocket: what it answers, in which order, and what it does with nonsense."""
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient, WebSocketTestSession
+from starlette.websockets import WebSocketDisconnect
+
+from sean.editing.editor import Editor
+from sean.editing.edits import Paint
+from sean.editing.pipeline import SEANPipeline
+from sean.web.beginnings import begin
+from sean.web.limits import Limits
+from sean.web.live import MalformedMessage, Wish, parse
+from sean.web.studio import Studio
+
+from .conftest import client_of, pixels
+
+HAT = {"kind": "paint", "points": [[0.5, 0.5]], "radius": 0.2, "label": "hat"}
+HEADERS = {"host": "127.0.0.1"}
+
+
+def connected(client: TestClient, session: str) -> WebSocketTestSession:
+    return client.websocket_connect(f"{session}/live", headers=HEADERS)
+
+
+def received(socket: WebSocketTestSession) -> tuple[dict[str, Any], bytes]:
+    """The next message: its JSON, and what follows that in a binary one."""
+    message = socket.receive()
+    if message["type"] == "websocket.close":
+        raise WebSocketDisconnect(message["code"])
+    if message.get("text"):
+        return json.loads(message["text"]), b""
+    data = message["bytes"]
+    end = 4 + int.from_bytes(data[:4], "big")
+    return json.loads(data[4:end]), data[end:]
+
+
+def until(socket: WebSocketTestSession, type_: str, seq: int) -> tuple[dict[str, Any], bytes]:
+    """The next message of that type and number."""
+    while True:
+        values, data = received(socket)
+        if values["type"] == type_ and values["seq"] == seq:
+            return values, data
+
+
+def expected(pipeline: SEANPipeline, bank: int, *edits: Paint) -> Editor:
+    """The same session without a server."""
+    editor = Editor(pipeline)
+    begin(editor, bank)
+    editor.replay(edits)
+    return editor
+
+
+def test_an_edit_is_done_and_shown(client: TestClient, session: str, pipeline: SEANPipeline) -> None:
+    edit = Paint(points=((0.5, 0.5),), radius=0.2, label="hat")
+    editor = expected(pipeline, 1, edit)
+    with connected(client, session) as socket:
+        socket.send_json({"seq": 5, "edit": HAT})
+        state, _ = received(socket)
+        frame, picture = received(socket)
+        map_header, segmap = received(socket)
+    assert (state["type"], state["seq"], state["version"], state["edits"]) == ("state", 5, 1, 1)
+    assert frame == {"type": "frame", "seq": 5, "version": 1}
+    assert map_header == {"type": "map", "seq": 5, "version": 1}
+    assert np.array_equal(pixels(picture), np.asarray(editor.render()))
+    assert np.array_equal(pixels(segmap), editor.state.segmap)
+    assert client.get(session).json() == {key: state[key] for key in state if key not in ("type", "seq")}
+
+
+def test_a_preview_is_shown_and_not_done(client: TestClient, session: str, pipeline: SEANPipeline) -> None:
+    edit = Paint(points=((0.5, 0.5),), radius=0.2, label="hat")
+    editor = expected(pipeline, 1)
+    with connected(client, session) as socket:
+        socket.send_json({"seq": 1, "preview": HAT})
+        frame, picture = until(socket, "frame", 1)
+        _, segmap = until(socket, "map", 1)
+        assert frame["version"] == 0
+        shown = np.asarray(editor.render(editor.after(edit))).astype(int)
+        assert np.abs(pixels(picture).astype(int) - shown).max() <= 1
+        assert np.array_equal(pixels(segmap), editor.after(edit).segmap)
+        socket.send_json({"seq": 2, "render": True})
+        assert np.array_equal(pixels(until(socket, "frame", 2)[1]), np.asarray(editor.render()))
+    assert client.get(session).json()["edits"] == 0
+
+
+def test_undo_and_redo(client: TestClient, session: str) -> None:
+    with connected(client, session) as socket:
+        socket.send_json({"seq": 1, "edit": HAT})
+        painted = until(socket, "frame", 1)[1]
+        for seq, action, edits in ((2, "undo", 0), (3, "undo", 0), (4, "redo", 1)):
+            socket.send_json({"seq": seq, action: True})
+            assert until(socket, "state", seq)[0]["edits"] == edits
+            picture = until(socket, "frame", seq)[1]
+            assert (picture == painted) == bool(edits)
+
+
+def test_what_comes_over_http_is_shown_too(client: TestClient, session: str) -> None:
+    with connected(client, session) as first, connected(client, session) as second:
+        first.send_json({"seq": 9, "render": True})
+        until(first, "frame", 9)
+        assert until(second, "frame", 0)[0]["version"] == 0
+        assert client.post(f"{session}/edits", json=HAT).status_code == 200
+        for socket, seq in ((first, 9), (second, 0)):
+            assert until(socket, "state", seq)[0]["version"] == 1
+            assert until(socket, "frame", seq)[0]["version"] == 1
+
+
+def test_a_preview_is_seen_by_its_own_connection_only(client: TestClient, session: str) -> None:
+    with connected(client, session) as first, connected(client, session) as second:
+        first.send_json({"seq": 1, "preview": HAT})
+        until(first, "frame", 1)
+        second.send_json({"seq": 7, "render": True})
+        values, _ = received(second)
+        assert (values["type"], values["seq"]) == ("frame", 7)
+        assert until(first, "frame", 1)[0]["version"] == 0  # and the other way round all see it
+
+
+def test_of_many_previews_the_newest_is_shown(client: TestClient, session: str) -> None:
+    frames = []
+    with connected(client, session) as socket:
+        for seq in range(1, 41):
+            socket.send_json({"seq": seq, "preview": {**HAT, "points": [[seq / 40, 0.5]]}})
+        while not frames or frames[-1] < 40:
+            values, _ = received(socket)
+            if values["type"] == "frame":
+                frames.append(values["seq"])
+    assert frames == sorted(frames) and len(frames) < 40
+
+
+NONSENSE: list[tuple[Any, str, int]] = [
+    ("{", "as JSON", 0),
+    ("[" * 100_000, "as JSON", 0),
+    ("[]", "expected a message", 0),
+    ('{"render": true}', "expected seq", 0),
+    ('{"seq": true, "render": true}', "expected seq", 0),
+    ('{"seq": -1, "render": true}', "expected seq", 0),
+    ('{"seq": 1e400, "render": true}', "expected seq", 0),
+    ('{"seq": 3}', "expected one of", 3),
+    ('{"seq": 3, "render": true, "undo": true}', "expected one of", 3),
+    ('{"seq": 3, "shutdown": true}', "expected one of", 3),
+    ('{"seq": 3, "undo": 1}', "undo", 3),
+    ('{"seq": 3, "edit": {"kind": "paint"}}', "paint: expected a value for points", 3),
+    ('{"seq": 3, "edit": null}', "expected an edit", 3),
+    ('{"seq": 3, "preview": {"kind": "fill", "point": [NaN, 0], "label": "hat"}}', "fill: expected point", 3),
+]
+
+
+@pytest.mark.parametrize(("message", "complaint", "seq"), NONSENSE)
+def test_nonsense_is_answered_with_a_line(message: str, complaint: str, seq: int) -> None:
+    with pytest.raises(MalformedMessage, match=complaint) as raised:
+        parse(message)
+    assert raised.value.seq == seq and "\n" not in str(raised.value) and len(str(raised.value)) < 300
+
+
+def test_sense_is_read() -> None:
+    paint = Paint(points=((0.5, 0.5),), radius=0.2, label="hat")
+    assert parse(json.dumps({"seq": 1, "edit": HAT})) == Wish(seq=1, action="edit", edit=paint)
+    assert parse('{"seq": 0, "redo": true}') == Wish(seq=0, action="redo")
+
+
+def test_a_session_survives_nonsense_until_there_is_too_much(pipeline: SEANPipeline) -> None:
+    studio = Studio(pipeline, limits=Limits(bad_messages=len(NONSENSE) + 2, message_bytes=200_000), num_threads=1)
+    with client_of(studio) as client:
+        session = f"/api/sessions/{client.post('/api/sessions').json()['id']}"
+        with connected(client, session) as socket:
+            for message, _, seq in NONSENSE:
+                socket.send_text(message)
+                assert until(socket, "error", seq)[0]["detail"]
+            socket.send_bytes(b"\x00\x01")
+            assert "binary" in until(socket, "error", 0)[0]["detail"]
+            socket.send_json({"seq": 8, "edit": {**HAT, "label": "wig"}})  # well-formed: not counted
+            assert "wig" in until(socket, "error", 8)[0]["detail"]
+            socket.send_json({"seq": 9, "preview": {**HAT, "label": "wig"}})
+            assert "wig" in until(socket, "error", 9)[0]["detail"]
+            socket.send_json({"seq": 10, "render": True})
+            until(socket, "frame", 10)
+            socket.send_text("x" * 200_001)
+            with pytest.raises(WebSocketDisconnect) as closed:
+                while True:
+                    received(socket)
+        assert closed.value.code == 1008
+        assert client.get(session).status_code == 200
+
+
+def test_unknown_sessions_and_too_many_connections_are_refused(client: TestClient, session: str) -> None:
+    with pytest.raises(WebSocketDisconnect), connected(client, "/api/sessions/guessed"):
+        pass
+    sockets = [connected(client, session) for _ in range(5)]
+    for socket in sockets[:4]:
+        socket.__enter__()
+    with pytest.raises(WebSocketDisconnect):
+        sockets[4].__enter__()
+    for socket in sockets[:4]:
+        socket.__exit__(None, None, None)
+
+
+def test_a_session_that_ends_closes_its_sockets(client: TestClient, session: str) -> None:
+    with connected(client, session) as socket:
+        assert client.delete(session).status_code == 204
+        with pytest.raises(WebSocketDisconnect) as closed:
+            received(socket)
+    assert closed.value.code == 4404
+
+
+def test_messages_are_read_at_a_pace(pipeline: SEANPipeline) -> None:
+    studio = Studio(pipeline, limits=Limits(messages_per_second=20.0), num_threads=1)
+    with client_of(studio) as client:
+        session = f"/api/sessions/{client.post('/api/sessions').json()['id']}"
+        with connected(client, session) as socket:
+            start = time.monotonic()
+            for seq in range(1, 31):
+                socket.send_json({"seq": seq, "undo": True})
+            until(socket, "frame", 30)
+            # a burst of 20, then 20 a second
+            assert time.monotonic() - start >= 0.45
