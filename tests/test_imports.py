@@ -32,10 +32,10 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"errors", "labels", "segmap", "plan", "ops"},
     "inference": {"errors", "labels", "segmap", "plan", "ops", "models"},
     "losses": {"errors", "labels", "segmap", "ops", "models"},
-    "evaluation": {"errors", "files", "labels", "images", "segmap", "figures", "plan", "data", "ops", "models"},
 }
-ALLOWED["editing"] = {*ALLOWED["evaluation"], "evaluation", "inference", "pretrained"}
-ALLOWED["training"] = {*ALLOWED["evaluation"], "losses", "evaluation", "pretrained"}
+ALLOWED["evaluation"] = {*ALLOWED["data"], "data", "ops", "models", "pretrained"}
+ALLOWED["editing"] = {*ALLOWED["evaluation"], "evaluation", "inference"}
+ALLOWED["training"] = {*ALLOWED["evaluation"], "losses", "evaluation"}
 ALLOWED["web"] = {*ALLOWED["editing"], "editing"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation"}
 ALLOWED["bench"] = {*ALLOWED["evaluation"], "inference"}

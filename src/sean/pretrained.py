@@ -10,6 +10,7 @@ WEIGHTS_NAME = "model.safetensors"
 BANK_NAME = "style_bank.safetensors"
 CARD_NAME = "README.md"
 PARSER_NAME = "face-parser"
+BUNDLED = "bundled"
 
 
 def bundled_models() -> list[str]:
@@ -19,12 +20,21 @@ def bundled_models() -> list[str]:
     return [name for name in names if name != PARSER_NAME]
 
 
-def bundled_parser() -> Path:
-    """The folder of the face parser that comes with the package.
+def find_parser(name: str, what: str = "parser", *, other: str) -> Path:
+    """The folder of a parser by name.
+
+    Args:
+        name: "bundled" for the face parser that comes with the package, or a folder.
+        what: what it is to be, for the message.
+        other: what else the name may be, likewise.
 
     Raises:
-        InputError: it did not come with this installation.
+        InputError: no such folder, or no parser came with this installation.
     """
+    if name != BUNDLED:
+        if not Path(name).is_dir():
+            raise InputError(f"unknown {what} {name!r}; expected {BUNDLED}, the folder of a parser, or {other}")
+        return Path(name)
     folder = _bundled_folder() / PARSER_NAME
     if not (folder / CONFIG_NAME).is_file():
         raise InputError(

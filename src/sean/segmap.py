@@ -121,12 +121,17 @@ def write_segmap(path: str | os.PathLike[str], segmap: np.ndarray, labels: Label
     if max(labels.num_regions - 1, labels.ignore_id or 0) > 255:
         save_image(path, Image.fromarray(ids.astype(np.uint16)))
         return
+    save_image(path, palette_image(ids, labels))
+
+
+def palette_image(ids: np.ndarray, labels: LabelSet) -> Image.Image:
+    """Ids [h, w] in 0..255 (a set's, its ignore id among them) as a palette picture in the colours of the set."""
     image = Image.fromarray(ids.astype(np.uint8))
     # All 256 entries: with fewer, the PNG would get fewer bits a pixel and lose the ignore id.
     colors = np.zeros((256, 3), dtype=np.uint8)
     colors[: labels.num_regions] = labels.colors
     image.putpalette(colors.tobytes())
-    save_image(path, image)
+    return image
 
 
 def colorize(segmap: np.ndarray, labels: LabelSet) -> np.ndarray:

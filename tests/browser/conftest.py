@@ -1,9 +1,5 @@
 """A real server with the bundled model, and a real browser that opens its page."""
 
-import re
-import subprocess
-import sys
-import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +13,7 @@ from sean.labels import CELEBAMASK_HQ
 from sean.models.parser import Parser, ParserConfig
 from sean.models.parser_weights import save_parser
 
+from ..web_process import web_process
 from .editor_page import EditorPage
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -41,27 +38,8 @@ def parser_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(parser_folder: Path) -> Iterator[str]:
     """The address of `sean web`, run as a process of its own on any free port."""
-    command = [sys.executable, "-m", "sean", "web", "--port", "0", "--no-open", "--threads", "1"]
-    command += ["--parser", str(parser_folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:  # ends when the process does
-            lines.append(line)
-            if found := re.search(r"the editor is at (http://\S+)", line):
-                break
-        else:
-            pytest.fail(f"the server did not start: {''.join(lines)}")
-        # It goes on writing; unread, it would stop once the pipe is full.
-        draining = threading.Thread(target=lines.extend, args=(process.stdout,), daemon=True)
-        draining.start()
-        try:
-            yield found[1]
-        finally:
-            process.terminate()
-        assert process.wait(timeout=30) == 0
-        draining.join()
-    assert "Traceback" not in "".join(lines)
+    with web_process("--threads", "1", "--parser", str(parser_folder)) as process:
+        yield process.address
 
 
 @pytest.fixture(scope="session")
@@ -71,8 +49,9 @@ def photo(server: str) -> bytes:
         return bytes(answer.read())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium; closed after each file, as playwright leaves an event loop running in which others cannot run theirs."""
     if not CHROMIUM.exists():
         pytest.fail(f"no browser at {CHROMIUM}; apt-get install -y --no-install-recommends chromium")
     with sync_playwright() as playwright:

@@ -162,7 +162,7 @@ def test_bad_input_is_one_line(place: Path, tmp_path: Path, capsys: pytest.Captu
         return refused(capsys, options(place, tmp_path / "report.json", *others))
 
     assert "unknown extractor 'nix'" in line("--extractor", "nix")
-    assert "unknown segmenter 'nix'" in line("--segmenter", "nix")
+    assert "unknown parser 'nix'" in line("--segmenter", "nix")
     assert "inception needs torchvision" in line("--extractor", "inception")
     assert "found none at" in line("--extractor", f"{place}/data")
     assert "expected a data folder" in line("--data", f"{tmp_path}/none")

@@ -92,15 +92,22 @@ def killed(config: TrainConfig, run: Path, processes: int, step: int) -> None:
 
 
 def fuzzed(run: Path, kills: int, seed: int) -> None:
-    """Kill at random moments, and every second time while a checkpoint is being written."""
+    """Kill at random moments, and every second time while a checkpoint is being written.
+
+    The first time it is when the first checkpoint is there, which tells how fast this machine is.
+    """
     rng = random.Random(seed)
     folder = run / "checkpoints"
-    steps, writing = [], 0
+    steps, writing, pace = [], 0, 0.0
     for number in range(kills):
+        begin = time.monotonic()
         children = start(FUZZED, run, 1)
-        time.sleep(rng.uniform(0.0, 0.8))
+        while not number and not checkpoint_files(run):
+            time.sleep(0.001)
+        pace = pace or time.monotonic() - begin
+        time.sleep(rng.uniform(0.0, 2 * pace) if number else 0.0)
         if number % 2:
-            deadline = time.monotonic() + 3
+            deadline = time.monotonic() + 8 * pace
             while not (unfinished := list(folder.glob(".*"))) and time.monotonic() < deadline:
                 time.sleep(0.0003)
             time.sleep(rng.uniform(0.0, 0.004))

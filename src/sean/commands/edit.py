@@ -10,12 +10,12 @@ from sean.commands.devices import best_device
 from sean.commands.photos import CropMode, PhotoFile, PhotoOpener
 from sean.editing.editor import Editor
 from sean.editing.edits import Edit, read_edits
-from sean.editing.photo_parser import BUNDLED
 from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
 from sean.editing.sources import MAX_NAME
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.images import format_of, save_image
+from sean.pretrained import BUNDLED
 from sean.segmap import read_segmap
 
 

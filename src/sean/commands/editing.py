@@ -8,12 +8,12 @@ from PIL import Image
 from sean.commands.devices import best_device
 from sean.commands.photos import CropMode, OpenedPhoto, PhotoOpener
 from sean.editing.demo import run_demo
-from sean.editing.photo_parser import BUNDLED
 from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
 from sean.editing.strips import crossover_strip, interpolation_strip
 from sean.errors import InputError
 from sean.figures import Tile, sheet
 from sean.images import format_of, save_image, write_image
+from sean.pretrained import BUNDLED
 
 
 def demo(

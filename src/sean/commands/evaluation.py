@@ -79,8 +79,10 @@ def evaluate(
         model: a bundled name, a model folder, or a hub id owner/name.
         data: folder with images/, labels/ and classes.txt.
         output: the report to write, .json.
-        extractor: for FID and KID: inception (needs torchvision and torch-fidelity), or a parser's folder.
-        segmenter: for mIoU and accuracy: a parser's folder, or segformer: and a hub id or folder (needs transformers).
+        extractor: for FID and KID: inception (needs torchvision and torch-fidelity), bundled (the face parser that
+            comes with the package), or a parser's folder.
+        segmenter: for mIoU and accuracy: bundled (faces), a parser's folder, or segformer: and a hub id or folder
+            (needs transformers).
         label_mapping: JSON file that matches the segmenter's label names with the data's where they differ.
         region: also measure how much exchanging this region's style changes it, and the rest of the picture.
         validation: which pairs: a fraction (the last ones by sorted name), or the prefix of their names; without it,

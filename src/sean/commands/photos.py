@@ -12,12 +12,13 @@ from sean.editing.faces import Crop, find_faces
 from sean.editing.faces.crop import DEFAULT_FEATHER
 from sean.editing.faces.landmarks import has_landmarks
 from sean.editing.photo import Photo
-from sean.editing.photo_parser import BUNDLED, PhotoParser, open_parser
+from sean.editing.photo_parser import PhotoParser, open_parser
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.evaluation.label_matching import read_label_mapping
 from sean.images import read_image
+from sean.pretrained import BUNDLED
 from sean.segmap import read_segmap
 
 CropMode = Literal["auto", "none"]

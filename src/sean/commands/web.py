@@ -6,10 +6,11 @@ import webbrowser
 import torch
 
 from sean.commands.devices import best_device
-from sean.editing.photo_parser import BUNDLED, PhotoParser, open_parser
+from sean.editing.photo_parser import PhotoParser, open_parser
 from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ
+from sean.pretrained import BUNDLED
 from sean.web.limits import Limits
 
 DEFAULT_LIMITS = Limits()

@@ -1,21 +1,16 @@
 """Label maps of photos that have none, by a segmentation network: the bundled parser, another one, or a SegFormer."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sean.errors import InputError
 from sean.evaluation.label_matching import LabelMapping
-from sean.evaluation.segmenters import SEGFORMER_PREFIX, Segmenter, load_segmenter
+from sean.evaluation.segmenters import Segmenter, load_segmenter
 from sean.images import image_to_tensor, resize_image
 from sean.labels import LabelSet
-from sean.pretrained import bundled_parser
 
-BUNDLED = "bundled"
 # the logit of a label that the network does not know; finite, as interpolation makes NaN of infinities
 _NEVER = -1e4
 
@@ -74,8 +69,7 @@ def open_parser(name: str, labels: LabelSet, device: torch.device, mapping: Labe
     """A parser that makes maps of the given labels.
 
     Args:
-        name: "bundled" (faces, with the labels of CelebAMask-HQ), the folder of a parser, or "segformer:" with a hub
-            id or a folder of transformers' SegFormer.
+        name: see `sean.evaluation.segmenters.load_segmenter`.
         labels: of the maps, normally those of the model that renders them.
         device: where it is to compute.
         mapping: where the network's label names differ from those of `labels`.
@@ -83,13 +77,6 @@ def open_parser(name: str, labels: LabelSet, device: torch.device, mapping: Labe
     Raises:
         InputError: there is none of that name, it is damaged, its labels do not fit, or transformers is missing.
     """
-    if name == BUNDLED:
-        name = str(bundled_parser())
-    elif not name.startswith(SEGFORMER_PREFIX) and not Path(name).is_dir():
-        raise InputError(
-            f"unknown parser {name!r}; expected {BUNDLED}, the folder of a parser, or {SEGFORMER_PREFIX}"
-            "HUB_ID_OR_FOLDER"
-        )
     return PhotoParser(load_segmenter(name, labels, device, mapping), labels, device)
 
 

@@ -1,7 +1,6 @@
 """Networks whose features FID and KID compare. Distances by different ones are never comparable: each has a name."""
 
 from abc import ABC, abstractmethod
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +11,7 @@ from sean.errors import InputError
 from sean.evaluation.digests import folder_title, network_digest
 from sean.models.parser import Parser
 from sean.models.parser_weights import load_parser
+from sean.pretrained import find_parser
 
 INCEPTION = "inception"
 
@@ -71,7 +71,7 @@ def load_extractor(name: str, device: torch.device) -> FeatureExtractor:
     """A feature extractor.
 
     Args:
-        name: "inception", or the folder of a parser.
+        name: "inception", "bundled" (the face parser that comes with the package), or the folder of a parser.
         device: where it is to compute.
 
     Raises:
@@ -79,10 +79,9 @@ def load_extractor(name: str, device: torch.device) -> FeatureExtractor:
     """
     if name == INCEPTION:
         return InceptionFeatures(_inception().to(device).eval())
-    if not Path(name).is_dir():
-        raise InputError(f"unknown extractor {name!r}; expected {INCEPTION} or the folder of a parser")
-    parser, _ = load_parser(name)
-    return ParserFeatures(parser.to(device), folder_title(name))
+    folder = find_parser(name, "extractor", other=INCEPTION)
+    parser, _ = load_parser(folder)
+    return ParserFeatures(parser.to(device), folder_title(folder))
 
 
 def resize_bilinear(image: Float[Tensor, "b 3 h w"], size: tuple[int, int]) -> Float[Tensor, "b 3 {size[0]} {size[1]}"]:

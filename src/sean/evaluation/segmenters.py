@@ -1,19 +1,18 @@
 """Networks that read label maps from pictures, to score generated ones. The paper's are not public: each has a name."""
 
 from abc import ABC, abstractmethod
-from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sean.errors import InputError
 from sean.evaluation.digests import folder_title, network_digest
 from sean.evaluation.extractors import resize_bilinear
 from sean.evaluation.label_matching import LabelMapping, LabelMatch, match_labels
 from sean.labels import LabelSet
 from sean.models.parser import Parser
 from sean.models.parser_weights import load_parser
+from sean.pretrained import find_parser
 from sean.segmap import resize_segmap
 
 SEGFORMER_PREFIX = "segformer:"
@@ -72,7 +71,8 @@ def load_segmenter(name: str, labels: LabelSet, device: torch.device, mapping: L
     """A segmenter for a data set.
 
     Args:
-        name: the folder of a parser, or "segformer:" with a hub id or a folder of transformers' SegFormer.
+        name: "bundled" (faces, with the labels of CelebAMask-HQ), the folder of a parser, or "segformer:" with a hub
+            id or a folder of transformers' SegFormer.
         labels: of the data set.
         device: where it is to compute.
         mapping: where the network's names differ from the data set's.
@@ -84,11 +84,8 @@ def load_segmenter(name: str, labels: LabelSet, device: torch.device, mapping: L
         from sean.evaluation.segformer import load_segformer
 
         return load_segformer(name.removeprefix(SEGFORMER_PREFIX), labels, device, mapping)
-    if not Path(name).is_dir():
-        raise InputError(
-            f"unknown segmenter {name!r}; expected the folder of a parser, or {SEGFORMER_PREFIX}HUB_ID_OR_FOLDER"
-        )
-    parser, own_labels = load_parser(name)
-    title = folder_title(name)
+    folder = find_parser(name, other=f"{SEGFORMER_PREFIX}HUB_ID_OR_FOLDER")
+    parser, own_labels = load_parser(folder)
+    title = folder_title(folder)
     match = match_labels(f"the parser {title}", own_labels.names, labels, mapping)
     return ParserSegmenter(parser.to(device), match, title)

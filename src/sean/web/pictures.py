@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from sean.labels import LabelSet
-from sean.segmap import colorize
+from sean.segmap import colorize, palette_image
 
 THUMBNAIL_SIZE = 128
 _LEVEL = 1  # of compression: the levels above take several times as long for little
@@ -27,11 +27,7 @@ def map_png(segmap: np.ndarray, labels: LabelSet) -> bytes:
     none = labels.num_regions if labels.ignore_id is None else labels.ignore_id
     if none > 255:
         return png(colorize(segmap, labels))
-    image = Image.fromarray(np.where(segmap == labels.num_regions, none, segmap).astype(np.uint8))
-    colors = np.zeros((256, 3), dtype=np.uint8)
-    colors[: labels.num_regions] = labels.colors
-    image.putpalette(colors.tobytes())
-    return png(image)
+    return png(palette_image(np.where(segmap == labels.num_regions, none, segmap), labels))
 
 
 def thumbnail(image: Image.Image | np.ndarray) -> bytes:
