@@ -1,5 +1,6 @@
 """A real server with the bundled model, and a real browser that opens its page."""
 
+import shutil
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from sean.models.parser_weights import save_parser
 from ..web_process import web_process
 from .editor_page import EditorPage
 
-CHROMIUM = Path("/usr/bin/chromium")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -52,10 +53,11 @@ def photo(server: str) -> bytes:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium; closed after each file, as playwright leaves an event loop running in which others cannot run theirs."""
-    if not CHROMIUM.exists():
-        pytest.fail(f"no browser at {CHROMIUM}; apt-get install -y --no-install-recommends chromium")
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.fail(f"found no browser ({', '.join(BROWSERS)}); Debian, Ubuntu: apt-get install chromium")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        running = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield running
         running.close()
 

@@ -73,7 +73,7 @@ def test_pictures_of_the_right_size_are_left_alone() -> None:
 def test_networks_that_are_not_there(tmp_path: Path) -> None:
     folder, _ = parser_folder(tmp_path)
     for load in (lambda name: load_extractor(name, CPU), lambda name: load_segmenter(name, LABELS, CPU)):
-        with pytest.raises(InputError, match=r"unknown (extractor|segmenter) 'nix'; expected"):
+        with pytest.raises(InputError, match=r"unknown (extractor|parser) 'nix'; expected bundled, the folder"):
             load("nix")
         with pytest.raises(InputError, match=r"config\.json"):
             load(str(tmp_path))
