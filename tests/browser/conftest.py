@@ -52,7 +52,7 @@ def photo(server: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium; closed after each file, as playwright leaves an event loop running in which others cannot run theirs."""
+    """Chromium, closed after each file: playwright keeps an event loop running, beside which none else can run."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         pytest.fail(f"found no browser ({', '.join(BROWSERS)}); Debian, Ubuntu: apt-get install chromium")
