@@ -44,6 +44,7 @@ def web_process(*options: str) -> Iterator[WebProcess]:
             yield WebProcess(found[1], process.pid)
         finally:
             process.terminate()
-        assert process.wait(timeout=30) == 0
-        draining.join()
+            code = process.wait(timeout=30)
+            draining.join()
+    assert code == 0
     assert "Traceback" not in "".join(lines)

@@ -21,7 +21,7 @@ from sean.web.beginnings import begin, first_segmap, first_styles
 from sean.web.connection import text
 from sean.web.decoder import Decoder
 from sean.web.limits import Limits
-from sean.web.memory import MemoryWatch
+from sean.web.memory import MemoryWatch, give_back
 from sean.web.pictures import thumbnail
 from sean.web.rendering import Busy, FairQueue, Kind
 from sean.web.schemas import State
@@ -149,10 +149,11 @@ class Studio:
         return self._thumbnails[number]
 
     async def keep_tidy(self) -> None:
-        """Forget unused sessions, until cancelled."""
+        """Forget unused sessions and give free memory back, until cancelled."""
         while True:
             await asyncio.sleep(min(30.0, self.limits.idle_seconds / 4))
             self.store.sweep()
+            await asyncio.to_thread(give_back)
 
     async def disconnect_all(self) -> None:
         """Close all WebSockets, because the server stops, and wait a moment until they are."""
