@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -39,11 +40,11 @@ def _test_all(client: TestClient, session_id: str) -> None:
     schema = schemathesis.openapi.from_asgi("/openapi.json", client.app)
     statuses = set()
 
-    def check(operation: Any) -> None:
+    def check(operation: Any, mode: GenerationMode) -> None:
         @settings(
             max_examples=NUM_EXAMPLES, phases=[Phase.generate], suppress_health_check=list(HealthCheck), deadline=None
         )
-        @given(case=operation.as_strategy())
+        @given(case=operation.as_strategy(generation_mode=mode))
         def run(case: Any) -> None:
             if "session_id" in case.path_parameters and case.method != "DELETE":
                 case.path_parameters["session_id"] = session_id
@@ -56,7 +57,9 @@ def _test_all(client: TestClient, session_id: str) -> None:
     operations = [result.ok() for result in schema.get_all_operations()]
     assert len(operations) == OPERATIONS
     for operation in operations:
-        check(operation)
+        check(operation, GenerationMode.POSITIVE)
+        if operation.body or operation.query:  # else there is nothing to get wrong
+            check(operation, GenerationMode.NEGATIVE)
     assert {200, 201, 400, 404, 422} <= statuses
     assert client.get(f"/api/sessions/{session_id}").status_code == 200
 

@@ -11,7 +11,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from sean.data.faces import FaceShape, draw_face
-from sean.editing.editor import Editor
+from sean.editing.editor import SEAM_MARGIN, Editor
+from sean.editing.edits import edit_from_json
 from sean.editing.faces import Crop
 from sean.editing.photo_parser import PhotoParser
 from sean.editing.pipeline import SEANPipeline
@@ -134,6 +135,8 @@ def test_a_photo_with_its_map(client: TestClient, session: str, pipeline: SEANPi
     edited = pixels(client.get(f"{session}/photo.png").content)
     assert edited.shape == PHOTO.shape
     assert not np.array_equal(edited, PHOTO) and np.array_equal(edited[:5], PHOTO[:5])
+    editor.apply(edit_from_json(HAT))
+    assert np.array_equal(edited, np.asarray(editor.composite(margin=SEAM_MARGIN)))
 
 
 def test_a_photo_without_a_map_needs_a_parser(client: TestClient, session: str) -> None:

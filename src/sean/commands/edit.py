@@ -8,7 +8,7 @@ from PIL import Image
 
 from sean.commands.devices import best_device
 from sean.commands.photos import CropMode, PhotoFile, PhotoOpener
-from sean.editing.editor import Editor
+from sean.editing.editor import SEAM_MARGIN, Editor
 from sean.editing.edits import Edit, read_edits
 from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
 from sean.editing.sources import MAX_NAME
@@ -31,7 +31,7 @@ def edit(
     project: Path | None = None,
     save_project: Path | None = None,
     keep_original: bool = False,
-    margin: float = 0.02,
+    margin: float = SEAM_MARGIN,
     parser: str = BUNDLED,
     label_mapping: Path | None = None,
     crop: CropMode = "auto",

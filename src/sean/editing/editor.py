@@ -32,6 +32,8 @@ from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.segmap import resize_segmap, validate
 
+# Colours of a region reach a little into the next in a photo, so that this margin hides most seams.
+SEAM_MARGIN = 0.02
 _WIDEST_MARGIN = 0.1
 
 
@@ -184,9 +186,8 @@ class Editor(Session):
         Args:
             keep_original: leave what is not `touched` as it is in the photo, bit for bit; else the model's picture
                 covers the whole crop.
-            margin: in [0, 0.1], a part of the model's height: so far beyond what is touched the picture fades out. In a
-                photo, colours of a region reach a little into the next, so that about 0.02 hides the seams; with 0 the
-                photo begins at the touched pixels.
+            margin: in [0, 0.1], a part of the model's height: so far beyond what is touched the picture fades out;
+                `SEAM_MARGIN` hides most seams. With 0 the photo's own pixels begin where nothing is touched.
             feather: width, as a part of the crop's size, of the edge in which the photo goes over into the picture at
                 the borders of the crop.
             seed: see `render`.

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from sean.editing.editor import Editor
+from sean.editing.editor import SEAM_MARGIN, Editor
 from sean.editing.edits import SetStyle
 from sean.editing.faces import Crop, find_face
 from sean.errors import InputError
@@ -93,7 +93,7 @@ async def composite(studio: Studio, session: Session) -> bytes:
     """
     await studio.run(session.id, session.editor.render, Kind.LARGE)  # which the editor keeps
     # not in a turn: a large photo takes seconds
-    return await studio.run(session.id, lambda: png(session.editor.composite()), Kind.OUTSIDE)
+    return await studio.run(session.id, lambda: png(session.editor.composite(margin=SEAM_MARGIN)), Kind.OUTSIDE)
 
 
 async def _opened(

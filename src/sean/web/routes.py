@@ -192,7 +192,7 @@ async def original(session: TheSession) -> PNGResponse:
 
 @sessions.get("/photo.png", response_class=PNGResponse, responses=_answers(400))
 async def composite(session: TheSession, studio: TheStudio) -> PNGResponse:
-    """The whole photo with the edited parts in it; all other pixels are the photo's own."""
+    """The whole photo with the edited parts in it; they fade out at their edges, all else is the photo's own."""
     return PNGResponse(await photos.composite(studio, session))
 
 
