@@ -19,7 +19,7 @@ def test_a_style_of_the_bank_and_how_strong_it_is(editor: EditorPage) -> None:
     assert full != own
     assert editor.region("hair")["styles"] == [["bank:5", 1.0]] * 6
     assert editor.region("skin")["styles"] == [OWN] * 6
-    assert "bank 6" in editor.test_id("slot-hair").inner_text()
+    assert "bank 5" in editor.test_id("slot-hair").inner_text()
 
     editor.page.locator("#strength").fill("40")
     editor.wait_for_edits(2)

@@ -27,7 +27,7 @@ export function chooseFromBank(title) {
 function fillGrid(dialog) {
   for (let number = 0; number < store.model.bank; number++) {
     const image = element("img", { src: bankUrl(number), alt: "", loading: "lazy", width: 96, height: 96 });
-    const button = element("button", { type: "button", class: "bank-style", "data-testid": `bank-${number}`, "aria-label": `Style ${number + 1} of the bank` }, image);
+    const button = element("button", { type: "button", class: "bank-style", "data-testid": `bank-${number}`, "aria-label": `Style ${number} of the bank` }, image);
     button.addEventListener("click", () => dialog.close(`bank:${number}`));
     byId("bank").append(button);
   }

@@ -15,7 +15,7 @@ export function startCrossover() {
   grid.style.setProperty("--blocks", blocks);
   for (let block = 0; block < blocks; block++) {
     const cell = (name, isOther) => {
-      const label = `Block ${block + 1}: ${isOther ? "chosen" : "own"} style`;
+      const label = `Block ${block}: ${isOther ? "chosen" : "own"} style`;
       const button = element("button", { type: "button", class: "cell", "data-testid": `block-${block}-${name}`, "aria-label": label, "aria-pressed": "false" });
       button.addEventListener("click", () => setBlock(store.region, block, isOther));
       return button;
@@ -34,7 +34,7 @@ export function startCrossover() {
 
 function columnName(index, blocks) {
   if (index === 0) return "coarse";
-  return index === blocks - 1 ? "fine" : String(index + 1);
+  return index === blocks - 1 ? "fine" : String(index);
 }
 
 function show() {

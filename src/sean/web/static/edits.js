@@ -44,7 +44,7 @@ export function sourceName(source) {
   const [kind, rest] = source.split(/:(.*)/s);
   if (kind === "own") return "own style";
   if (kind === "mean") return "mean of the bank";
-  if (kind === "bank") return `bank ${Number(rest) + 1}`;
+  if (kind === "bank") return `bank ${rest}`;
   if (kind === "region") return `look of ${plainName(rest)}`;
   return kind === "photo" ? `photo ${rest}` : source;
 }
