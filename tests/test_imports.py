@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "data": {"errors", "files", "labels", "images", "segmap", "figures", "plan"},
     "ops": {"errors", "labels", "segmap", "plan"},
     "pretrained": {"errors"},
+    "heap": set(),
     "models": {"errors", "labels", "segmap", "plan", "ops"},
     "inference": {"errors", "labels", "segmap", "plan", "ops", "models"},
     "losses": {"errors", "labels", "segmap", "ops", "models"},
@@ -36,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
 ALLOWED["evaluation"] = {*ALLOWED["data"], "data", "ops", "models", "pretrained"}
 ALLOWED["editing"] = {*ALLOWED["evaluation"], "evaluation", "inference"}
 ALLOWED["training"] = {*ALLOWED["evaluation"], "losses", "evaluation"}
-ALLOWED["web"] = {*ALLOWED["editing"], "editing"}
+ALLOWED["web"] = {*ALLOWED["editing"], "editing", "heap"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation"}
 ALLOWED["bench"] = {*ALLOWED["evaluation"], "inference"}
 ALLOWED["experiments"] = {*ALLOWED["training"], "training", "editing"}

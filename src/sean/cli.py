@@ -9,11 +9,11 @@ import itertools
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import sean
-from sean.commands.memory import keep_freed_memory
 from sean.errors import InputError, Interrupted
+from sean.heap import keep_freed_memory
 
 # subcommand -> (function of sean.commands, what it does). A module is imported for its own commands only.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 # subcommand -> module whose `preset(name)` gives the defaults of its --config.*
 PRESETS = {"train": "sean.training.presets", "train-parser": "sean.training.parser.config"}
+# Parameters that hold several options, which go by their own names: --crop, not --photos.crop.
+UNPREFIXED = ("photos",)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -116,6 +118,12 @@ def _parse_options(command: Callable[..., None], name: str, options: list[str]) 
     def deferred(*args: Any, **kwargs: Any) -> Callable[[], None]:
         return functools.partial(command, *args, **kwargs)
 
+    deferred.__signature__ = inspect.signature(command)  # type: ignore[attr-defined]
+    deferred.__annotations__ = {
+        parameter: Annotated[annotation, tyro.conf.arg(name="")] if parameter in UNPREFIXED else annotation
+        for parameter, annotation in command.__annotations__.items()
+    }
+    del deferred.__wrapped__  # tyro would read the annotations there
     description = inspect.getdoc(command).split("\nArgs:")[0]  # type: ignore[union-attr]
     errors = io.StringIO()
     try:

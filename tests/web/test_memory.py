@@ -1,16 +1,13 @@
 """Estimates of memory against sizes that are known."""
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 
-from sean.web.memory import Measured, MemoryWatch, give_back, held_bytes, reachable
+from sean.web.memory import Measured, MemoryWatch, held_bytes, reachable
 
 _SLACK = 2000  # for the objects themselves
 
@@ -61,32 +58,3 @@ def test_a_watch_measures_when_it_is_due() -> None:
     assert thing.num_bytes == first
     watch.measure(thing, now=True)
     assert 3000 <= thing.num_bytes <= 3100
-
-
-_GAPS = """
-import numpy as np
-from sean.web.memory import give_back
-
-def resident():
-    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
-
-pieces = [np.ones(100_000, np.uint8) for _ in range(2000)]  # too small to be mapped one by one
-pieces = pieces[::20]
-before = resident()
-give_back()
-print(before - resident())
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_free_memory_between_pieces_in_use_is_given_back() -> None:
-    out = subprocess.run([sys.executable, "-c", _GAPS], capture_output=True, text=True, check=True).stdout
-    assert float(out) > 100  # MiB, of the 181 that are free
-
-
-def test_without_such_a_library_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        raise OSError(name)
-
-    monkeypatch.setattr("ctypes.CDLL", missing)
-    give_back()

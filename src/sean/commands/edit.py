@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from sean.commands.devices import best_device
-from sean.commands.photos import CropMode, PhotoFile, PhotoOpener
+from sean.commands.photos import DEFAULT_PHOTO_OPTIONS, PhotoFile, PhotoOpener, PhotoOptions
 from sean.editing.editor import SEAM_MARGIN, Editor
 from sean.editing.edits import Edit, read_edits
 from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
@@ -15,7 +15,6 @@ from sean.editing.sources import MAX_NAME
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.images import format_of, save_image
-from sean.pretrained import BUNDLED
 from sean.segmap import read_segmap
 
 
@@ -32,9 +31,7 @@ def edit(
     save_project: Path | None = None,
     keep_original: bool = False,
     margin: float = SEAM_MARGIN,
-    parser: str = BUNDLED,
-    label_mapping: Path | None = None,
-    crop: CropMode = "auto",
+    photos: PhotoOptions = DEFAULT_PHOTO_OPTIONS,
     output: Path,
 ) -> None:
     """Edit a photo: styles of regions from elsewhere, a repainted label map, or a script of edits.
@@ -65,18 +62,14 @@ def edit(
         save_project: save the session, with everything done, as a folder or .zip that sean web opens too.
         keep_original: keep the photo where map and styles are its own; the picture gets the photo's size.
         margin: with keep_original, how far beyond the edited pixels the picture fades out, as a part of its height.
-        parser: makes the label map of a photo that has none: "bundled" (faces), a parser's folder, or segformer: and a
-            hub id or folder (needs transformers).
-        label_mapping: JSON file that matches the parser's label names with the model's, see sean evaluate --help.
-        crop: of photos without a label map: "auto" finds the face, edits it and pastes it back into the photo; "none"
-            takes the whole picture.
+        photos: how photos without a label map are opened.
         output: the picture to write.
     """
     format_of(output)  # refuses a wrong suffix before any work
     _check_beginning(image, project, {"--segmap": segmap, "--new-segmap": new_segmap})
     edits = [] if script is None else read_edits(script)
     pipeline = SEANPipeline.from_pretrained(model, best_device())
-    opener = PhotoOpener(pipeline, parser=parser, label_mapping=label_mapping, crop=crop)
+    opener = PhotoOpener(pipeline, photos)
     if image is not None:
         editor = _begun(pipeline, opener, image, segmap)
         if new_segmap is not None:

@@ -6,14 +6,13 @@ from pathlib import Path
 from PIL import Image
 
 from sean.commands.devices import best_device
-from sean.commands.photos import CropMode, OpenedPhoto, PhotoOpener
+from sean.commands.photos import DEFAULT_PHOTO_OPTIONS, OpenedPhoto, PhotoOpener, PhotoOptions
 from sean.editing.demo import run_demo
 from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
 from sean.editing.strips import crossover_strip, interpolation_strip
 from sean.errors import InputError
 from sean.figures import Tile, sheet
 from sean.images import format_of, save_image, write_image
-from sean.pretrained import BUNDLED
 
 
 def demo(
@@ -22,9 +21,7 @@ def demo(
     output: Path = Path("demo"),
     image: Path | None = None,
     segmap: Path | None = None,
-    parser: str = BUNDLED,
-    label_mapping: Path | None = None,
-    crop: CropMode = "auto",
+    photos: PhotoOptions = DEFAULT_PHOTO_OPTIONS,
 ) -> None:
     """Show what the model does: reconstruct, edit region by region, reshape, interpolate and cross over.
 
@@ -41,18 +38,14 @@ def demo(
         output: folder for the pictures.
         image: your own photo.
         segmap: its label map (palette or grey PNG); left out, the parser makes it.
-        parser: makes the label map of a photo that has none: "bundled" (faces), a parser's folder, or segformer: and a
-            hub id or folder (needs transformers).
-        label_mapping: JSON file that matches the parser's label names with the model's, see sean evaluate --help.
-        crop: of photos without a label map: "auto" finds the face, and the model sees that alone; "none" takes the
-            whole picture.
+        photos: how photos without a label map are opened.
     """
     if image is None and segmap is not None:
         raise InputError(f"expected the photo of the label map {segmap}; give it as --image")
     pipeline = SEANPipeline.from_pretrained(model, best_device())
     photo = None
     if image is not None:
-        opener = PhotoOpener(pipeline, parser=parser, label_mapping=label_mapping, crop=crop)
+        opener = PhotoOpener(pipeline, photos)
         opened = opener.open(image, segmap)
         photo = (opened.image, opened.segmap)
     sheet_path = run_demo(pipeline, output, photo=photo)
@@ -64,9 +57,7 @@ def reconstruct(
     model: str = DEFAULT_MODEL,
     image: Path,
     segmap: Path | None = None,
-    parser: str = BUNDLED,
-    label_mapping: Path | None = None,
-    crop: CropMode = "auto",
+    photos: PhotoOptions = DEFAULT_PHOTO_OPTIONS,
     output: Path,
 ) -> None:
     """Encode a photo's styles and render its label map with them.
@@ -79,16 +70,12 @@ def reconstruct(
         model: a bundled name, a model folder, or a hub id owner/name.
         image: the photo.
         segmap: its label map (palette or grey PNG); left out, the parser makes it.
-        parser: makes the label map of a photo that has none: "bundled" (faces), a parser's folder, or segformer: and a
-            hub id or folder (needs transformers).
-        label_mapping: JSON file that matches the parser's label names with the model's, see sean evaluate --help.
-        crop: of photos without a label map: "auto" finds the face, edits it and pastes it back into the photo; "none"
-            takes the whole picture.
+        photos: how photos without a label map are opened.
         output: the picture to write.
     """
     format_of(output)  # refuses a wrong suffix before any work
     pipeline = SEANPipeline.from_pretrained(model, best_device())
-    opener = PhotoOpener(pipeline, parser=parser, label_mapping=label_mapping, crop=crop)
+    opener = PhotoOpener(pipeline, photos)
     photo = opener.open(image, segmap)
     _write(output, photo, pipeline(photo.segmap, photo.styles))
 
@@ -102,9 +89,7 @@ def interpolate(
     style_segmap: Path | None = None,
     region: tuple[str, ...] = (),
     steps: int = 7,
-    parser: str = BUNDLED,
-    label_mapping: Path | None = None,
-    crop: CropMode = "auto",
+    photos: PhotoOptions = DEFAULT_PHOTO_OPTIONS,
     output: Path,
 ) -> None:
     """A strip of pictures from the photo's own styles to another photo's (the paper's Fig. 5).
@@ -123,18 +108,14 @@ def interpolate(
         style_segmap: its label map, likewise.
         region: interpolate this one only, or several by repeating the option; all when left out.
         steps: pictures in the strip.
-        parser: makes the label map of a photo that has none: "bundled" (faces), a parser's folder, or segformer: and a
-            hub id or folder (needs transformers).
-        label_mapping: JSON file that matches the parser's label names with the model's, see sean evaluate --help.
-        crop: of photos without a label map: "auto" finds the face, and the model sees that alone; "none" takes the
-            whole picture.
+        photos: how photos without a label map are opened.
         output: the strip to write.
     """
     format_of(output)  # refuses a wrong suffix before any work
     if steps < 2:
         raise InputError(f"expected at least 2 steps, got {steps}")
     pipeline = SEANPipeline.from_pretrained(model, best_device())
-    opener = PhotoOpener(pipeline, parser=parser, label_mapping=label_mapping, crop=crop)
+    opener = PhotoOpener(pipeline, photos)
     photo, other = opener.open(image, segmap), opener.open(style_image, style_segmap)
     tiles = interpolation_strip(pipeline, photo.segmap, photo.styles, other.styles, steps, region or None)
     _write_strip(output, tiles)
@@ -147,9 +128,7 @@ def crossover(
     style_image: Path,
     segmap: Path | None = None,
     style_segmap: Path | None = None,
-    parser: str = BUNDLED,
-    label_mapping: Path | None = None,
-    crop: CropMode = "auto",
+    photos: PhotoOptions = DEFAULT_PHOTO_OPTIONS,
     output: Path,
 ) -> None:
     """A strip in which more and more ResBlks take another photo's styles (the paper's Fig. 7).
@@ -164,16 +143,12 @@ def crossover(
         segmap: its label map; left out, the parser makes it.
         style_image: the photo of style B.
         style_segmap: its label map, likewise.
-        parser: makes the label map of a photo that has none: "bundled" (faces), a parser's folder, or segformer: and a
-            hub id or folder (needs transformers).
-        label_mapping: JSON file that matches the parser's label names with the model's, see sean evaluate --help.
-        crop: of photos without a label map: "auto" finds the face, and the model sees that alone; "none" takes the
-            whole picture.
+        photos: how photos without a label map are opened.
         output: the strip to write.
     """
     format_of(output)  # refuses a wrong suffix before any work
     pipeline = SEANPipeline.from_pretrained(model, best_device())
-    opener = PhotoOpener(pipeline, parser=parser, label_mapping=label_mapping, crop=crop)
+    opener = PhotoOpener(pipeline, photos)
     photo, other = opener.open(image, segmap), opener.open(style_image, style_segmap)
     _write_strip(output, crossover_strip(pipeline, photo.segmap, photo.styles, other.styles))
 

@@ -25,6 +25,26 @@ CropMode = Literal["auto", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class PhotoOptions:
+    """How photos without a label map are opened.
+
+    Attributes:
+        parser: makes the label map of a photo that has none: "bundled" (faces), a parser's folder, or segformer: and a
+            hub id or folder (needs transformers).
+        label_mapping: JSON file that matches the parser's label names with the model's, see sean evaluate --help.
+        crop: of photos without a label map: "auto" finds the face, which alone the model sees (an edited photo gets
+            it back in its place); "none" takes the whole picture.
+    """
+
+    parser: str = BUNDLED
+    label_mapping: Path | None = None
+    crop: CropMode = "auto"
+
+
+DEFAULT_PHOTO_OPTIONS = PhotoOptions()
+
+
+@dataclass(frozen=True, kw_only=True)
 class PhotoFile:
     """A photo, and its label map or what is to be parsed of it.
 
@@ -67,18 +87,12 @@ class PhotoOpener:
 
     Args:
         pipeline: the model that is to see them.
-        parser: for photos without a map, see `sean.editing.photo_parser.open_parser`.
-        label_mapping: JSON file that matches the parser's label names with the model's.
-        crop: "auto" has the face of a photo without a map found; "none" takes the whole picture.
+        options: for those that have none.
     """
 
-    def __init__(
-        self, pipeline: SEANPipeline, *, parser: str = BUNDLED, label_mapping: Path | None = None, crop: CropMode
-    ) -> None:
+    def __init__(self, pipeline: SEANPipeline, options: PhotoOptions) -> None:
         self._pipeline = pipeline
-        self._name = parser
-        self._label_mapping = label_mapping
-        self._crop = crop
+        self._options = options
 
     def read(self, image: Path, segmap: Path | None) -> PhotoFile:
         """A photo with its label map, or with the crop of its largest face.
@@ -112,7 +126,7 @@ class PhotoOpener:
 
     def _found_crop(self, pixels: np.ndarray, image: Path) -> Crop | None:
         """The crop of the largest face; None for the whole picture as it is."""
-        if self._crop == "none" or not has_landmarks(self._pipeline.labels):
+        if self._options.crop == "none" or not has_landmarks(self._pipeline.labels):
             return None
         faces = find_faces(pixels, self.parser)
         if not faces:
@@ -126,7 +140,7 @@ class PhotoOpener:
 
     def _check_labels(self, image: Path) -> None:
         labels = self._pipeline.labels
-        if self._name == BUNDLED and not has_landmarks(labels):
+        if self._options.parser == BUNDLED and not has_landmarks(labels):
             raise InputError(
                 f"expected a label map for {image}: the bundled parser makes maps of faces, and this model's labels "
                 f"are others ({labels.name}); give the map, or a --parser of these labels"
@@ -135,5 +149,6 @@ class PhotoOpener:
     @cached_property
     def parser(self) -> PhotoParser:
         """The parser, loaded when it is first asked for."""
-        mapping = None if self._label_mapping is None else read_label_mapping(self._label_mapping)
-        return open_parser(self._name, self._pipeline.labels, self._pipeline.device, mapping)
+        path = self._options.label_mapping
+        mapping = None if path is None else read_label_mapping(path)
+        return open_parser(self._options.parser, self._pipeline.labels, self._pipeline.device, mapping)

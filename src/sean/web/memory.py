@@ -1,6 +1,5 @@
-"""How much memory an object holds: an estimate of what would be free without it; and giving back what is free."""
+"""How much memory an object holds: an estimate of what would be free without it."""
 
-import ctypes
 import gc
 import sys
 import time
@@ -40,19 +39,6 @@ def held_bytes(root: Any, shared: Container[int] = frozenset()) -> int:
         elif isinstance(item, Image.Image):
             total += item.width * item.height * len(item.getbands())
     return total
-
-
-def give_back() -> None:
-    """Hand free memory back to the system, where the C library can be asked to (glibc).
-
-    It keeps what lies between pieces in use, and the rows of many sessions, freed piece by piece, leave many gaps:
-    with twenty sessions as much again as half of what they hold.
-    """
-    try:
-        trim = ctypes.CDLL("libc.so.6").malloc_trim
-    except (AttributeError, OSError):
-        return
-    trim(0)
 
 
 def _reach(root: Any, shared: Container[int]) -> dict[int, Any]:

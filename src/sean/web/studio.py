@@ -17,11 +17,12 @@ from sean.editing.editor import Editor
 from sean.editing.photo_parser import PhotoParser
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
+from sean.heap import give_back_freed_memory
 from sean.web.beginnings import begin, first_segmap, first_styles
 from sean.web.connection import text
 from sean.web.decoder import Decoder
 from sean.web.limits import Limits
-from sean.web.memory import MemoryWatch, give_back
+from sean.web.memory import MemoryWatch
 from sean.web.pictures import thumbnail
 from sean.web.rendering import Busy, FairQueue, Kind
 from sean.web.schemas import State
@@ -153,7 +154,7 @@ class Studio:
         while True:
             await asyncio.sleep(min(30.0, self.limits.idle_seconds / 4))
             self.store.sweep()
-            await asyncio.to_thread(give_back)
+            await asyncio.to_thread(give_back_freed_memory)
 
     async def disconnect_all(self) -> None:
         """Close all WebSockets, because the server stops, and wait a moment until they are."""
