@@ -26,8 +26,7 @@ def keep_freed_memory() -> None:
 def give_back_freed_memory() -> None:
     """Hand what is free now back to the system; for programs that run long.
 
-    The rows of many sessions, freed one by one, leave gaps: with twenty sessions as much again as half of what they
-    hold.
+    The rows of many sessions, freed one by one, leave gaps between those in use.
     """
     malloc_trim = _glibc("malloc_trim")
     if malloc_trim is not None:

@@ -17,7 +17,7 @@ from sean.evaluation.extractors import load_extractor, resize_bilinear
 from sean.evaluation.label_matching import LabelMapping, LabelMatch
 from sean.evaluation.lpips import load_lpips
 from sean.evaluation.segmenters import load_segmenter
-from sean.labels import LabelSet
+from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.models.parser import Parser, ParserConfig
 from sean.models.parser_weights import save_parser
 
@@ -68,6 +68,11 @@ def test_pictures_of_the_right_size_are_left_alone() -> None:
     assert resize_bilinear(IMAGE, (48, 40)) is IMAGE
     truth = torch.tensor([[[0, 1, 2, 3]]])
     assert torch.equal(BrightnessSegmenter().scored(truth), truth)
+
+
+def test_the_bundled_parser_by_name() -> None:
+    assert load_extractor("bundled", CPU).name.startswith("parser face-parser ")
+    assert load_segmenter("bundled", CELEBAMASK_HQ, CPU).match.ids == tuple(range(19))
 
 
 def test_networks_that_are_not_there(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Small random generators in float64, faces that are not square, and a count of what a renderer makes anew."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,9 @@ from torch import Tensor
 from sean.data.faces import draw_face, random_face
 from sean.inference import packing
 from sean.inference.packing import PackedNorm
+from sean.inference.renderer import Renderer
 from sean.models.generator import Generator
+from sean.plan.patch_plan import SegmapPlan
 
 from ..models.reference import randomize
 
@@ -30,6 +32,15 @@ def make_codes(num_regions: int = 19, variants: int = 1) -> Tensor:
 def faces(*seeds: int, size: tuple[int, int] = (64, 96)) -> Tensor:
     drawn = [draw_face(random_face(np.random.default_rng(seed)), size) for seed in seeds]
     return torch.from_numpy(np.stack(drawn))
+
+
+@torch.no_grad()
+def assert_renders(
+    renderer: Renderer, generator: Generator, plan: SegmapPlan, codes: Tensor | Sequence[Tensor]
+) -> None:
+    """The renderer's picture is the generator's."""
+    expected = generator(plan.segmap, codes, plan=plan)
+    torch.testing.assert_close(renderer(plan, codes), expected, atol=1e-10, rtol=0)
 
 
 class Made:

@@ -22,7 +22,6 @@ from torch import Tensor
 
 from sean.data.folder import PairedFolder
 from sean.data.paired import PairedDataset
-from sean.data.synthetic import SyntheticScenes
 from sean.data.transforms import PairedTransform
 from sean.models.dense import DenseSEANNorm, dense_formulation
 from sean.models.generator import NUM_STYLED_BLOCKS, Generator
@@ -32,10 +31,11 @@ from sean.plan.patch_plan import SCALES, SegmapPlan
 from sean.plan.planner import plan_segmap
 from sean.segmap import instance_edges, resize_segmap
 
+from ..real_data import DATA, needs_data
 from .architectures import ARCHITECTURES, random_images, random_model, random_segmaps
 from .reference import randomize
+from .segmaps import CASES, blobs, faces
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 DATA_SETS = ("celebamask_mini", "cmp_facades", "camvid", "ccp")
 
 STYLE_DIM = 16
@@ -145,59 +145,6 @@ def assert_exact(
         moved = {key for key, value in fast.buffers.items() if not torch.equal(value, before[key])}
         # singular vectors that have converged may stay
         assert moved >= {key for key in before if "running" in key} if training else not moved
-
-
-def faces() -> tuple[Tensor, int]:
-    return SyntheticScenes(size=(64, 64), length=1, layouts=["faces"])[0]["segmap"][None], 19
-
-
-def facade() -> tuple[Tensor, int]:
-    """Rows of windows with sills, a door, a cornice, a roof."""
-    segmap = torch.zeros(1, 64, 64, dtype=torch.long)
-    segmap[:, 8:] = 1
-    segmap[:, 8:11] = 4
-    for top in (16, 32, 48):
-        for left in (4, 20, 36, 52):
-            segmap[:, top : top + 9, left : left + 7] = 2
-            segmap[:, top + 9 : top + 11, left - 1 : left + 8] = 3
-    segmap[:, 46:, 28:35] = 5
-    return segmap, 6
-
-
-def street() -> tuple[Tensor, int]:
-    """Bands of sky, buildings, pavement and road, thin poles, cars, and pixels of no region."""
-    segmap = torch.tensor([0] * 20 + [1] * 24 + [2] * 4 + [3] * 16).view(1, 64, 1).repeat(1, 1, 64)
-    segmap[:, 10:48, 7:64:17] = 4
-    segmap[:, 44:54, 20:40] = 5
-    segmap[:, 60:, 10:50] = 6
-    segmap[:, 20:26, 50:] = 6
-    return segmap, 6
-
-
-def stripes() -> tuple[Tensor, int]:
-    """Upright ones one pixel wide, and in a second picture lying ones."""
-    upright = (torch.arange(64) % 3).expand(64, 64)
-    return torch.stack([upright, upright.T]), 3
-
-
-def blobs(k: int, batch: int, height: int, width: int, block: int = 8) -> Tensor:
-    """Squares of the labels and of no region."""
-    cells = torch.randint(k + 1, (batch, height // block, width // block))
-    return cells.repeat_interleave(block, 1).repeat_interleave(block, 2)
-
-
-CASES: dict[str, Callable[[], tuple[Tensor, int]]] = {
-    "face": faces,
-    "facade": facade,
-    "street": street,
-    "noise": lambda: (torch.randint(20, (1, 64, 64)), 19),
-    "one label": lambda: (torch.full((1, 64, 64), 2), 3),
-    "no region": lambda: (torch.full((1, 64, 64), 3), 3),
-    "stripes": stripes,
-    "wide": lambda: (blobs(5, 1, 64, 96), 5),
-    "150 labels": lambda: (blobs(150, 1, 64, 64, block=4), 150),
-    "batch": lambda: (blobs(4, 4, 64, 64, block=4), 4),
-}
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -315,7 +262,7 @@ def test_any_segmap_equals_the_dense_formulation(
     assert_exact(make_generator(k, base_channels=1), segmap, [codes], variants, noise, evaluation=torch.float64)
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the data sets in {DATA}")
+@needs_data
 @pytest.mark.parametrize("name", DATA_SETS)
 def test_real_segmap_equals_the_dense_formulation(name: str) -> None:
     """One map of each data set, the one of the most labels among some."""

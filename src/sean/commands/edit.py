@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from sean.commands.devices import best_device
-from sean.commands.photos import DEFAULT_PHOTO_OPTIONS, PhotoFile, PhotoOpener, PhotoOptions
+from sean.commands.photos import DEFAULT_PHOTO_OPTIONS, PhotoFile, PhotoOpener, PhotoOptions, edited_square
 from sean.editing.editor import SEAM_MARGIN, Editor
 from sean.editing.edits import Edit, read_edits
 from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
@@ -186,7 +186,7 @@ def _finished(editor: Editor, keep_original: bool, margin: float) -> Image.Image
 def _note(editor: Editor, picture: Image.Image) -> str:
     if editor.photo is None:
         return ""
-    if (crop := editor.photo.crop) is not None:
-        return f"; edited is the square of {crop.size:.0f} pixels at {crop.left:.0f}, {crop.top:.0f} (left, top)"
+    if editor.photo.crop is not None:
+        return edited_square(editor.photo.crop)
     height, width = editor.photo.image.shape[:2]
     return "" if picture.size == (width, height) else f", the model's size (the photo is {width} x {height})"

@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from sean.commands.devices import best_device
-from sean.commands.photos import DEFAULT_PHOTO_OPTIONS, OpenedPhoto, PhotoOpener, PhotoOptions
+from sean.commands.photos import DEFAULT_PHOTO_OPTIONS, OpenedPhoto, PhotoOpener, PhotoOptions, edited_square
 from sean.editing.demo import run_demo
 from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
 from sean.editing.strips import crossover_strip, interpolation_strip
@@ -158,8 +158,7 @@ def _write(output: Path, photo: OpenedPhoto, rendered: Image.Image) -> None:
     save_image(output, picture)
     note = ""
     if photo.cropped is not None and photo.cropped.crop is not None:
-        crop = photo.cropped.crop
-        note = f"; edited is the square of {crop.size:.0f} pixels at {crop.left:.0f}, {crop.top:.0f} (left, top)"
+        note = edited_square(photo.cropped.crop)
     elif "resized_from" in picture.info:
         old_height, old_width = picture.info["resized_from"]
         note = f", the model's size (the label map was {old_width} x {old_height})"

@@ -82,6 +82,11 @@ class OpenedPhoto:
         return Image.fromarray(self.cropped.with_edit(np.asarray(picture), None, DEFAULT_FEATHER))
 
 
+def edited_square(crop: Crop) -> str:
+    """What a command says of the part of a photo that it edited."""
+    return f"; edited is the square of {crop.size:.0f} pixels at {crop.left:.0f}, {crop.top:.0f} (left, top)"
+
+
 class PhotoOpener:
     """Opens the photos of one command; a parser is loaded when the first photo without a label map comes.
 

@@ -25,6 +25,8 @@ INDEX_NAME = "project.json"
 _FILE = re.compile(r"(segmap|seen|photo)-[0-9a-f]{16}\.png|styles-[0-9a-f]{16}\.safetensors")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CHUNK = 1 << 20
+# What zipfile raises on damage, encryption and files that are none; RuntimeError for unknown compression, too.
+ZIP_ERRORS = (EOFError, OSError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,18 +93,9 @@ def opened(path: Path, limits: ProjectLimits) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         try:
             _unpack(path, Path(name), limits)
-        # what zipfile raises on damage, encryption, unknown compression and files that are none
-        except (
-            EOFError,
-            NotImplementedError,
-            OSError,
-            RuntimeError,
-            ValueError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
-            if isinstance(error, InputError):
-                raise
+        except InputError:
+            raise
+        except ZIP_ERRORS as error:
             raise InputError(f"{path} is no zip file of a project or is damaged ({type(error).__name__})") from error
         yield _checked(Path(name), path)
 

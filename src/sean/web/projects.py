@@ -4,12 +4,11 @@ import asyncio
 import io
 import tempfile
 import zipfile
-import zlib
 from functools import partial
 from pathlib import Path
 
 from sean.editing.editor import Editor
-from sean.editing.project_files import ProjectLimits
+from sean.editing.project_files import ZIP_ERRORS, ProjectLimits
 from sean.errors import InputError
 from sean.web.limits import Limits
 from sean.web.rendering import Kind
@@ -59,8 +58,9 @@ def _pictures(data: bytes, limits: Limits) -> list[bytes]:
             for name in names:
                 with archive.open(name) as file:
                     pictures.append(file.read(limits.upload_bytes))
-    # what zipfile raises on damage, encryption, unknown compression and files that are none
-    except (EOFError, NotImplementedError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except InputError:
+        raise
+    except ZIP_ERRORS as error:
         raise InputError("expected a project, a .zip that was saved here, but the file is none or damaged") from error
     return pictures
 

@@ -37,7 +37,7 @@ class FaceBox:
 def detect_faces(image: np.ndarray, side: int = SEARCH_SIDE) -> list[FaceBox]:
     """Boxes around everything that looks like a face, the surest first.
 
-    Many are none: a single window in agreement is often chance, a face has about 40.
+    Many are none: a single window in agreement is often chance, a face has tens.
 
     Args:
         image: uint8 [h, w, 3].
