@@ -225,6 +225,24 @@ def test_a_damaged_project_is_told_in_one_line(
     assert "/tmp" not in told and "../" not in told, "where it was unpacked is nobody's business"
 
 
+# what a member's header says of it, in the order of the file: bit 0 of the flags at +6 (local) and +8 (central) is
+# "encrypted", the method of compression stands 2 bytes further
+@pytest.mark.parametrize(("shift", "value"), [(0, 1), (2, 98)], ids=["encrypted", "unknown compression"])
+def test_members_that_cannot_be_unpacked_are_refused(
+    editor: Editor, pipeline: SEANPipeline, tmp_path: Path, shift: int, value: int
+) -> None:
+    path = tmp_path / "a.zip"
+    editor.save(path)
+    data = bytearray(path.read_bytes())
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = data.find(mark)
+        while place >= 0:
+            data[place + flags + shift] = value
+            place = data.find(mark, place + 4)
+    path.write_bytes(data)
+    assert refusal(path, pipeline).startswith("P is no zip file of a project or is damaged (")
+
+
 def test_a_truncated_file_is_refused(editor: Editor, pipeline: SEANPipeline, tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     editor.save(path)
