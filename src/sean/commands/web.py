@@ -8,8 +8,8 @@ import torch
 from sean.commands.devices import best_device
 from sean.editing.photo_parser import PhotoParser, open_parser
 from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
+from sean.editing.subjects import has_faces
 from sean.errors import InputError
-from sean.labels import CELEBAMASK_HQ
 from sean.pretrained import BUNDLED
 from sean.web.limits import Limits
 
@@ -73,7 +73,7 @@ def web(
 def _parser(name: str | None, pipeline: SEANPipeline, device: torch.device) -> PhotoParser | None:
     if name is not None:
         return open_parser(name, pipeline.labels, device)
-    if pipeline.labels.names != CELEBAMASK_HQ.names:
+    if not has_faces(pipeline):
         return None
     try:
         return open_parser(BUNDLED, pipeline.labels, device)

@@ -30,9 +30,14 @@ class Subject:
     changes: dict[str, np.ndarray]
 
 
+def has_faces(pipeline: SEANPipeline) -> bool:
+    """Whether a model's labels are those of CelebAMask-HQ."""
+    return pipeline.labels.names == CELEBAMASK_HQ.names
+
+
 def draws_faces(pipeline: SEANPipeline) -> bool:
     """Whether faces can be drawn for a model: it has a style bank and the labels of CelebAMask-HQ."""
-    return bool(pipeline.style_bank) and pipeline.labels.names == CELEBAMASK_HQ.names
+    return bool(pipeline.style_bank) and has_faces(pipeline)
 
 
 def drawn_faces(pipeline: SEANPipeline) -> list[Subject]:

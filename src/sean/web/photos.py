@@ -7,8 +7,8 @@ import numpy as np
 from sean.editing.editor import SEAM_MARGIN, Editor
 from sean.editing.edits import SetStyle
 from sean.editing.faces import Crop, find_face
+from sean.editing.subjects import has_faces
 from sean.errors import InputError
-from sean.web.beginnings import has_faces
 from sean.web.pictures import png, thumbnail
 from sean.web.rendering import Kind
 from sean.web.schemas import Source, State

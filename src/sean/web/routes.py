@@ -7,8 +7,8 @@ from starlette.responses import JSONResponse
 
 from sean.editing.editor import Editor
 from sean.editing.edits import edit_from_json
+from sean.editing.subjects import has_faces
 from sean.web import live, photos, projects
-from sean.web.beginnings import has_faces
 from sean.web.pictures import map_png, png
 from sean.web.rendering import Kind
 from sean.web.schemas import (

@@ -18,7 +18,7 @@ from sean.editing.photo_parser import PhotoParser
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.heap import give_back_freed_memory
-from sean.web.beginnings import begin, first_segmap, first_styles
+from sean.web.beginnings import bank_style, begin, first_segmap
 from sean.web.connection import text
 from sean.web.decoder import Decoder
 from sean.web.limits import Limits
@@ -141,7 +141,7 @@ class Studio:
         Raises:
             InputError: there is no such style.
         """
-        styles = first_styles(self.pipeline, number)
+        styles = bank_style(self.pipeline, number)
         async with self._bank_lock:  # one of them waits in the queue, so that sessions come between
             if number not in self._thumbnails:
                 segmap = first_segmap(self.pipeline)
