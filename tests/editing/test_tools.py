@@ -27,7 +27,7 @@ class Recorder(Tools):
     [
         (lambda tools: tools.paint(iter(LINE), 1.0, "hair"), Paint(points=tuple(LINE), radius=1.0, label="hair")),
         (lambda tools: tools.erase(iter(LINE), 0.1), Erase(points=tuple(LINE), radius=0.1)),
-        (lambda tools: tools.fill([0.5, 1], 3), Fill(point=(0.5, 1.0), label=3)),
+        (lambda tools: tools.fill([0.5, 1.0], 3), Fill(point=(0.5, 1.0), label=3)),
         (lambda tools: tools.polygon(TRIANGLE, "hat"), Polygon(points=TRIANGLE, label="hat")),
         (lambda tools: tools.replace_label("hair", 4), ReplaceLabel(old="hair", new=4)),
         (lambda tools: tools.reset_segmap(), ResetSegmap()),
