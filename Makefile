@@ -2,6 +2,7 @@
 # Another interpreter: make PYTHON=python3.12 demo
 
 PYTHON ?= python3
+PYTHONS := 3.11 3.12 3.13
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -9,13 +10,15 @@ INSTALLED := $(VENV)/.installed
 TESTS := $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check slow clean
+.PHONY: help demo test lint check slow pythons clean
 
 help:
 	@echo "make demo    reconstruct, edit, interpolate and cross over faces with the bundled model, into demo/"
 	@echo "make test    all tests but the slow ones"
-	@echo "make check   format, lint, types and the fast tests (pre-commit runs this)"
+	@echo "make lint    format, lint, spelling, types"
+	@echo "make check   make lint and the fast tests (pre-commit runs this)"
 	@echo "make slow    the tests that take minutes"
+	@echo "make pythons make check with each of Python $(PYTHONS) that is installed"
 	@echo "make clean   remove what the targets made (keeps $(VENV) and runs/)"
 
 demo: $(INSTALLED)
@@ -24,14 +27,23 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(TESTS) -m "not slow"
 
-check: $(INSTALLED)
+lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell
 	$(BIN)/mypy
+
+check: lint
 	$(TESTS) -m "not slow and not integration"
 
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m slow
+
+pythons:
+	@for version in $(PYTHONS); do \
+		if python$$version --version >/dev/null 2>&1; then \
+			$(MAKE) PYTHON=python$$version VENV=.venv-$$version check || exit 1; \
+		else echo "Python $$version: not installed, left out"; fi; done
 
 clean:
 	rm -rf demo build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
