@@ -11,6 +11,7 @@ BANK_NAME = "style_bank.safetensors"
 CARD_NAME = "README.md"
 PARSER_NAME = "face-parser"
 BUNDLED = "bundled"
+DEFAULT_MODEL = "celebamask-mini-128"
 
 
 def bundled_models() -> list[str]:

@@ -3,7 +3,8 @@
 import pytest
 
 from sean.models.build import build_model
-from sean.models.sean_model import SEANConfig, SEANModel
+from sean.models.configs import SEANConfig
+from sean.models.sean_model import SEANModel
 
 from ..inference.conftest import made
 

@@ -4,7 +4,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from sean.bench.floor import inference_floor, main_convolutions, training_floor
-from sean.models.sean_model import SEANConfig, SEANModel
+from sean.models.configs import SEANConfig
+from sean.models.sean_model import SEANModel
 
 # (output channels, input channels, kernel, side) of a network of base width 1 at 64 x 64
 BY_HAND = [

@@ -11,7 +11,8 @@ import torch
 from playwright.sync_api import Browser, sync_playwright
 
 from sean.labels import CELEBAMASK_HQ
-from sean.models.parser import Parser, ParserConfig
+from sean.models.configs import ParserConfig
+from sean.models.parser import Parser
 from sean.models.parser_weights import save_parser
 
 from ..web_process import web_process

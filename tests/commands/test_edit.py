@@ -14,7 +14,7 @@ from sean.editing.pipeline import SEANPipeline
 from sean.images import read_image, write_image
 from sean.labels import CELEBAMASK_HQ
 from sean.models.build import build_model
-from sean.models.sean_model import SEANConfig
+from sean.models.configs import SEANConfig
 from sean.segmap import read_segmap, write_segmap
 
 TINY = SEANConfig(image_size=(64, 64), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)

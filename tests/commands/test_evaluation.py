@@ -15,9 +15,9 @@ from sean.cli import main
 from sean.data.synthetic import SyntheticScenes, write_paired
 from sean.labels import LabelSet
 from sean.models.build import build_model
-from sean.models.parser import Parser, ParserConfig
+from sean.models.configs import ParserConfig, SEANConfig
+from sean.models.parser import Parser
 from sean.models.parser_weights import save_parser
-from sean.models.sean_model import SEANConfig
 from sean.models.weights import save_model
 
 LABELS = LabelSet(name="three", names=("ground", "thing", "other"))

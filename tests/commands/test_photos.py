@@ -15,7 +15,7 @@ from sean.editing.pipeline import SEANPipeline
 from sean.images import read_image, write_image
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.models.build import build_model
-from sean.models.sean_model import SEANConfig
+from sean.models.configs import SEANConfig
 from sean.segmap import resize_segmap, write_segmap
 
 from ..editing.faces.stand_ins import color_parser, photo_of

@@ -7,7 +7,7 @@ from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.labels import CELEBAMASK_HQ
 from sean.models.build import build_model
-from sean.models.sean_model import SEANConfig
+from sean.models.configs import SEANConfig
 
 TINY = SEANConfig(image_size=(64, 64), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
 

@@ -15,7 +15,8 @@ from sean.evaluation.label_matching import LabelMapping, LabelMatch
 from sean.evaluation.segmenters import Segmenter
 from sean.images import image_to_tensor, resize_image
 from sean.labels import CELEBAMASK_HQ, LabelSet
-from sean.models.parser import Parser, ParserConfig
+from sean.models.configs import ParserConfig
+from sean.models.parser import Parser
 from sean.models.parser_weights import save_parser
 
 CPU = torch.device("cpu")

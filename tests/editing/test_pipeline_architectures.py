@@ -12,7 +12,7 @@ from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.images import image_to_tensor, tensor_to_image
 from sean.labels import LabelSet
-from sean.models.spade_model import SPADEConfig
+from sean.models.configs import SPADEConfig
 
 from ..models.architectures import ARCHITECTURES, SEAN_VARIANTS, SIZE, K, random_model
 

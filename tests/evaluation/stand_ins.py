@@ -11,7 +11,8 @@ from sean.evaluation.label_matching import LabelMatch
 from sean.evaluation.segmenters import Segmenter
 from sean.evaluation.settings import Sums
 from sean.labels import LabelSet
-from sean.models.base import ModelConfig, StyledModel
+from sean.models.base import StyledModel
+from sean.models.configs import ModelConfig
 
 LABELS = LabelSet(name="three", names=("ground", "thing", "other"))
 SIZE = (32, 32)

@@ -18,7 +18,8 @@ from sean.evaluation.label_matching import LabelMapping, LabelMatch
 from sean.evaluation.lpips import load_lpips
 from sean.evaluation.segmenters import load_segmenter
 from sean.labels import CELEBAMASK_HQ, LabelSet
-from sean.models.parser import Parser, ParserConfig
+from sean.models.configs import ParserConfig
+from sean.models.parser import Parser
 from sean.models.parser_weights import save_parser
 
 from .stand_ins import LABELS, BrightnessSegmenter

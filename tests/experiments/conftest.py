@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sean.data.synthetic import SyntheticScenes, write_paired
-from sean.models.sean_model import SEANConfig
+from sean.models.configs import SEANConfig
 from sean.training import presets, validation
 from sean.training.parser import config as parser_config
 

@@ -13,7 +13,7 @@ from sean.errors import InputError
 from sean.experiments.edit_benchmark import MIN_PIXELS, SCENES_SEED, Edit, edit_errors, edits, run_edit_benchmark
 from sean.labels import LabelSet
 from sean.models.build import build_model
-from sean.models.spade_model import SPADEConfig
+from sean.models.configs import SPADEConfig
 
 SCENES = SyntheticScenes(size=(32, 32), length=8, seed=SCENES_SEED)
 

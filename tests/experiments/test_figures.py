@@ -12,8 +12,7 @@ from sean.experiments.runs import DataSet
 from sean.images import resize_image
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.models.build import build_model
-from sean.models.sean_model import SEANConfig
-from sean.models.spade_model import SPADEConfig
+from sean.models.configs import SEANConfig, SPADEConfig
 
 SEAN = SEANConfig(image_size=(32, 32), style_dim=4, base_channels=1, max_channels=4, mask_dim=4, encoder_channels=2)
 SPADE = SPADEConfig(style="none", image_size=(32, 32), base_channels=1, mask_dim=2)

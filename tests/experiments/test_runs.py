@@ -8,8 +8,7 @@ import pytest
 
 from sean.errors import InputError
 from sean.experiments.runs import DataSet, Terms, check_trained, is_trained, run_config, runs_of, train_missing
-from sean.models.pix2pixhd import Pix2PixHDConfig
-from sean.models.spade_model import SPADEConfig
+from sean.models.configs import Pix2PixHDConfig, SPADEConfig
 from sean.models.weights import load_model
 
 from .conftest import BUDGET, PRESET

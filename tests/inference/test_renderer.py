@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sean.inference.renderer import Renderer
-from sean.models.generator import NUM_STYLED_BLOCKS
+from sean.models.configs import NUM_STYLED_BLOCKS
 from sean.plan.planner import Planner, plan_segmap
 from sean.segmap import instance_edges
 

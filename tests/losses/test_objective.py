@@ -5,8 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from sean.errors import InputError
-from sean.losses.objective import LossWeights, discriminator_losses, generator_losses
+from sean.losses.objective import discriminator_losses, generator_losses
 from sean.losses.perceptual import PerceptualLoss
+from sean.losses.weights import LossWeights
 
 FAKE, REAL = torch.full((1, 3, 2, 2), 0.5), torch.full((1, 3, 2, 2), 0.25)
 FAKE_OUTPUTS = [[torch.full((1, 2, 2, 2), 1.0), torch.full((1, 1, 2, 2), 0.5)]]

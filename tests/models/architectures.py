@@ -9,11 +9,9 @@ import torch
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.models.base import ModelConfig, StyledModel
+from sean.models.base import StyledModel
 from sean.models.build import new_model
-from sean.models.pix2pixhd import Pix2PixHDConfig
-from sean.models.sean_model import SEANConfig
-from sean.models.spade_model import SPADEConfig
+from sean.models.configs import ModelConfig, Pix2PixHDConfig, SEANConfig, SPADEConfig
 
 from .reference import randomize
 

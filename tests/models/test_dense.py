@@ -23,8 +23,9 @@ from torch import Tensor
 from sean.data.folder import PairedFolder
 from sean.data.paired import PairedDataset
 from sean.data.transforms import PairedTransform
+from sean.models.configs import NUM_STYLED_BLOCKS
 from sean.models.dense import DenseSEANNorm, dense_formulation
-from sean.models.generator import NUM_STYLED_BLOCKS, Generator
+from sean.models.generator import Generator
 from sean.models.sean import SEANNorm, SEANResBlk
 from sean.ops import dense
 from sean.plan.patch_plan import SCALES, SegmapPlan

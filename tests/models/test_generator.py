@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sean.models.generator import NUM_STYLED_BLOCKS, Generator
+from sean.models.configs import NUM_STYLED_BLOCKS, SEANConfig
+from sean.models.generator import Generator
 from sean.models.layers import LEAKY_SLOPE
-from sean.models.sean_model import SEANConfig, SEANModel
+from sean.models.sean_model import SEANModel
 from sean.plan.planner import plan_segmap
 
 from ..ops.reference import assert_same_with_gradients, randn

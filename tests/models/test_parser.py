@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from sean.errors import InputError
 from sean.labels import LabelSet
-from sean.models.parser import Parser, ParserConfig, ResidualBlock
+from sean.models.configs import ParserConfig
+from sean.models.parser import Parser, ResidualBlock
 from sean.models.parser_weights import load_parser, save_parser
 
 CONFIG = ParserConfig(num_regions=3, image_size=(32, 64), widths=(2, 3, 4, 5, 6, 7))

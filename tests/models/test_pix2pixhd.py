@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from sean.errors import InputError
 from sean.models.build import new_model
-from sean.models.pix2pixhd import FeatureEncoder, Pix2PixHDConfig, ResidualBlock, hourglass
+from sean.models.configs import Pix2PixHDConfig
+from sean.models.pix2pixhd import FeatureEncoder, ResidualBlock, hourglass
 
 from ..ops.reference import assert_same_with_gradients, randn, region_mean
 from .architectures import ARCHITECTURES, K, random_images, random_model, random_segmaps

@@ -8,9 +8,8 @@ from torch import nn
 
 from sean.models.base import StyledModel
 from sean.models.build import new_model
-from sean.models.generator import num_encoders
+from sean.models.configs import SEANConfig, num_encoders
 from sean.models.sean import SEANNorm
-from sean.models.sean_model import SEANConfig
 from sean.models.style_encoder import StyleEncoder, StyleEncoders
 
 from .architectures import ARCHITECTURES, SEAN_VARIANTS, K, random_images, random_model, random_segmaps, refusal

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sean.models.base import StyledModel
+from sean.models.configs import SPADEConfig
 from sean.models.sean import ModulatedNorm, SEANNorm, synchronize_batch_norms
-from sean.models.spade_model import FeatureModulation, FeatureNorm, SPADEConfig, VAEEncoder
+from sean.models.spade_model import FeatureModulation, FeatureNorm, VAEEncoder
 from sean.plan.patch_plan import PatchPlan
 from sean.plan.planner import plan_segmap
 

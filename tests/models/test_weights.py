@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from sean.errors import InputError
 from sean.labels import LabelSet
-from sean.models.build import CONFIGS, channels_last
-from sean.models.sean_model import SEANConfig, SEANModel
-from sean.models.weights import config_from_dict, load_model, read_config, read_safetensors, save_model
+from sean.models.build import channels_last
+from sean.models.configs import CONFIGS, SEANConfig, config_from_dict
+from sean.models.sean_model import SEANModel
+from sean.models.weights import load_model, read_config, read_safetensors, save_model
 
 from .reference import randomize
 

@@ -3,10 +3,9 @@
 import torch
 
 from sean.models.build import new_model
+from sean.models.configs import Pix2PixHDConfig, SPADEConfig
 from sean.models.official.pix2pixhd import convert_pix2pixhd, infer_pix2pixhd_config
 from sean.models.official.spade import convert_spade, infer_spade_config
-from sean.models.pix2pixhd import Pix2PixHDConfig
-from sean.models.spade_model import SPADEConfig
 from sean.segmap import onehot
 
 from .conftest import load_arrays, reference_state

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from sean.data.synthetic import SyntheticScenes
 from sean.labels import LabelSet
-from sean.losses.objective import LossWeights
-from sean.models.sean_model import SEANConfig
+from sean.losses.weights import LossWeights
+from sean.models.configs import SEANConfig
 from sean.training import loop, validation
 from sean.training.batch import TrainingBatch
 from sean.training.checkpoints import checkpoint_files

@@ -14,9 +14,9 @@ import torch
 
 from sean import files
 from sean.data.synthetic import SyntheticScenes
-from sean.losses.objective import LossWeights
+from sean.losses.weights import LossWeights
 from sean.models import weights
-from sean.models.sean_model import SEANConfig
+from sean.models.configs import SEANConfig
 from sean.training import loop, step, validation
 from sean.training.checkpoints import CHECKPOINTS_FOLDER
 from sean.training.config import TrainConfig

@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from sean.errors import InputError
-from sean.losses.objective import LossWeights
-from sean.models.base import ModelConfig
-from sean.models.sean_model import SEANConfig
+from sean.losses.weights import LossWeights
+from sean.models.configs import ModelConfig, SEANConfig
 from sean.training.config import TrainConfig, check_resumable, config_from_json, config_to_json
 from sean.training.presets import PRESETS, preset
 

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import Dataset
 
 from sean.errors import InputError, Interrupted
-from sean.losses.objective import LossWeights
+from sean.losses.weights import LossWeights
 from sean.models.weights import load_model
 from sean.training import loop, perceptual, validation
 from sean.training.checkpoints import checkpoint_path

@@ -10,13 +10,12 @@ import torch
 from lightning_fabric import Fabric
 
 from sean.errors import InputError
-from sean.losses.objective import LossWeights
-from sean.models.pix2pixhd import Pix2PixHDConfig
-from sean.models.sean_model import SEANConfig
-from sean.models.spade_model import SPADEConfig
+from sean.losses.weights import LossWeights
+from sean.models.configs import Pix2PixHDConfig, SEANConfig, SPADEConfig
 from sean.training.batch import TrainingBatch
 from sean.training.config import TrainConfig, config_from_json, config_to_json
-from sean.training.methods import METHODS, num_parameters, with_method, with_parameters_of
+from sean.training.equal_size import num_parameters, with_parameters_of
+from sean.training.methods import METHODS, with_method
 from sean.training.presets import preset
 from sean.training.state import TrainingState
 from sean.training.step import training_step

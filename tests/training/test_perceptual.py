@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from sean.errors import InputError
-from sean.losses.objective import LossWeights
+from sean.losses.weights import LossWeights
 from sean.models.build import build_model
 from sean.models.weights import save_model
 from sean.training.config import TrainConfig

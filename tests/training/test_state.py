@@ -9,7 +9,7 @@ import torch
 from lightning_fabric import Fabric
 
 from sean.errors import InputError
-from sean.losses.objective import LossWeights
+from sean.losses.weights import LossWeights
 from sean.training.batch import TrainingBatch, noise_generators
 from sean.training.config import TrainConfig
 from sean.training.state import TrainingState

@@ -12,8 +12,8 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.losses.objective import LossWeights
 from sean.losses.perceptual import PerceptualLoss
+from sean.losses.weights import LossWeights
 from sean.models import generator
 from sean.plan.planner import plan_segmap
 from sean.training import step as step_module

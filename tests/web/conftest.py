@@ -14,7 +14,7 @@ from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.labels import CELEBAMASK_HQ
 from sean.models.build import build_model
-from sean.models.sean_model import SEANConfig
+from sean.models.configs import SEANConfig
 from sean.web import studio as studio_module
 from sean.web.app import create_app
 from sean.web.decoder import Decoder

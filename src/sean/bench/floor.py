@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sean.inference.packing import PackedConv
-from sean.models.base import SIZE_MULTIPLE
-from sean.models.generator import BLOCKS, Generator
+from sean.models.configs import BLOCKS, SIZE_MULTIPLE
+from sean.models.generator import Generator
 from sean.models.sean import SEANResBlk
 
 

@@ -13,7 +13,8 @@ from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.files import write_text_atomic
 from sean.models.build import build_model
-from sean.models.sean_model import SEANConfig, SEANModel
+from sean.models.configs import SEANConfig
+from sean.models.sean_model import SEANModel
 
 
 def bench(

@@ -10,11 +10,12 @@ from sean.commands.devices import best_device
 from sean.commands.photos import DEFAULT_PHOTO_OPTIONS, PhotoFile, PhotoOpener, PhotoOptions, edited_square
 from sean.editing.editor import SEAM_MARGIN, Editor
 from sean.editing.edits import Edit, read_edits
-from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
+from sean.editing.pipeline import SEANPipeline
 from sean.editing.sources import MAX_NAME
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.images import format_of, save_image
+from sean.pretrained import DEFAULT_MODEL
 from sean.segmap import read_segmap
 
 

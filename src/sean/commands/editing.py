@@ -8,11 +8,12 @@ from PIL import Image
 from sean.commands.devices import best_device
 from sean.commands.photos import DEFAULT_PHOTO_OPTIONS, OpenedPhoto, PhotoOpener, PhotoOptions, edited_square
 from sean.editing.demo import run_demo
-from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
+from sean.editing.pipeline import SEANPipeline
 from sean.editing.strips import crossover_strip, interpolation_strip
 from sean.errors import InputError
 from sean.figures import Tile, sheet
 from sean.images import format_of, save_image, write_image
+from sean.pretrained import DEFAULT_MODEL
 
 
 def demo(

@@ -18,7 +18,6 @@ from sean.commands.progress import tracked
 from sean.data.folder import PairedFolder
 from sean.data.paired import PairedDataset
 from sean.data.transforms import PairedTransform
-from sean.editing.pipeline import DEFAULT_MODEL
 from sean.errors import InputError, Interrupted
 from sean.evaluation.batches import collated_batches
 from sean.evaluation.engine import evaluate_model, evaluate_real
@@ -37,7 +36,7 @@ from sean.files import write_text_atomic
 from sean.labels import LabelSet
 from sean.models.base import StyledModel
 from sean.models.weights import load_model
-from sean.pretrained import find_model
+from sean.pretrained import DEFAULT_MODEL, find_model
 
 # a lightning_fabric.Fabric, or None for a single process, which does without that package
 Processes = Any

@@ -5,13 +5,13 @@ from typing import Literal
 
 from sean.commands.devices import best_device
 from sean.commands.progress import tracked
-from sean.editing.pipeline import DEFAULT_MODEL
 from sean.errors import InputError
 from sean.evaluation.settings import EvaluationRun
 from sean.experiments.measuring import Networks
 from sean.experiments.report import write_experiment
 from sean.experiments.runner import Experiment
 from sean.experiments.runs import DataSet, Terms
+from sean.pretrained import DEFAULT_MODEL
 
 Name = Literal[
     "table1", "table2", "table3", "edit-benchmark", "figure1", "figure2", "figure5", "figure6", "figure7", "results"

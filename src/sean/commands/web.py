@@ -7,10 +7,10 @@ import torch
 
 from sean.commands.devices import best_device
 from sean.editing.photo_parser import PhotoParser, open_parser
-from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
+from sean.editing.pipeline import SEANPipeline
 from sean.editing.subjects import has_faces
 from sean.errors import InputError
-from sean.pretrained import BUNDLED
+from sean.pretrained import BUNDLED, DEFAULT_MODEL
 from sean.web.limits import Limits
 
 DEFAULT_LIMITS = Limits()

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sean.models.generator import NUM_STYLED_BLOCKS
+from sean.models.configs import NUM_STYLED_BLOCKS
 
 Point = tuple[float, float]
 Label = str | int

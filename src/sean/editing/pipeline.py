@@ -23,8 +23,6 @@ from sean.plan.recent import RecentPlans
 from sean.pretrained import BANK_NAME, CARD_NAME, find_model
 from sean.segmap import instance_edges, resize_segmap, validate
 
-DEFAULT_MODEL = "celebamask-mini-128"
-
 ImageLike = Image.Image | np.ndarray
 SegmapLike = Image.Image | np.ndarray
 BlockStyles = StyleCodes | Sequence[StyleCodes]

@@ -7,7 +7,7 @@ import numpy as np
 from sean.editing.pipeline import SEANPipeline, SegmapLike
 from sean.editing.styles import Region, StyleCodes
 from sean.figures import Tile
-from sean.models.generator import NUM_STYLED_BLOCKS
+from sean.models.configs import NUM_STYLED_BLOCKS
 
 
 def interpolation_strip(

@@ -18,7 +18,7 @@ from sean.models.weights import load_model
 from sean.training.checkpoints import newest_step
 from sean.training.config import config_to_json
 from sean.training.data import TrainingData
-from sean.training.methods import num_parameters
+from sean.training.equal_size import num_parameters
 from sean.training.parser.config import PRESETS as PARSER_PRESETS
 from sean.training.parser.config import ParserTrainConfig
 from sean.training.parser.data import open_parser_data

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
+from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.evaluation.settings import EvaluationRun, EvaluationSettings
 from sean.experiments import figures, tables
@@ -14,6 +14,7 @@ from sean.experiments.measuring import Networks, measure_runs, open_judges, trai
 from sean.experiments.runs import DataSet, Run, Terms, check_trained, runs_of, train_missing
 from sean.figures import sheet
 from sean.images import write_image
+from sean.pretrained import DEFAULT_MODEL
 from sean.training.methods import METHODS
 
 WHOLE_STYLE = "spade, whole style"

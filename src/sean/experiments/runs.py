@@ -12,8 +12,9 @@ from sean.errors import InputError
 from sean.training.checkpoints import newest_step
 from sean.training.config import TrainConfig
 from sean.training.data import TrainingData, open_data
+from sean.training.equal_size import with_parameters_of
 from sean.training.loop import train
-from sean.training.methods import with_method, with_parameters_of
+from sean.training.methods import with_method
 from sean.training.parser.config import ParserTrainConfig
 from sean.training.presets import preset as find_preset
 from sean.training.validation import MODEL_FOLDER

@@ -17,7 +17,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sean.inference.packing import PackedConv, PackedNorm, PackedProjection, StyleTable
-from sean.models.generator import BLOCKS, Generator, check_edges, check_size, per_block_codes
+from sean.models.configs import BLOCKS
+from sean.models.generator import Generator, check_edges, check_size, per_block_codes
 from sean.models.layers import LEAKY_SLOPE
 from sean.models.sean import SEANNorm, SEANResBlk
 from sean.ops.normalization import scale_shift_activate

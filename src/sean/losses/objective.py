@@ -1,14 +1,11 @@
 """The training objective: named terms with their weights, applied once and only here."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from sean.errors import InputError
 from sean.losses.gan import (
     Outputs,
     discriminator_hinge,
@@ -18,43 +15,12 @@ from sean.losses.gan import (
     generator_least_squares,
 )
 from sean.losses.perceptual import PerceptualLoss
+from sean.losses.weights import GANLoss, LossWeights
 
-_GAN_LOSSES: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
+_GAN_LOSSES: dict[GANLoss, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "hinge": (generator_hinge, discriminator_hinge),
     "least-squares": (generator_least_squares, discriminator_least_squares),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class LossWeights:
-    """Weights of the generator's terms; a term of weight 0 is not computed. The defaults are the paper's.
-
-    Attributes:
-        adversarial: hinge loss.
-        feature_matching: L1 of discriminator features.
-        perceptual: L1 of VGG19 features.
-        l1: L1 of the pictures; not in the paper, useful for short trainings and where VGG19 is not to be had.
-        kl: KL divergence of a VAE's style vector, of models that have one (SPADE).
-        gan: the adversarial loss: hinge, or least-squares (pix2pixHD's).
-    """
-
-    adversarial: float = 1.0
-    feature_matching: float = 10.0
-    perceptual: float = 10.0
-    l1: float = 0.0
-    kl: float = 0.05
-    gan: Literal["hinge", "least-squares"] = "hinge"
-
-    def __post_init__(self) -> None:
-        if min(self.adversarial, self.feature_matching, self.perceptual, self.l1, self.kl) < 0:
-            raise InputError(f"expected loss weights of at least 0, got {self}")
-        if self.gan not in _GAN_LOSSES:
-            raise InputError(f"expected gan to be one of {', '.join(_GAN_LOSSES)}, got {self.gan!r}")
-
-    @property
-    def uses_discriminator(self) -> bool:
-        """Whether any term needs the discriminator."""
-        return self.adversarial > 0 or self.feature_matching > 0
 
 
 def generator_losses(

@@ -2,65 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from sean.errors import InputError
-from sean.plan.patch_plan import SCALES, SegmapPlan
+from sean.plan.patch_plan import SegmapPlan
 from sean.plan.planner import Edges
-
-SIZE_MULTIPLE = SCALES[0]
-"""Five up-samplings by 2: height and width of a picture are multiples of this."""
 
 NoiseSource = torch.Generator | Sequence[torch.Generator] | None
 """Where chance comes from: one generator for a batch, one for each of its samples, or torch's global one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkConfig:
-    """What the sizes of all networks that have a folder have in common.
-
-    Attributes:
-        num_regions: labels k.
-        image_size: height and width in pixels the network is trained for, multiples of 32.
-    """
-
-    num_regions: int = 19
-    image_size: tuple[int, int] = (256, 256)
-
-    architecture: ClassVar[str]
-    """The name in the config.json of a folder."""
-
-    always_written: ClassVar[tuple[str, ...]] = ("num_regions", "image_size")
-    """What no config.json may lack; other settings may be younger than the file."""
-
-    def __post_init__(self) -> None:
-        if len(self.image_size) != 2 or any(s < SIZE_MULTIPLE or s % SIZE_MULTIPLE for s in self.image_size):
-            raise InputError(
-                f"expected an image_size of two positive multiples of {SIZE_MULTIPLE}, got {self.image_size}"
-            )
-        sizes = {name: value for name, value in vars(self).items() if type(value) is int}
-        if min(sizes.values()) < 1:
-            raise InputError(f"expected positive sizes, got {self}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelConfig(NetworkConfig):
-    """What the sizes of all models have in common.
-
-    Attributes:
-        instance_edges: whether the networks also see the edges of instances, as the paper's do where the data set has
-            instances (Cityscapes, ADE20K).
-    """
-
-    instance_edges: bool = False
-
-    uses_plan: ClassVar[bool] = True
-    """Whether the generator works on patch plans, which a loader then makes ahead."""
 
 
 class StyledModel(nn.Module, ABC):

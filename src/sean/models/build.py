@@ -5,19 +5,15 @@ from typing import Any, TypeVar, overload
 import torch
 from torch import nn
 
-from sean.models.base import ModelConfig, StyledModel
+from sean.models.base import StyledModel
+from sean.models.configs import ModelConfig, Pix2PixHDConfig, SEANConfig, SPADEConfig
 from sean.models.discriminator import Discriminator
 from sean.models.layers import initialize_weights
-from sean.models.pix2pixhd import Pix2PixHDConfig, Pix2PixHDModel
-from sean.models.sean_model import SEANConfig, SEANModel
-from sean.models.spade_model import SPADEConfig, SPADEModel
+from sean.models.pix2pixhd import Pix2PixHDModel
+from sean.models.sean_model import SEANModel
+from sean.models.spade_model import SPADEModel
 
 Network = TypeVar("Network", bound=nn.Module)
-
-CONFIGS: dict[str, type[ModelConfig]] = {
-    config.architecture: config for config in (SEANConfig, SPADEConfig, Pix2PixHDConfig)
-}
-"""Architectures by the name that a model folder's config.json gives them."""
 
 _MODELS: dict[type[ModelConfig], Any] = {
     SEANConfig: SEANModel,

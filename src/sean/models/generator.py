@@ -1,37 +1,19 @@
 """The generator: a segmap and one style code per region to a picture (SEAN paper, section 3.3 and Fig. 4A)."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sean.models.base import SIZE_MULTIPLE, NoiseSource
+from sean.models.base import NoiseSource
+from sean.models.configs import BLOCKS, NUM_STYLED_BLOCKS, SIZE_MULTIPLE, EncoderLevel, block_width, num_encoders
 from sean.models.layers import LEAKY_SLOPE
 from sean.models.sean import ALL_COLUMNS, DrawNoise, ModulatedNorm, SEANNorm, SEANResBlk
 from sean.plan.patch_plan import SegmapPlan
 from sean.plan.planner import Edges, plan_segmap
 from sean.segmap import onehot, resize_segmap
-
-NUM_STYLED_BLOCKS = 6
-"""SEAN ResBlks that take styles: the six of the paper's style-crossover figure (Fig. 7)."""
-
-# (input width, output width) in units of base_channels, and whether the picture is doubled after the block
-BLOCKS = (
-    (16, 16, True),
-    (16, 16, False),
-    (16, 16, True),
-    (16, 8, True),
-    (8, 4, True),
-    (4, 2, True),
-    (2, 1, False),
-)
-
-EncoderLevel = Literal["unified", "resblk", "sean"]
-"""What has a style encoder of its own: the whole generator, every styled ResBlk, or every SEAN norm (Table 3)."""
-
 
 MakeNorm = Callable[[int, int], ModulatedNorm]
 """Given a number of channels and the number of a block, a norm."""
@@ -179,20 +161,6 @@ class Generator(Backbone):
     def coarse_onehot(self, segmap: Int[Tensor, "b h w"]) -> Float[Tensor, "b k hs ws"]:
         """What the stem sees: the one-hot segmap at 1/32 of its size."""
         return onehot(coarse(segmap), self.num_regions)
-
-
-def block_width(multiple: int, base_channels: int, max_channels: int | None) -> int:
-    """Channels of a block of so many times the base width."""
-    return min(multiple * base_channels, max_channels or multiple * base_channels)
-
-
-def num_encoders(level: EncoderLevel, base_channels: int, max_channels: int | None) -> int:
-    """How many style encoders a model has; see `Backbone` for the widths, which say which shortcuts have a norm."""
-    if level not in get_args(EncoderLevel):
-        raise ValueError(f"expected encoders to be one of {', '.join(get_args(EncoderLevel))}, got {level!r}")
-    widths = [[block_width(each, base_channels, max_channels) for each in block[:2]] for block in BLOCKS]
-    num_norms = sum(2 if in_dim == out_dim else 3 for in_dim, out_dim in widths[:NUM_STYLED_BLOCKS])
-    return {"unified": 1, "resblk": NUM_STYLED_BLOCKS, "sean": num_norms}[level]
 
 
 def coarse(segmap: Int[Tensor, "b h w"]) -> Int[Tensor, "b hs ws"]:

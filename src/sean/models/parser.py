@@ -5,8 +5,6 @@ norm (Ioffe and Szegedy 2015): six levels from full size down to a 32nd, few cha
 """
 
 import itertools
-from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -14,30 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sean.errors import InputError
-from sean.models.base import SIZE_MULTIPLE, NetworkConfig
-
-NUM_LEVELS = 6
-"""Full size, and five halvings."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ParserConfig(NetworkConfig):
-    """Sizes of a parser; it works at other multiples of 32 than its own size, too.
-
-    Attributes:
-        widths: channels of the six levels, from full size to a 32nd; the last is the width of the features.
-    """
-
-    image_size: tuple[int, int] = (64, 64)
-    widths: tuple[int, int, int, int, int, int] = (24, 48, 96, 128, 160, 192)
-
-    architecture: ClassVar[str] = "parser"
-    always_written: ClassVar[tuple[str, ...]] = (*NetworkConfig.always_written, "widths")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(self.widths) != NUM_LEVELS or min(self.widths) < 1:
-            raise InputError(f"expected {NUM_LEVELS} positive widths, got {self.widths}")
+from sean.models.configs import SIZE_MULTIPLE, ParserConfig
 
 
 class Parser(nn.Module):

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 
 from sean.labels import LabelSet
-from sean.models.parser import Parser, ParserConfig
+from sean.models.configs import ParserConfig
+from sean.models.parser import Parser
 from sean.models.weights import load_folder, write_folder
 
 

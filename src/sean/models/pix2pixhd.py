@@ -6,43 +6,20 @@ regions of the segmap. Both are the same hourglass.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from sean.errors import InputError
-from sean.models.base import ModelConfig, NoiseSource, StyledModel
+from sean.models.base import NoiseSource, StyledModel
+from sean.models.configs import Pix2PixHDConfig
 from sean.models.features import region_feature_map
 from sean.models.generator import check_edges, check_size
 from sean.ops.region_pooling import region_mean
 from sean.plan.patch_plan import SegmapPlan
 from sean.plan.planner import Edges
 from sean.segmap import onehot
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pix2PixHDConfig(ModelConfig):
-    """Sizes of a pix2pixHD model; the defaults are the published ones.
-
-    Attributes:
-        base_channels: channels of the global generator's outermost layers; its innermost have 16 times as many.
-        num_blocks: residual blocks in the middle of the global generator.
-        num_downsamplings: convolutions of stride 2, in generator and encoder.
-        encoder_channels: channels of the feature encoder's outermost layers.
-        feature_dim: features of a region.
-    """
-
-    base_channels: int = 64
-    num_blocks: int = 9
-    num_downsamplings: int = 4
-    encoder_channels: int = 16
-    feature_dim: int = 3
-
-    architecture: ClassVar[str] = "pix2pixhd"
-    uses_plan: ClassVar[bool] = False
 
 
 class ResidualBlock(nn.Module):

@@ -1,55 +1,17 @@
 """SEAN, style encoder and generator together, with its sizes and the variants of the paper's Table 3."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, get_args
+from typing import ClassVar
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from sean.errors import InputError
-from sean.models.base import ModelConfig, NoiseSource, StyledModel
-from sean.models.generator import NUM_STYLED_BLOCKS, EncoderLevel, Generator, num_encoders
+from sean.models.base import NoiseSource, StyledModel
+from sean.models.configs import NUM_STYLED_BLOCKS, SEANConfig, num_encoders
+from sean.models.generator import Generator
 from sean.models.style_encoder import StyleEncoder, StyleEncoders
 from sean.plan.patch_plan import SegmapPlan
 from sean.plan.planner import Edges
-
-
-@dataclass(frozen=True, kw_only=True)
-class SEANConfig(ModelConfig):
-    """Sizes of a SEAN model; the defaults are the paper's for CelebAMask-HQ.
-
-    Attributes:
-        style_dim: width d of a style code.
-        base_channels: NF, channels of the generator's last block; its first have 16 NF.
-        max_channels: no generator block is wider; None as in the paper.
-        mask_dim: hidden width of the mask branches.
-        encoder_channels: channels of the style encoder's first layer.
-        encoders: one style encoder for all (unified, the paper's choice), one for each ResBlk, or one for each SEAN
-            norm (Table 3).
-        downsampling: whether the style encoders have their bottleneck (Table 3).
-        noise: whether the norms add learned noise (Table 3).
-        mask_branch: whether norms with a style branch are modulated by the segmap, too.
-    """
-
-    style_dim: int = 512
-    base_channels: int = 64
-    max_channels: int | None = None
-    mask_dim: int = 128
-    encoder_channels: int = 32
-    encoders: EncoderLevel = "unified"
-    downsampling: bool = True
-    noise: bool = True
-    mask_branch: bool = True
-
-    architecture: ClassVar[str] = "sean"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.encoders not in get_args(EncoderLevel):
-            raise InputError(
-                f"expected encoders to be one of {', '.join(get_args(EncoderLevel))}, got {self.encoders!r}"
-            )
 
 
 class SEANModel(StyledModel):

@@ -6,18 +6,16 @@ feeds pix2pixHD's region features to SPADE's norms.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from sean.errors import InputError
-from sean.models.base import SIZE_MULTIPLE, ModelConfig, NoiseSource, StyledModel
+from sean.models.base import NoiseSource, StyledModel
+from sean.models.configs import SIZE_MULTIPLE, SPADEConfig, block_width
 from sean.models.features import region_feature_map
-from sean.models.generator import Backbone, block_width, check_edges, check_size, coarse, standard_normal
+from sean.models.generator import Backbone, check_edges, check_size, coarse, standard_normal
 from sean.models.layers import LEAKY_SLOPE, spectral_conv
 from sean.models.pix2pixhd import FeatureEncoder
 from sean.models.sean import ModulatedNorm, SEANNorm
@@ -26,42 +24,8 @@ from sean.plan.patch_plan import PatchPlan, SegmapPlan
 from sean.plan.planner import Edges, plan_segmap
 from sean.segmap import onehot
 
-StyleKind = Literal["none", "vae", "regions"]
-"""What SPADE takes of a picture: nothing, one vector of its VAE, or a few features per region (SPADE++)."""
-
 _VAE_SIZE = 256
 _VAE_WIDTHS = (1, 2, 4, 8, 8, 8)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SPADEConfig(ModelConfig):
-    """Sizes of a SPADE model; the defaults are the published ones.
-
-    Attributes:
-        style: none, vae (one vector for the picture) or regions (SPADE++).
-        base_channels: NF, channels of the generator's last block; its first have 16 NF.
-        max_channels: no generator block is wider; None as published.
-        mask_dim: hidden width of the norms' convolutions of the segmap.
-        latent_dim: width of the VAE's vector.
-        feature_dim: features of a region (SPADE++).
-        encoder_channels: channels of the encoder's first layer; published: as base_channels for the VAE, 16 for the
-            feature encoder.
-    """
-
-    style: StyleKind = "vae"
-    base_channels: int = 64
-    max_channels: int | None = None
-    mask_dim: int = 128
-    latent_dim: int = 256
-    feature_dim: int = 3
-    encoder_channels: int = 64
-
-    architecture: ClassVar[str] = "spade"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.style not in get_args(StyleKind):
-            raise InputError(f"expected style to be one of {', '.join(get_args(StyleKind))}, got {self.style!r}")
 
 
 class VAEEncoder(nn.Module):

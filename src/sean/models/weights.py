@@ -5,7 +5,7 @@ Models and parsers have such folders; what differs is the config and how a netwo
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from sean.errors import InputError
 from sean.files import atomic_write, write_text_atomic
 from sean.labels import LabelSet
-from sean.models.base import NetworkConfig, StyledModel
-from sean.models.build import CONFIGS, channels_last, new_model
+from sean.models.base import StyledModel
+from sean.models.build import channels_last, new_model
+from sean.models.configs import CONFIGS, NetworkConfig, config_from_dict
 from sean.pretrained import CONFIG_NAME, WEIGHTS_NAME
 
 Config = TypeVar("Config", bound=NetworkConfig)
@@ -108,36 +109,6 @@ def read_config(path: Path, what: str, configs: Mapping[str, type[Config]]) -> t
     if labels.num_regions != config.num_regions:
         raise InputError(f"{path} names {labels.num_regions} labels for a {what} of {config.num_regions} regions")
     return config, labels
-
-
-def config_from_dict(cls: type[Config], values: dict[str, Any]) -> Config:
-    """A config from its JSON form; settings younger than the file take their defaults, but sizes must be there.
-
-    Raises:
-        InputError: an unknown setting, a value of another type, or sizes that do not fit.
-    """
-    defaults = {field.name: field.default for field in fields(cls)}
-    unknown = values.keys() - defaults.keys()
-    if unknown:
-        raise InputError(f"unknown model settings {', '.join(sorted(unknown))}")
-    missing = [name for name in cls.always_written if name not in values]
-    if missing:
-        raise InputError(f"the model settings lack {', '.join(missing)}")
-    checked: dict[str, Any] = {}
-    for name, value in values.items():
-        default = defaults[name]
-        if isinstance(default, tuple):
-            right, kind = isinstance(value, (list, tuple)) and all(type(n) is int for n in value), "whole numbers"
-        elif isinstance(default, bool):
-            right, kind = type(value) is bool, "true or false"
-        elif isinstance(default, str):
-            right, kind = type(value) is str, "a word"
-        else:
-            right, kind = type(value) is int or (default is None and value is None), "whole numbers"
-        if not right:
-            raise InputError(f"expected {kind} as {name}, got {value!r}")
-        checked[name] = tuple(value) if isinstance(default, tuple) else value
-    return cls(**checked)
 
 
 def write_safetensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:

@@ -5,11 +5,8 @@ import math
 from dataclasses import asdict, dataclass, field, fields, replace
 
 from sean.errors import InputError
-from sean.losses.objective import LossWeights
-from sean.models.base import ModelConfig
-from sean.models.build import CONFIGS
-from sean.models.sean_model import SEANConfig
-from sean.models.weights import config_from_dict
+from sean.losses.weights import LossWeights
+from sean.models.configs import CONFIGS, ModelConfig, SEANConfig, config_from_dict
 
 # The averaged weights stay in float32, so the trained ones must too.
 _PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")

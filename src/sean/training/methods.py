@@ -4,26 +4,16 @@ Data, sizes, schedule and loss weights stay those of the config (a preset, say);
 changes. So methods trained from one config are compared on equal terms.
 """
 
-import functools
 import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import torch
-
 from sean.errors import InputError
-from sean.models.base import ModelConfig
-from sean.models.build import new_model
-from sean.models.generator import block_width, num_encoders
-from sean.models.pix2pixhd import Pix2PixHDConfig
-from sean.models.sean_model import SEANConfig
-from sean.models.spade_model import SPADEConfig, StyleKind
+from sean.models.configs import Pix2PixHDConfig, SEANConfig, SPADEConfig, StyleKind, block_width
 from sean.training.config import TrainConfig
 
 SEAN = "sean"
-# fitted widths are looked for up to so many times the given ones
-_WIDEST = 8
 
 
 def _sean(**changes: Any) -> Callable[[TrainConfig, SEANConfig], TrainConfig]:
@@ -90,44 +80,6 @@ def with_method(config: TrainConfig, method: str) -> TrainConfig:
     if not isinstance(config.model, SEANConfig):
         raise InputError(f"expected a config for SEAN to change, got one for {config.model.architecture}")
     return METHODS[method][1](config, config.model)
-
-
-def with_parameters_of(config: TrainConfig, like: ModelConfig) -> TrainConfig:
-    """A config whose model has the number of parameters of another, as nearly as a whole base width allows.
-
-    Where the widest layers are bounded, the bound grows with the base width. Several style encoders share the
-    parameters of one, so that the generator keeps about its width.
-    """
-    target = num_parameters(like)
-    model: Any = config.model
-    if isinstance(model, SEANConfig):
-        count = num_encoders(model.encoders, model.base_channels, model.max_channels)
-        share = max(1, round(model.encoder_channels / math.sqrt(count)))
-        model = replace(model, encoder_channels=share)
-    first = model.base_channels
-    candidates = [_with_width(model, width) for width in range(1, _WIDEST * first + 1)]
-    low, high = 0, len(candidates) - 1
-    while low < high:  # the number of parameters grows with the width
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if num_parameters(candidates[middle]) < target else (low, middle)
-    nearest = min(candidates[max(0, low - 1) : low + 1], key=lambda each: abs(math.log(num_parameters(each) / target)))
-    return replace(config, model=nearest)
-
-
-@functools.cache
-def num_parameters(config: ModelConfig) -> int:
-    """Of encoder and generator together."""
-    with torch.device("meta"):
-        model = new_model(config)
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
-def _with_width(model: Any, width: int) -> ModelConfig:
-    changes: dict[str, int] = {"base_channels": width}
-    bound = getattr(model, "max_channels", None)
-    if bound is not None:
-        changes["max_channels"] = max(1, round(bound * width / model.base_channels))
-    return replace(model, **changes)
 
 
 def _shared(model: SEANConfig) -> dict[str, Any]:

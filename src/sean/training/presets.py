@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sean.errors import InputError
-from sean.losses.objective import LossWeights
-from sean.models.sean_model import SEANConfig
+from sean.losses.weights import LossWeights
+from sean.models.configs import SEANConfig
 from sean.training.config import TrainConfig
 
 _EPOCHS = 100  # the paper's: half of them at constant rates, half with falling ones

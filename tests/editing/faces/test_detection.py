@@ -9,9 +9,10 @@ from skimage.data import astronaut
 
 from sean.editing.faces import detection
 from sean.editing.faces.detection import detect_faces
-from sean.editing.pipeline import DEFAULT_MODEL, SEANPipeline
+from sean.editing.pipeline import SEANPipeline
 from sean.editing.subjects import drawn_faces
 from sean.errors import InputError
+from sean.pretrained import DEFAULT_MODEL
 
 
 def test_a_face_in_a_photo() -> None:

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from sean.errors import InputError
 from sean.models.build import build_discriminator
+from sean.models.configs import SEANConfig
 from sean.models.discriminator import Discriminator
 from sean.models.official.checkpoint import read_checkpoint
 from sean.models.official.sean import convert_discriminator, convert_generator, infer_config
 from sean.models.sean import SEANNorm
-from sean.models.sean_model import SEANConfig, SEANModel
+from sean.models.sean_model import SEANModel
 
 from ..reference import randomize
 from .published import BLOCKS, assert_equal_states, published_conv

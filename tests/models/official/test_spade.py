@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from sean.errors import InputError
 from sean.models.base import StyledModel
 from sean.models.build import new_model
+from sean.models.configs import SPADEConfig
 from sean.models.official.spade import convert_spade, infer_spade_config
 from sean.models.sean import SEANNorm
-from sean.models.spade_model import SPADEConfig
 
 from ..reference import randomize
 from .published import BLOCKS, assert_equal_states, published_conv

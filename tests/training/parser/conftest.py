@@ -11,11 +11,10 @@ from sean.data.synthetic import SyntheticScenes
 from sean.errors import InputError
 from sean.images import write_image
 from sean.labels import LabelSet
-from sean.models.parser import ParserConfig
+from sean.models.configs import ParserConfig
 from sean.training.data import TrainingData
 from sean.training.parser import loop
-from sean.training.parser.augmentation import Augmentation
-from sean.training.parser.config import ParserTrainConfig
+from sean.training.parser.config import Augmentation, ParserTrainConfig
 
 LABELS = LabelSet(name="three", names=("ground", "thing", "other"))
 STILL = Augmentation(

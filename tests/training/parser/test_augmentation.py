@@ -10,7 +10,8 @@ from torch import Tensor
 
 from sean.errors import InputError
 from sean.segmap import resize_segmap
-from sean.training.parser.augmentation import Augmentation, augment
+from sean.training.parser.augmentation import augment
+from sean.training.parser.config import Augmentation
 
 from .conftest import STILL, generators
 

@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from sean.data.synthetic import SyntheticScenes
 from sean.errors import InputError, Interrupted
 from sean.images import write_image
-from sean.models.parser import ParserConfig
+from sean.models.configs import ParserConfig
 from sean.models.parser_weights import load_parser
 from sean.training.checkpoints import checkpoint_files, checkpoint_path
 from sean.training.data import TrainingData

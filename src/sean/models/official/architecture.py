@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.models.base import ModelConfig
+from sean.models.configs import ModelConfig
 from sean.models.official.checkpoint import State
 from sean.models.official.pix2pixhd import convert_pix2pixhd, infer_pix2pixhd_config
 from sean.models.official.sean import convert_generator, infer_config

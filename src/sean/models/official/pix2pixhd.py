@@ -5,8 +5,8 @@ import re
 from torch import Tensor
 
 from sean.errors import InputError
+from sean.models.configs import Pix2PixHDConfig
 from sean.models.official.checkpoint import State, kernel_size
-from sean.models.pix2pixhd import Pix2PixHDConfig
 
 _KEY = re.compile(r"model\.(\d+)\.(conv_block\.)?(?:(\d+)\.)?(weight|bias)")
 _FIRST = "model.1.weight"

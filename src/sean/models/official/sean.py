@@ -11,6 +11,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from sean.models.configs import SEANConfig
 from sean.models.official.checkpoint import (
     State,
     convert_backbone,
@@ -20,7 +21,6 @@ from sean.models.official.checkpoint import (
     kernel_size,
     require,
 )
-from sean.models.sean_model import SEANConfig
 
 _NORMS = {"ace_0": "norm_0", "ace_1": "norm_1", "ace_s": "norm_shortcut"}
 _ENCODER_LAYERS = (1, 4, 7, 10, 14)

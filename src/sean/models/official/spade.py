@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from sean.errors import InputError
+from sean.models.configs import SPADEConfig
 from sean.models.official.checkpoint import (
     State,
     convert_backbone,
@@ -12,7 +13,6 @@ from sean.models.official.checkpoint import (
     kernel_size,
     require,
 )
-from sean.models.spade_model import SPADEConfig
 
 _NORMS = {"norm_0": "norm_0", "norm_1": "norm_1", "norm_s": "norm_shortcut"}
 _NUM_ENCODER_LAYERS = 6

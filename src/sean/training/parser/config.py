@@ -7,11 +7,46 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from sean.errors import InputError
-from sean.models.parser import ParserConfig
-from sean.training.parser.augmentation import Augmentation
+from sean.models.configs import ParserConfig
 
 _PRECISIONS = ("32-true", "bf16-mixed")
 _COUNTS = ("batch_size", "steps", "log_every", "validate_every", "checkpoint_every", "keep_last")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """How far the pictures are changed; each amount is drawn evenly from minus to plus the setting.
+
+    Attributes:
+        oversampling: training pairs are read at so many times the size, so that what is enlarged stays sharp.
+        zoom: of the logarithm of the scale: 0.25 draws between 0.78 and 1.28 times the size.
+        shift: of the place, as a part of the picture's extent.
+        rotation: in degrees.
+        brightness: added to values in [-1, 1].
+        contrast, saturation: of the logarithm of the factor.
+        hue: rotation of the colours in the IQ plane, in degrees.
+        grey: part of the pictures that lose their colour.
+        blur: part of the pictures that are blurred, as generated ones often are.
+    """
+
+    oversampling: int = 2
+    zoom: float = 0.25
+    shift: float = 0.08
+    rotation: float = 12.0
+    brightness: float = 0.3
+    contrast: float = 0.3
+    saturation: float = 0.4
+    hue: float = 15.0
+    grey: float = 0.05
+    blur: float = 0.15
+
+    def __post_init__(self) -> None:
+        if self.oversampling < 1:
+            raise InputError(f"expected oversampling of at least 1, got {self.oversampling}")
+        amounts = {name: value for name, value in vars(self).items() if name != "oversampling"}
+        for name, value in amounts.items():
+            if not 0 <= value < math.inf or (name in ("grey", "blur") and value > 1):
+                raise InputError(f"expected {name} of at least 0 (grey and blur: at most 1), got {value}")
 
 
 @dataclass(frozen=True, kw_only=True)

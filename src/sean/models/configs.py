@@ -1,0 +1,237 @@
+"""The sizes of all networks: what the config.json of a folder holds, and what a training may set. Light: no torch."""
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, TypeVar, get_args
+
+from sean.errors import InputError
+
+SIZE_MULTIPLE = 32
+"""Five up-samplings by 2: height and width of a picture are multiples of this."""
+
+NUM_STYLED_BLOCKS = 6
+"""SEAN ResBlks that take styles: the six of the paper's style-crossover figure (Fig. 7)."""
+
+# (input width, output width) in units of base_channels, and whether the picture is doubled after the block
+BLOCKS = (
+    (16, 16, True),
+    (16, 16, False),
+    (16, 16, True),
+    (16, 8, True),
+    (8, 4, True),
+    (4, 2, True),
+    (2, 1, False),
+)
+
+EncoderLevel = Literal["unified", "resblk", "sean"]
+"""What has a style encoder of its own: the whole generator, every styled ResBlk, or every SEAN norm (Table 3)."""
+
+StyleKind = Literal["none", "vae", "regions"]
+"""What SPADE takes of a picture: nothing, one vector of its VAE, or a few features per region (SPADE++)."""
+
+NUM_LEVELS = 6
+"""Full size, and five halvings."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """What the sizes of all networks that have a folder have in common.
+
+    Attributes:
+        num_regions: labels k.
+        image_size: height and width in pixels the network is trained for, multiples of 32.
+    """
+
+    num_regions: int = 19
+    image_size: tuple[int, int] = (256, 256)
+
+    architecture: ClassVar[str]
+    """The name in the config.json of a folder."""
+
+    always_written: ClassVar[tuple[str, ...]] = ("num_regions", "image_size")
+    """What no config.json may lack; other settings may be younger than the file."""
+
+    def __post_init__(self) -> None:
+        if len(self.image_size) != 2 or any(s < SIZE_MULTIPLE or s % SIZE_MULTIPLE for s in self.image_size):
+            raise InputError(
+                f"expected an image_size of two positive multiples of {SIZE_MULTIPLE}, got {self.image_size}"
+            )
+        sizes = {name: value for name, value in vars(self).items() if type(value) is int}
+        if min(sizes.values()) < 1:
+            raise InputError(f"expected positive sizes, got {self}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig(NetworkConfig):
+    """What the sizes of all models have in common.
+
+    Attributes:
+        instance_edges: whether the networks also see the edges of instances, as the paper's do where the data set has
+            instances (Cityscapes, ADE20K).
+    """
+
+    instance_edges: bool = False
+
+    uses_plan: ClassVar[bool] = True
+    """Whether the generator works on patch plans, which a loader then makes ahead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SEANConfig(ModelConfig):
+    """Sizes of a SEAN model; the defaults are the paper's for CelebAMask-HQ.
+
+    Attributes:
+        style_dim: width d of a style code.
+        base_channels: NF, channels of the generator's last block; its first have 16 NF.
+        max_channels: no generator block is wider; None as in the paper.
+        mask_dim: hidden width of the mask branches.
+        encoder_channels: channels of the style encoder's first layer.
+        encoders: one style encoder for all (unified, the paper's choice), one for each ResBlk, or one for each SEAN
+            norm (Table 3).
+        downsampling: whether the style encoders have their bottleneck (Table 3).
+        noise: whether the norms add learned noise (Table 3).
+        mask_branch: whether norms with a style branch are modulated by the segmap, too.
+    """
+
+    style_dim: int = 512
+    base_channels: int = 64
+    max_channels: int | None = None
+    mask_dim: int = 128
+    encoder_channels: int = 32
+    encoders: EncoderLevel = "unified"
+    downsampling: bool = True
+    noise: bool = True
+    mask_branch: bool = True
+
+    architecture: ClassVar[str] = "sean"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.encoders not in get_args(EncoderLevel):
+            raise InputError(
+                f"expected encoders to be one of {', '.join(get_args(EncoderLevel))}, got {self.encoders!r}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SPADEConfig(ModelConfig):
+    """Sizes of a SPADE model; the defaults are the published ones.
+
+    Attributes:
+        style: none, vae (one vector for the picture) or regions (SPADE++).
+        base_channels: NF, channels of the generator's last block; its first have 16 NF.
+        max_channels: no generator block is wider; None as published.
+        mask_dim: hidden width of the norms' convolutions of the segmap.
+        latent_dim: width of the VAE's vector.
+        feature_dim: features of a region (SPADE++).
+        encoder_channels: channels of the encoder's first layer; published: as base_channels for the VAE, 16 for the
+            feature encoder.
+    """
+
+    style: StyleKind = "vae"
+    base_channels: int = 64
+    max_channels: int | None = None
+    mask_dim: int = 128
+    latent_dim: int = 256
+    feature_dim: int = 3
+    encoder_channels: int = 64
+
+    architecture: ClassVar[str] = "spade"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.style not in get_args(StyleKind):
+            raise InputError(f"expected style to be one of {', '.join(get_args(StyleKind))}, got {self.style!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pix2PixHDConfig(ModelConfig):
+    """Sizes of a pix2pixHD model; the defaults are the published ones.
+
+    Attributes:
+        base_channels: channels of the global generator's outermost layers; its innermost have 16 times as many.
+        num_blocks: residual blocks in the middle of the global generator.
+        num_downsamplings: convolutions of stride 2, in generator and encoder.
+        encoder_channels: channels of the feature encoder's outermost layers.
+        feature_dim: features of a region.
+    """
+
+    base_channels: int = 64
+    num_blocks: int = 9
+    num_downsamplings: int = 4
+    encoder_channels: int = 16
+    feature_dim: int = 3
+
+    architecture: ClassVar[str] = "pix2pixhd"
+    uses_plan: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParserConfig(NetworkConfig):
+    """Sizes of a parser; it works at other multiples of 32 than its own size, too.
+
+    Attributes:
+        widths: channels of the six levels, from full size to a 32nd; the last is the width of the features.
+    """
+
+    image_size: tuple[int, int] = (64, 64)
+    widths: tuple[int, int, int, int, int, int] = (24, 48, 96, 128, 160, 192)
+
+    architecture: ClassVar[str] = "parser"
+    always_written: ClassVar[tuple[str, ...]] = (*NetworkConfig.always_written, "widths")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.widths) != NUM_LEVELS or min(self.widths) < 1:
+            raise InputError(f"expected {NUM_LEVELS} positive widths, got {self.widths}")
+
+
+CONFIGS: dict[str, type[ModelConfig]] = {
+    config.architecture: config for config in (SEANConfig, SPADEConfig, Pix2PixHDConfig)
+}
+"""Architectures by the name that a model folder's config.json gives them."""
+
+Config = TypeVar("Config", bound=NetworkConfig)
+
+
+def config_from_dict(cls: type[Config], values: dict[str, Any]) -> Config:
+    """A config from its JSON form; settings younger than the file take their defaults, but sizes must be there.
+
+    Raises:
+        InputError: an unknown setting, a value of another type, or sizes that do not fit.
+    """
+    defaults = {field.name: field.default for field in fields(cls)}
+    unknown = values.keys() - defaults.keys()
+    if unknown:
+        raise InputError(f"unknown model settings {', '.join(sorted(unknown))}")
+    missing = [name for name in cls.always_written if name not in values]
+    if missing:
+        raise InputError(f"the model settings lack {', '.join(missing)}")
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        default = defaults[name]
+        if isinstance(default, tuple):
+            right, kind = isinstance(value, (list, tuple)) and all(type(n) is int for n in value), "whole numbers"
+        elif isinstance(default, bool):
+            right, kind = type(value) is bool, "true or false"
+        elif isinstance(default, str):
+            right, kind = type(value) is str, "a word"
+        else:
+            right, kind = type(value) is int or (default is None and value is None), "whole numbers"
+        if not right:
+            raise InputError(f"expected {kind} as {name}, got {value!r}")
+        checked[name] = tuple(value) if isinstance(default, tuple) else value
+    return cls(**checked)
+
+
+def block_width(multiple: int, base_channels: int, max_channels: int | None) -> int:
+    """Channels of a block of so many times the base width."""
+    return min(multiple * base_channels, max_channels or multiple * base_channels)
+
+
+def num_encoders(level: EncoderLevel, base_channels: int, max_channels: int | None) -> int:
+    """How many style encoders a model has; see `Backbone` for the widths, which say which shortcuts have a norm."""
+    if level not in get_args(EncoderLevel):
+        raise ValueError(f"expected encoders to be one of {', '.join(get_args(EncoderLevel))}, got {level!r}")
+    widths = [[block_width(each, base_channels, max_channels) for each in block[:2]] for block in BLOCKS]
+    num_norms = sum(2 if in_dim == out_dim else 3 for in_dim, out_dim in widths[:NUM_STYLED_BLOCKS])
+    return {"unified": 1, "resblk": NUM_STYLED_BLOCKS, "sean": num_norms}[level]
