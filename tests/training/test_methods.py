@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -14,7 +14,7 @@ from sean.losses.weights import LossWeights
 from sean.models.configs import Pix2PixHDConfig, SEANConfig, SPADEConfig
 from sean.training.batch import TrainingBatch
 from sean.training.config import TrainConfig, config_from_json, config_to_json
-from sean.training.equal_size import num_parameters, with_parameters_of
+from sean.training.equal_size import num_parameters
 from sean.training.methods import METHODS, with_method
 from sean.training.presets import preset
 from sean.training.state import TrainingState
@@ -100,44 +100,6 @@ def test_a_config_for_a_baseline_is_not_changed_again() -> None:
     with pytest.raises(InputError) as error:
         with_method(with_method(MINI, "spade++"), "sean-no-noise")
     assert str(error.value) == "expected a config for SEAN to change, got one for spade"
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_methods_have_as_many_parameters_as_sean(method: str) -> None:
-    changed = with_method(MINI, method)
-    fitted = with_parameters_of(changed, MINI.model)
-    target = num_parameters(MINI.model)
-    assert abs(num_parameters(fitted.model) / target - 1) < 0.07
-    # only widths have changed
-    widths = {"base_channels", "max_channels", "encoder_channels"}
-    before, after = asdict(changed.model), asdict(fitted.model)
-    assert {name for name in before if before[name] != after[name]} <= widths
-    assert replace(fitted, model=changed.model) == changed
-
-
-@pytest.mark.parametrize("method", ["spade++", "pix2pixhd"])
-def test_no_other_width_is_nearer(method: str) -> None:
-    model, target = with_parameters_of(with_method(MINI, method), MINI.model).model, num_parameters(MINI.model)
-
-    def distance(width: int) -> float:
-        bound = {"max_channels": round(128 * width / 16)} if method == "spade++" else {}
-        return abs(math.log(num_parameters(replace(model, base_channels=width, **bound)) / target))
-
-    nearest = model.base_channels
-    assert min(range(nearest - 2, nearest + 3), key=distance) == nearest
-
-
-def test_sean_itself_stays_as_it_is() -> None:
-    assert with_parameters_of(MINI, MINI.model) == MINI
-
-
-def test_several_encoders_share_the_parameters_of_one() -> None:
-    """A convolution's parameters grow with the square of its width: 6 encoders of 16 / sqrt(6) channels."""
-    for method, channels in (("sean-resblk-encoders", 7), ("sean-norm-encoders", 4)):
-        fitted = with_parameters_of(with_method(MINI, method), MINI.model).model
-        assert isinstance(fitted, SEANConfig)
-        assert fitted.encoder_channels == channels
-        assert 0.8 * 16 < fitted.base_channels <= 16
 
 
 def test_parameters_are_those_of_encoder_and_generator() -> None:
