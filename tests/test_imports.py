@@ -65,10 +65,11 @@ BANNED: dict[str, set[str]] = {
 }
 MAY_TRAIN = {"training"}
 MAY_HAVE_FLAGS = {"cli"}
-# These hold what is on disk: our model folders, and the authors' checkpoint (which is only read).
+# These hold what is on disk: our model folders, and checkpoints of others (which are only read).
 BANNED_EXCEPT: dict[str, set[str]] = {
     "models/weights.py": FILES,
     "models/parser_weights.py": {"pathlib"},
+    "models/imagenet_weights.py": {"pathlib"},
     "models/official/checkpoint.py": {"pathlib"},
 }
 

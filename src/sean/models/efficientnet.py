@@ -1,0 +1,142 @@
+"""EfficientNet-Lite's trunk: features of pictures at five scales, for losses, distances and the parser's encoder.
+
+Tan and Le 2019, in the variant that Google published for phones in 2020 (EfficientNet-Lite): ReLU6 for swish, no
+squeeze-excite, stem and last stage of one size for all variants. Padding is TensorFlow's "same".
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sean.errors import InputError
+
+NUM_BLOCKS: dict[str, tuple[int, ...]] = {"lite0": (1, 2, 2, 3, 3, 4, 1), "lite1": (1, 3, 3, 4, 4, 5, 1)}
+"""Blocks of the seven stages of each variant."""
+
+FEATURE_WIDTHS = (16, 24, 40, 112, 320)
+"""Channels of the features at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture's size."""
+
+_STEM_WIDTH = 32
+# width, kernel, stride and expansion of the seven stages
+_STAGES = (
+    (16, 3, 1, 1),
+    (24, 3, 2, 6),
+    (40, 5, 2, 6),
+    (80, 3, 2, 6),
+    (112, 5, 1, 6),
+    (192, 5, 2, 6),
+    (320, 3, 1, 6),
+)
+# the last stage of each scale
+_FEATURE_STAGES = (0, 1, 2, 4, 6)
+_NORM_EPSILON = 1e-3
+
+
+class EfficientNetLite(nn.Module):
+    """The network without its classifier.
+
+    Its batch norms always use the stored statistics, in training mode, too: a small data set at small batches would
+    spoil ImageNet's.
+
+    Args:
+        variant: "lite0" or "lite1", which has more blocks.
+
+    Raises:
+        InputError: there is no such variant.
+    """
+
+    def __init__(self, variant: str = "lite1") -> None:
+        super().__init__()
+        if variant not in NUM_BLOCKS:
+            raise InputError(f"expected an EfficientNet-Lite variant of {', '.join(NUM_BLOCKS)}, got {variant!r}")
+        self.variant = variant
+        self.stem = ConvNorm(3, _STEM_WIDTH, 3, stride=2)
+        self.stages = nn.ModuleList()
+        in_dim = _STEM_WIDTH
+        for (out_dim, kernel, stride, expansion), num_blocks in zip(_STAGES, NUM_BLOCKS[variant], strict=True):
+            blocks = [InvertedResidual(in_dim, out_dim, kernel, stride, expansion)]
+            blocks += [InvertedResidual(out_dim, out_dim, kernel, 1, expansion) for _ in range(num_blocks - 1)]
+            self.stages.append(nn.Sequential(*blocks))
+            in_dim = out_dim
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
+        """The features of pictures in [-1, 1], from fine to coarse.
+
+        Args:
+            image: of any size; the features' sizes are the halves, rounded up.
+
+        Returns:
+            Five tensors [b, c, h / s, w / s]: c of `FEATURE_WIDTHS`, s = 2, 4, 8, 16, 32. They are not bounded, as
+            every stage ends in a linear layer.
+        """
+        x = self.stem(image)
+        features = []
+        for index, stage in enumerate(self.stages):
+            x = stage(x)
+            if index in _FEATURE_STAGES:
+                features.append(x)
+        return features
+
+
+class InvertedResidual(nn.Module):
+    """1 x 1 to more channels, depthwise k x k, 1 x 1 to few, plus the input where the shapes agree (MobileNetV2)."""
+
+    def __init__(self, in_dim: int, out_dim: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        wide_dim = in_dim * expansion
+        self.has_shortcut = stride == 1 and in_dim == out_dim
+        self.expand = ConvNorm(in_dim, wide_dim, 1) if expansion > 1 else nn.Identity()
+        self.depthwise = ConvNorm(wide_dim, wide_dim, kernel, stride=stride, depthwise=True)
+        self.project = ConvNorm(wide_dim, out_dim, 1, activation=False)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
+        """See the class."""
+        out = self.project(self.depthwise(self.expand(x)))
+        return x + out if self.has_shortcut else out
+
+
+class ConvNorm(nn.Module):
+    """Convolution with TensorFlow's "same" padding, batch norm by the stored statistics, and ReLU6.
+
+    The norm is folded into the convolution at every call: one pass over the activations fewer, and gradients reach
+    its weight and bias all the same.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(
+        self,
+        in_dim: int,
+        out_dim: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        depthwise: bool = False,
+        activation: bool = True,
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.groups = in_dim if depthwise else 1
+        self.activation = activation
+        self.kernel = nn.Parameter(torch.empty(out_dim, in_dim // self.groups, kernel, kernel))
+        nn.init.kaiming_normal_(self.kernel, mode="fan_out", nonlinearity="relu")
+        self.weight = nn.Parameter(torch.ones(out_dim))
+        self.bias = nn.Parameter(torch.zeros(out_dim))
+        self.register_buffer("running_mean", torch.zeros(out_dim))
+        self.register_buffer("running_var", torch.ones(out_dim))
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
+        """See the class."""
+        scale = self.weight * (self.running_var + _NORM_EPSILON).rsqrt()
+        kernel = self.kernel * scale[:, None, None, None]
+        size = self.kernel.shape[-1]
+        if self.stride == 1:
+            padding = size // 2
+        else:  # "same" pads what is missing, the odd pixel behind
+            padding = 0
+            missing = [max(0, (-(-n // self.stride) - 1) * self.stride + size - n) for n in x.shape[-2:]]
+            x = F.pad(x, (missing[1] // 2, missing[1] - missing[1] // 2, missing[0] // 2, missing[0] - missing[0] // 2))
+        x = F.conv2d(x, kernel, self.bias - self.running_mean * scale, self.stride, padding, groups=self.groups)
+        return F.relu6(x) if self.activation else x
