@@ -1,6 +1,9 @@
 """The command line: every mistake of a user is one line and exit code 2, and leaves nothing half-written."""
 
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from sean.cli import COMMANDS, main
+from sean.cli import COMMANDS, NEEDS, main
 from sean.data.faces import FaceShape, draw_face
 from sean.data.synthetic import SyntheticScenes, write_paired
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
+from sean.extras import EXTRAS
 from sean.images import read_image, write_image
 from sean.labels import CELEBAMASK_HQ
 from sean.models.build import build_model
@@ -182,10 +186,95 @@ def test_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> Non
     assert all(name in printed for name in COMMANDS)
 
 
+@pytest.mark.parametrize("arguments", [["data"], ["data", "--help"], ["data", "-h"]])
+def test_a_group_alone_lists_its_subcommands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    listed = [name for name in COMMANDS if f"  {name} " in captured.out]
+    assert listed == [name for name in COMMANDS if name.startswith("data ")]
+    assert len(listed) >= 4
+
+
+def test_no_help_loads_torch() -> None:
+    """One process for all commands: none of them may load what takes long, as --help must answer at once."""
+    code = """
+import sys
+from sean.cli import COMMANDS, main
+heavy = {"torch", "scipy", "skimage", "matplotlib", "lightning_fabric", "fastapi", "transformers"}
+for name in COMMANDS:
+    try:
+        main([*name.split(), "--help"])
+    except SystemExit as stop:
+        assert not stop.code, name
+    loaded = heavy & set(sys.modules)
+    assert not loaded, f"sean {name} --help loads {loaded}"
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_a_missing_extra_is_one_line(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    packages = EXTRAS[NEEDS[name]]
+    for package in packages:
+        monkeypatch.setitem(sys.modules, package, None)
+    options = {
+        "web": ["--no-open"],
+        "train": ["--preset", "synthetic", "--output", f"{tmp_path}/run"],
+        "train-parser": ["--output", f"{tmp_path}/run"],
+        "curves": [str(tmp_path), "--output", f"{tmp_path}/curves.png"],
+        "data speed": ["--data", str(tmp_path)],
+        "experiment": ["table1", "--output", f"{tmp_path}/results"],
+        "evaluate": ["--data", str(tmp_path), "--output", f"{tmp_path}/report.json"],
+    }
+    line = refused(capsys, *name.split(), *options[name])
+    assert f"sean {name} needs" in line
+    assert f"pip install 'sean[{NEEDS[name]}]'" in line
+    assert all(package in line for package in packages)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_package_missed_on_the_way_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(name: str, extra: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr("sean.cli.keep_freed_memory", lambda: None)
+    monkeypatch.setattr("sean.cli._parse", lambda arguments: lambda: missing("tensorboard.compat", "train"))
+    assert "needs tensorboard, which is not installed; pip install 'sean[train]'" in refused(capsys, "train")
+    monkeypatch.setattr("sean.cli._parse", lambda arguments: lambda: missing("sean.nix", "train"))
+    with pytest.raises(ModuleNotFoundError):  # a fault of ours is not the user's
+        main(["train"])
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437", "ascii"])
+def test_a_console_of_few_characters_stops_no_command(encoding: str, tmp_path: Path) -> None:
+    """File names and signs that the console lacks are escaped; a Windows console has cp1252 or cp437."""
+    folder = tmp_path / "写真 ↑"
+    folder.mkdir()
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+
+    def sean(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run([sys.executable, "-m", "sean", *arguments], env=environment, capture_output=True)
+
+    write_paired(folder / "data", SyntheticScenes(size=(64, 64), length=2, seed=0, layouts=["faces"]))
+    for arguments, code in ((["edit", "--help"], 0), (["data", "check", f"{folder}/data"], 0), (["data"], 0)):
+        result = sean(*arguments)
+        assert result.returncode == code, result.stderr
+        assert b"Traceback" not in result.stderr
+    refusal = sean("data", "check", f"{folder}/none")
+    assert refusal.returncode == 2 and b"\\u5199" in refusal.stderr
+    assert len(refusal.stderr.splitlines()) == 1
+
+
 def test_unknown_names(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = ["--output", f"{tmp_path}/o.png"]
     assert "unknown command 'paint'" in refused(capsys, "paint")
-    assert "unknown command 'data'" in refused(capsys, "data")
+    assert "unknown command 'data nix'" in refused(capsys, "data", "nix")
     assert "unknown model 'nix'" in refused(capsys, "demo", "--model", "nix", *output)
     assert "unknown preset 'nix'" in refused(capsys, "train", "--preset", "nix", "--output", f"{tmp_path}/run")
     beard = ["--style", "beard=bank:0"]

@@ -8,11 +8,12 @@ import io
 import itertools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import sean
 from sean.errors import InputError, Interrupted
+from sean.extras import as_input_error, require
 from sean.heap import keep_freed_memory
 
 # subcommand -> (function of sean.commands, what it does). A module is imported for its own commands only.
@@ -39,6 +40,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 # subcommand -> module whose `preset(name)` gives the defaults of its --config.*
 PRESETS = {"train": "sean.training.presets", "train-parser": "sean.training.parser.config"}
+# subcommand -> the extra without which it can do nothing
+NEEDS = {
+    "web": "web",
+    "train": "train",
+    "train-parser": "train",
+    "curves": "train",
+    "data speed": "train",
+    "experiment": "train",
+    "evaluate": "eval",
+}
 # Parameters that hold several options, which go by their own names: --crop, not --photos.crop.
 UNPREFIXED = ("photos",)
 
@@ -46,8 +57,14 @@ UNPREFIXED = ("photos",)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code: 0, 2 for bad input, 130 for an interrupt, 143 after SIGTERM."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # a console of few characters, or a name that is no text, stops no command
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_overview())
+        print(_overview(COMMANDS))
+        return 0
+    if arguments[0] in _groups() and (len(arguments) == 1 or arguments[1] in ("-h", "--help")):
+        print(_overview({name: row for name, row in COMMANDS.items() if name.startswith(f"{arguments[0]} ")}))
         return 0
     if arguments[0] == "--version":
         print(f"sean {sean.__version__}")
@@ -56,8 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _parse(arguments)()
     except InputError as error:
-        print(f"sean: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return _refuse(error)
+    except ModuleNotFoundError as error:
+        refusal = as_input_error(error, f"sean {arguments[0]}")
+        if refusal is None:
+            raise
+        return _refuse(refusal)
     except Interrupted as interruption:
         print(f"sean: {interruption}", file=sys.stderr)
         return interruption.exit_code
@@ -69,24 +90,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _overview() -> str:
-    width = max(map(len, COMMANDS))
-    rows = "\n".join(f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items())
+def _refuse(error: InputError) -> int:
+    print(f"sean: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2
+
+
+def _groups() -> set[str]:
+    """The first words of the commands of two words."""
+    return {name.split()[0] for name in COMMANDS if " " in name}
+
+
+def _overview(commands: Mapping[str, tuple[str, str]]) -> str:
+    width = max(map(len, commands))
+    rows = "\n".join(f"  {name:<{width}}  {text}" for name, (_, text) in commands.items())
     return f"usage: sean COMMAND [OPTIONS]\n\n{rows}\n\nsean COMMAND --help shows options and examples; sean --version."
 
 
 def _parse(arguments: list[str]) -> Callable[[], None]:
     """The call that a command line stands for; prints help and exits where that is asked for."""
     name, rest = arguments[0], arguments[1:]
-    if name == "data" and rest and not rest[0].startswith("-"):
-        name, rest = f"data {rest[0]}", rest[1:]
+    if name in _groups():
+        name, rest = f"{name} {rest[0]}", rest[1:]
     if name not in COMMANDS:
         raise InputError(f"unknown command {name!r}; expected one of: {', '.join(COMMANDS)}")
     module, function = COMMANDS[name][0].split(".")
     command = getattr(importlib.import_module(f"sean.commands.{module}"), function)
     if name in PRESETS:
         command = _with_preset(command, rest, PRESETS[name])
-    return _parse_options(command, name, rest)
+    call = _parse_options(command, name, rest)
+    if name in NEEDS:
+        require(NEEDS[name], f"sean {name}")
+    return call
 
 
 def _with_preset(command: Callable[..., None], options: list[str], presets: str) -> Callable[..., None]:

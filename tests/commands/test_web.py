@@ -1,7 +1,5 @@
 """The options of `sean web`, and what it says where it cannot start."""
 
-import sys
-
 import pytest
 
 from sean.cli import main
@@ -27,10 +25,3 @@ def test_a_taken_port_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[
 def test_limits_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["web", "--limits.sessions", "0"]) == 2
     assert "above 0 for sessions" in capsys.readouterr().err
-
-
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.delitem(sys.modules, "sean.web.app", raising=False)
-    monkeypatch.setitem(sys.modules, "sean.web.routes", None)
-    assert main(["web", "--no-open"]) == 2
-    assert "pip install 'sean[web]'" in capsys.readouterr().err

@@ -11,7 +11,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from sean.data.faces import FaceShape, draw_face
-from sean.editing.editor import SEAM_MARGIN, Editor
+from sean.editing.edit_values import SEAM_MARGIN
+from sean.editing.editor import Editor
 from sean.editing.edits import edit_from_json
 from sean.editing.faces import Crop
 from sean.editing.photo_parser import PhotoParser

@@ -4,17 +4,9 @@ import json
 import os
 from pathlib import Path
 
-import torch
-
-from sean.bench.report import as_markdown
-from sean.bench.suite import BenchSettings, phases
 from sean.commands.progress import tracked
-from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.files import write_text_atomic
-from sean.models.build import build_model
-from sean.models.configs import SEANConfig
-from sean.models.sean_model import SEANModel
 
 
 def bench(
@@ -50,6 +42,15 @@ def bench(
         growth: also pictures of 128 to 1024 pixels and models of 19 to 150 labels.
         output: JSON file for all figures.
     """
+    import torch
+
+    from sean.bench.report import as_markdown
+    from sean.bench.suite import BenchSettings, phases
+    from sean.editing.pipeline import SEANPipeline
+    from sean.models.build import build_model
+    from sean.models.configs import SEANConfig
+    from sean.models.sean_model import SEANModel
+
     if rounds < 1:
         raise InputError(f"expected at least 1 round, got {rounds}")
     if output is not None and not os.access(output.parent, os.W_OK):

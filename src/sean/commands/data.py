@@ -3,8 +3,6 @@
 from pathlib import Path
 
 from sean.commands.progress import reporting
-from sean.data.check import check_folder
-from sean.data.official.prepare import prepare as prepare_download
 from sean.errors import InputError
 
 
@@ -20,6 +18,8 @@ def check(folder: Path, /) -> None:
     Args:
         folder: with images/, labels/ and classes.txt.
     """
+    from sean.data.check import check_folder
+
     with reporting("checking") as report_progress:
         report = check_folder(folder, report_progress)
     print(report.text())
@@ -47,6 +47,8 @@ def prepare(
             cityscapes; the others keep their size.
         workers: number of processes; by default one per processor.
     """
+    from sean.data.official.prepare import prepare as prepare_download
+
     with reporting("preparing") as report_progress:
         result = prepare_download(name, source, destination, size=size, workers=workers, progress=report_progress)
     print(result.text(), end="")

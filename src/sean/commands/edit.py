@@ -3,20 +3,20 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from sean.commands.devices import best_device
-from sean.commands.photos import DEFAULT_PHOTO_OPTIONS, PhotoFile, PhotoOpener, PhotoOptions, edited_square
-from sean.editing.editor import SEAM_MARGIN, Editor
-from sean.editing.edits import Edit, read_edits
-from sean.editing.pipeline import SEANPipeline
-from sean.editing.sources import MAX_NAME
-from sean.editing.styles import StyleCodes
+from sean.commands.photo_options import DEFAULT_PHOTO_OPTIONS, PhotoOptions
+from sean.editing.edit_values import SEAM_MARGIN
 from sean.errors import InputError
-from sean.images import format_of, save_image
 from sean.pretrained import DEFAULT_MODEL
-from sean.segmap import read_segmap
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from sean.commands.photos import PhotoFile, PhotoOpener
+    from sean.editing.editor import Editor
+    from sean.editing.edits import Edit
+    from sean.editing.pipeline import SEANPipeline
 
 
 def edit(
@@ -66,6 +66,13 @@ def edit(
         photos: how photos without a label map are opened.
         output: the picture to write.
     """
+    from sean.commands.devices import best_device
+    from sean.commands.photos import PhotoOpener
+    from sean.editing.editor import Editor
+    from sean.editing.edits import read_edits
+    from sean.editing.pipeline import SEANPipeline
+    from sean.images import format_of, save_image
+
     format_of(output)  # refuses a wrong suffix before any work
     _check_beginning(image, project, {"--segmap": segmap, "--new-segmap": new_segmap})
     edits = [] if script is None else read_edits(script)
@@ -102,14 +109,18 @@ def _check_beginning(image: Path | None, project: Path | None, maps: dict[str, P
         raise InputError(f"expected {' and '.join(given)} with --image only; the project {project} has its own map")
 
 
-def _begun(pipeline: SEANPipeline, opener: PhotoOpener, image: Path, segmap: Path | None) -> Editor:
+def _begun(pipeline: "SEANPipeline", opener: "PhotoOpener", image: Path, segmap: Path | None) -> "Editor":
+    from sean.editing.editor import Editor
+
     file = opener.read(image, segmap)
     editor = Editor(pipeline, parser=opener.parser if file.segmap is None else None)
     editor.set_image(file.image, file.segmap, crop=file.crop)
     return editor
 
 
-def _set_segmap(editor: Editor, path: Path) -> None:
+def _set_segmap(editor: "Editor", path: Path) -> None:
+    from sean.segmap import read_segmap
+
     ids = read_segmap(path, editor.pipeline.labels)
     assert editor.photo is not None
     editor.set_segmap(editor.photo.seen_map(ids, editor.pipeline.image_size))
@@ -119,8 +130,8 @@ def _set_segmap(editor: Editor, path: Path) -> None:
 class _Shelf:
     """The style photos and files of one command, each opened once."""
 
-    editor: Editor
-    opener: PhotoOpener
+    editor: "Editor"
+    opener: "PhotoOpener"
 
     def __post_init__(self) -> None:
         self._sources: dict[str, str] = {}
@@ -142,19 +153,23 @@ class _Shelf:
         return self._sources[text]
 
     def _add(self, name: str, text: str) -> str:
+        from sean.editing.styles import StyleCodes
+
         if text.endswith(".safetensors"):
             return self.editor.add_styles(name, StyleCodes.load(text))
         image, _, segmap = text.partition(",")
         file = self.opener.read(Path(image), Path(segmap) if segmap else None)
         return self._add_photo(name, file)
 
-    def _add_photo(self, name: str, file: PhotoFile) -> str:
+    def _add_photo(self, name: str, file: "PhotoFile") -> str:
         if file.segmap is None and self.editor.parser is None:
             self.editor.parser = self.opener.parser
         return self.editor.add_style_photo(name, file.image, file.segmap, crop=file.crop)
 
     def _new_name(self, text: str) -> str:
         """The file's name, with a number where there is a style photo of that name."""
+        from sean.editing.sources import MAX_NAME
+
         stem = "".join(character if character.isprintable() else "_" for character in Path(text.partition(",")[0]).stem)
         stem = stem[: MAX_NAME - 10]
         names = [stem, *(f"{stem} {number}" for number in range(2, len(self.editor.sources) + 2))]
@@ -168,14 +183,14 @@ def _parse_style_option(option: str) -> tuple[list[str], str]:
     return regions.split("+"), source
 
 
-def _replay(editor: Editor, edits: Iterable[Edit], script: Path | None) -> None:
+def _replay(editor: "Editor", edits: "Iterable[Edit]", script: Path | None) -> None:
     try:
         editor.replay(edits)
     except InputError as error:
         raise InputError(f"{script}, {error}") from error
 
 
-def _finished(editor: Editor, keep_original: bool, margin: float) -> Image.Image:
+def _finished(editor: "Editor", keep_original: bool, margin: float) -> "Image.Image":
     """The whole photo where a part of it was edited or is to be kept, otherwise what the model made of it."""
     if keep_original:
         return editor.composite(margin=margin)
@@ -184,7 +199,9 @@ def _finished(editor: Editor, keep_original: bool, margin: float) -> Image.Image
     return editor.render()
 
 
-def _note(editor: Editor, picture: Image.Image) -> str:
+def _note(editor: "Editor", picture: "Image.Image") -> str:
+    from sean.commands.photos import edited_square
+
     if editor.photo is None:
         return ""
     if editor.photo.crop is not None:

@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PIL import Image
-
-from sean.commands.devices import best_device
-from sean.commands.photos import DEFAULT_PHOTO_OPTIONS, OpenedPhoto, PhotoOpener, PhotoOptions, edited_square
-from sean.editing.demo import run_demo
-from sean.editing.pipeline import SEANPipeline
-from sean.editing.strips import crossover_strip, interpolation_strip
+from sean.commands.photo_options import DEFAULT_PHOTO_OPTIONS, PhotoOptions
 from sean.errors import InputError
-from sean.figures import Tile, sheet
-from sean.images import format_of, save_image, write_image
 from sean.pretrained import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from sean.commands.photos import OpenedPhoto
+    from sean.figures import Tile
 
 
 def demo(
@@ -41,6 +40,11 @@ def demo(
         segmap: its label map (palette or grey PNG); left out, the parser makes it.
         photos: how photos without a label map are opened.
     """
+    from sean.commands.devices import best_device
+    from sean.commands.photos import PhotoOpener
+    from sean.editing.demo import run_demo
+    from sean.editing.pipeline import SEANPipeline
+
     if image is None and segmap is not None:
         raise InputError(f"expected the photo of the label map {segmap}; give it as --image")
     pipeline = SEANPipeline.from_pretrained(model, best_device())
@@ -74,6 +78,11 @@ def reconstruct(
         photos: how photos without a label map are opened.
         output: the picture to write.
     """
+    from sean.commands.devices import best_device
+    from sean.commands.photos import PhotoOpener
+    from sean.editing.pipeline import SEANPipeline
+    from sean.images import format_of
+
     format_of(output)  # refuses a wrong suffix before any work
     pipeline = SEANPipeline.from_pretrained(model, best_device())
     opener = PhotoOpener(pipeline, photos)
@@ -112,6 +121,12 @@ def interpolate(
         photos: how photos without a label map are opened.
         output: the strip to write.
     """
+    from sean.commands.devices import best_device
+    from sean.commands.photos import PhotoOpener
+    from sean.editing.pipeline import SEANPipeline
+    from sean.editing.strips import interpolation_strip
+    from sean.images import format_of
+
     format_of(output)  # refuses a wrong suffix before any work
     if steps < 2:
         raise InputError(f"expected at least 2 steps, got {steps}")
@@ -147,6 +162,12 @@ def crossover(
         photos: how photos without a label map are opened.
         output: the strip to write.
     """
+    from sean.commands.devices import best_device
+    from sean.commands.photos import PhotoOpener
+    from sean.editing.pipeline import SEANPipeline
+    from sean.editing.strips import crossover_strip
+    from sean.images import format_of
+
     format_of(output)  # refuses a wrong suffix before any work
     pipeline = SEANPipeline.from_pretrained(model, best_device())
     opener = PhotoOpener(pipeline, photos)
@@ -154,7 +175,10 @@ def crossover(
     _write_strip(output, crossover_strip(pipeline, photo.segmap, photo.styles, other.styles))
 
 
-def _write(output: Path, photo: OpenedPhoto, rendered: Image.Image) -> None:
+def _write(output: Path, photo: "OpenedPhoto", rendered: "Image.Image") -> None:
+    from sean.commands.photos import edited_square
+    from sean.images import save_image
+
     picture = photo.finished(rendered)
     save_image(output, picture)
     note = ""
@@ -166,6 +190,9 @@ def _write(output: Path, photo: OpenedPhoto, rendered: Image.Image) -> None:
     print(f"{output}: {picture.width} x {picture.height}{note}")
 
 
-def _write_strip(output: Path, tiles: Sequence[Tile]) -> None:
+def _write_strip(output: Path, tiles: "Sequence[Tile]") -> None:
+    from sean.figures import sheet
+    from sean.images import write_image
+
     write_image(output, sheet([tiles]))
     print(f"{output}: {len(tiles)} pictures")

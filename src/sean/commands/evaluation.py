@@ -7,36 +7,21 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
-from rich.console import Console
+from typing import TYPE_CHECKING, Any
 
 import sean
-from sean.commands.devices import best_device
 from sean.commands.progress import tracked
-from sean.data.folder import PairedFolder
-from sean.data.paired import PairedDataset
-from sean.data.transforms import PairedTransform
 from sean.errors import InputError, Interrupted
-from sean.evaluation.batches import collated_batches
-from sean.evaluation.engine import evaluate_model, evaluate_real
-from sean.evaluation.extractors import load_extractor
-from sean.evaluation.features import feature_statistics
-from sean.evaluation.image_metrics import SSIM_KIND
-from sean.evaluation.judges import Judges
-from sean.evaluation.label_matching import read_label_mapping
-from sean.evaluation.lpips import load_lpips
-from sean.evaluation.partial_state import remove_partial_states
-from sean.evaluation.reconstruction import exchange_locality
 from sean.evaluation.report import report_remarks, report_table
-from sean.evaluation.segmenters import load_segmenter
-from sean.evaluation.settings import EvaluationRun, EvaluationSettings, Sums
 from sean.files import write_text_atomic
-from sean.labels import LabelSet
-from sean.models.base import StyledModel
-from sean.models.weights import load_model
 from sean.pretrained import DEFAULT_MODEL, find_model
+
+if TYPE_CHECKING:
+    from sean.data.paired import PairedDataset
+    from sean.evaluation.judges import Judges
+    from sean.evaluation.settings import EvaluationRun, EvaluationSettings, Sums
+    from sean.labels import LabelSet
+    from sean.models.base import StyledModel
 
 # a lightning_fabric.Fabric, or None for a single process, which does without that package
 Processes = Any
@@ -91,6 +76,17 @@ def evaluate(
         batch_size: pictures at a time.
         seed: of the subsets of KID.
     """
+    from sean.evaluation.engine import evaluate_model, evaluate_real
+    from sean.evaluation.extractors import load_extractor
+    from sean.evaluation.features import feature_statistics
+    from sean.evaluation.judges import Judges
+    from sean.evaluation.label_matching import read_label_mapping
+    from sean.evaluation.lpips import load_lpips
+    from sean.evaluation.partial_state import remove_partial_states
+    from sean.evaluation.segmenters import load_segmenter
+    from sean.evaluation.settings import EvaluationSettings
+    from sean.models.weights import load_model
+
     if output.suffix != ".json":
         raise InputError(f"expected an --output that ends in .json, got {output}")
     if count is not None and count < 1:
@@ -147,18 +143,22 @@ class _Sets:
     """The two parts of a data folder, as evaluations see them, and its name."""
 
     name: str
-    training: PairedDataset
-    validation: PairedDataset
+    training: "PairedDataset"
+    validation: "PairedDataset"
 
 
 def _open_sets(
-    data: Path, model: StyledModel, labels: LabelSet, split: tuple[float | str | None, str], count: int | None
+    data: Path, model: "StyledModel", labels: "LabelSet", split: tuple[float | str | None, str], count: int | None
 ) -> _Sets:
     """The parts of a split (validation, prefix of the training pairs; see `PairedFolder.split`), or the first of each.
 
     Raises:
         InputError: the folder is malformed, does not fit the model, or holds nothing out.
     """
+    from sean.data.folder import PairedFolder
+    from sean.data.paired import PairedDataset
+    from sean.data.transforms import PairedTransform
+
     folder = PairedFolder.open(data)
     if folder.labels.names != labels.names:
         raise InputError(f"the labels of {data} ({folder.labels.name}) are not the model's ({labels.name})")
@@ -173,15 +173,24 @@ def _open_sets(
 
 
 def _exchange(
-    model: StyledModel, dataset: PairedDataset, region: int, run: EvaluationRun, settings: EvaluationSettings
+    model: "StyledModel", dataset: "PairedDataset", region: int, run: "EvaluationRun", settings: "EvaluationSettings"
 ) -> dict[str, float]:
+    from sean.evaluation.batches import collated_batches
+    from sean.evaluation.reconstruction import exchange_locality
+
     size = settings.batch_size
     batches = collated_batches(dataset, size, run.device, with_edges=model.config.instance_edges)
     return exchange_locality(model, tracked(batches, "exchanging", -(-len(dataset) // size)), region)
 
 
-def _circumstances(judges: Judges, settings: EvaluationSettings, run: EvaluationRun, lpips_kind: str) -> dict[str, Any]:
+def _circumstances(
+    judges: "Judges", settings: "EvaluationSettings", run: "EvaluationRun", lpips_kind: str
+) -> dict[str, Any]:
     """What else the figures depend on."""
+    import torch
+
+    from sean.evaluation.image_metrics import SSIM_KIND
+
     return {
         "extractor": None if judges.extractor is None else judges.extractor.name,
         "segmenter": None if judges.segmenter is None else judges.segmenter.name,
@@ -195,7 +204,7 @@ def _circumstances(judges: Judges, settings: EvaluationSettings, run: Evaluation
     }
 
 
-def _left_out(judges: Judges, lpips_kind: str) -> dict[str, str]:
+def _left_out(judges: "Judges", lpips_kind: str) -> dict[str, str]:
     """Metrics that the report has not, and why."""
     left_out = {}
     if judges.lpips is None:
@@ -208,6 +217,8 @@ def _left_out(judges: Judges, lpips_kind: str) -> dict[str, str]:
 
 
 def _show(report: dict[str, Any], output: Path) -> None:
+    from rich.console import Console
+
     console = Console(width=None if os.isatty(1) else 160, highlight=False)
     console.print(report_table(report["rows"]))
     for remark in report_remarks(report["rows"]):
@@ -226,7 +237,10 @@ def _public_name(model: str) -> str:
     return Path(model).resolve().name if Path(model).is_dir() else model
 
 
-def _run(fabric: Processes, output: Path) -> EvaluationRun:
+def _run(fabric: Processes, output: Path) -> "EvaluationRun":
+    from sean.commands.devices import best_device
+    from sean.evaluation.settings import EvaluationRun
+
     if fabric is None:
         return EvaluationRun(device=best_device(), partial=output, progress=tracked)
     return EvaluationRun(
@@ -256,7 +270,9 @@ def _together(fabric: Processes) -> AbstractContextManager[None]:
     return lost_processes_as_input_errors(fabric)
 
 
-def _added_up(sums: Sums, fabric: Processes) -> Sums:
+def _added_up(sums: "Sums", fabric: Processes) -> "Sums":
+    import torch
+
     return {
         name: torch.as_tensor(fabric.all_reduce(value.to(fabric.device), reduce_op="sum")).cpu()
         for name, value in sums.items()

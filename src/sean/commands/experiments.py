@@ -3,14 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
-from sean.commands.devices import best_device
 from sean.commands.progress import tracked
 from sean.errors import InputError
-from sean.evaluation.settings import EvaluationRun
-from sean.experiments.measuring import Networks
-from sean.experiments.report import write_experiment
-from sean.experiments.runner import Experiment
-from sean.experiments.runs import DataSet, Terms
 from sean.pretrained import DEFAULT_MODEL
 
 Name = Literal[
@@ -69,6 +63,13 @@ def experiment(
         pairs: of scenes in the edit benchmark.
         remarks: a markdown file to go in after the tables.
     """
+    from sean.commands.devices import best_device
+    from sean.evaluation.settings import EvaluationRun
+    from sean.experiments.measuring import Networks
+    from sean.experiments.report import write_experiment
+    from sean.experiments.runner import Experiment
+    from sean.experiments.runs import DataSet, Terms
+
     if pairs < 1:
         raise InputError(f"expected at least 1 pair of scenes, got {pairs}")
     if len(set(seed)) < len(seed) or any(each < 0 for each in seed):

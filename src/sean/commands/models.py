@@ -3,21 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from sean.commands.devices import best_device
 from sean.commands.progress import tracked
-from sean.data.folder import PairedFolder
-from sean.data.paired import PairedDataset
-from sean.data.transforms import PairedTransform
-from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
-from sean.images import tensor_to_image
 from sean.labels import CELEBAMASK_HQ, LabelSet, label_set
-from sean.models.build import new_model
-from sean.models.official.architecture import convert_official
-from sean.models.official.checkpoint import read_checkpoint
-from sean.models.weights import save_model
 from sean.pretrained import CARD_NAME, CONFIG_NAME
 
 
@@ -46,6 +35,11 @@ def import_official(
         labels: celebamask-hq, ade20k, cityscapes, cmp-facades, or a classes.txt; CelebAMask-HQ's for 19 labels.
         image_size: height and width the model was trained for.
     """
+    from sean.models.build import new_model
+    from sean.models.official.architecture import convert_official
+    from sean.models.official.checkpoint import read_checkpoint
+    from sean.models.weights import save_model
+
     state = read_checkpoint(checkpoint)
     encoder_state = None if encoder is None else read_checkpoint(encoder)
     named = None if labels is None else _named_labels(labels)
@@ -87,6 +81,15 @@ def style_bank(
         card: a text file to go in as the model card, README.md.
         half: store numbers in 16 bits.
     """
+    import torch
+
+    from sean.commands.devices import best_device
+    from sean.data.folder import PairedFolder
+    from sean.data.paired import PairedDataset
+    from sean.data.transforms import PairedTransform
+    from sean.editing.pipeline import SEANPipeline
+    from sean.images import tensor_to_image
+
     if count < 1:
         raise InputError(f"expected a count of at least 1, got {count}")
     if card is not None and not card.is_file():

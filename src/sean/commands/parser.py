@@ -3,8 +3,6 @@
 from pathlib import Path
 
 from sean.training.parser.config import ParserTrainConfig
-from sean.training.parser.data import open_parser_data
-from sean.training.parser.loop import train_parser as run_training
 
 
 def train_parser(
@@ -33,4 +31,7 @@ def train_parser(
         data: folder with images/, labels/ and classes.txt; without it, synthetic scenes.
         resume: continue the run in `output` from its newest checkpoint.
     """
+    from sean.training.parser.data import open_parser_data
+    from sean.training.parser.loop import train_parser as run_training
+
     run_training(config, open_parser_data(config, data), output, resume=resume)

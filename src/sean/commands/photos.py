@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image
 
+from sean.commands.photo_options import PhotoOptions
 from sean.editing.faces import Crop, find_faces
 from sean.editing.faces.crop import DEFAULT_FEATHER
 from sean.editing.faces.landmarks import has_landmarks
@@ -20,28 +20,6 @@ from sean.evaluation.label_matching import read_label_mapping
 from sean.images import read_image
 from sean.pretrained import BUNDLED
 from sean.segmap import read_segmap
-
-CropMode = Literal["auto", "none"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PhotoOptions:
-    """How photos without a label map are opened.
-
-    Attributes:
-        parser: makes the label map of a photo that has none: "bundled" (faces), a parser's folder, or segformer: and a
-            hub id or folder (needs transformers).
-        label_mapping: JSON file that matches the parser's label names with the model's, see sean evaluate --help.
-        crop: of photos without a label map: "auto" finds the face, which alone the model sees (an edited photo gets
-            it back in its place); "none" takes the whole picture.
-    """
-
-    parser: str = BUNDLED
-    label_mapping: Path | None = None
-    crop: CropMode = "auto"
-
-
-DEFAULT_PHOTO_OPTIONS = PhotoOptions()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,6 @@
 from pathlib import Path
 
 from sean.commands.progress import reporting
-from sean.data.folder import PairedFolder
-from sean.data.shards import write_shards
 
 
 def shard(
@@ -33,6 +31,9 @@ def shard(
         validation: held-out pairs: a fraction of the sorted names, or the prefix of their names.
         training_prefix: train only on files whose names start so.
     """
+    from sean.data.folder import PairedFolder
+    from sean.data.shards import write_shards
+
     pairs = PairedFolder.open(folder)
     with reporting("sharding") as report_progress:
         index = write_shards(

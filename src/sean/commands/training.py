@@ -6,13 +6,8 @@ from pathlib import Path
 
 from sean.errors import InputError
 from sean.training.config import TrainConfig
-from sean.training.curves import draw_curves
-from sean.training.data import open_data
-from sean.training.loop import train as run_training
 from sean.training.methods import SEAN
 from sean.training.presets import preset as find_preset
-from sean.training.summary import summary
-from sean.training.throughput import measure_throughput
 
 
 def train(
@@ -54,6 +49,10 @@ def train(
         vgg_weights: torchvision's vgg19-dcbb9e9d.pth for the perceptual term, instead of a download.
         dry_run: print settings, number of parameters, estimated memory and steps per epoch, and train nothing.
     """
+    from sean.training.data import open_data
+    from sean.training.loop import train as run_training
+    from sean.training.summary import summary
+
     if data is None and preset != "synthetic":
         raise InputError(f"the preset {preset!r} needs --data DIR (images/, labels/, classes.txt); or use synthetic")
     if vgg_weights is not None:
@@ -79,6 +78,8 @@ def curves(runs: list[Path], /, *, output: Path) -> None:
         runs: folders of trainings.
         output: the picture, .png, .svg or .pdf.
     """
+    from sean.training.curves import draw_curves
+
     if output.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"expected an --output that ends in .png, .svg or .pdf, got {output}")
     draw_curves(runs, output)
@@ -98,6 +99,9 @@ def speed(*, data: str, preset: str = "mini-128", workers: int = 2, batches: int
         batches: to read.
         steps: to train, of throw-away networks.
     """
+    from sean.training.data import open_data
+    from sean.training.throughput import measure_throughput
+
     if min(batches, steps) < 1:
         raise InputError(f"expected at least 1 batch and 1 step, got {batches} and {steps}")
     config = replace(find_preset(preset), num_workers=workers)

@@ -2,16 +2,17 @@
 
 import threading
 import webbrowser
+from typing import TYPE_CHECKING
 
-import torch
-
-from sean.commands.devices import best_device
-from sean.editing.photo_parser import PhotoParser, open_parser
-from sean.editing.pipeline import SEANPipeline
-from sean.editing.subjects import has_faces
 from sean.errors import InputError
 from sean.pretrained import BUNDLED, DEFAULT_MODEL
 from sean.web.limits import Limits
+
+if TYPE_CHECKING:
+    import torch
+
+    from sean.editing.photo_parser import PhotoParser
+    from sean.editing.pipeline import SEANPipeline
 
 DEFAULT_LIMITS = Limits()
 
@@ -45,15 +46,13 @@ def web(
         threads: threads that the model computes with; all cores when left out.
         limits: what users may do and how much memory they get.
     """
-    try:
-        from sean.web.app import create_app
-        from sean.web.security import hosts_served
-        from sean.web.server import listen, serve, url_of
-        from sean.web.studio import Studio
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"the web editor needs {error.name}, which is not installed; pip install 'sean[web]'"
-        ) from error
+    from sean.commands.devices import best_device
+    from sean.editing.pipeline import SEANPipeline
+    from sean.web.app import create_app
+    from sean.web.security import hosts_served
+    from sean.web.server import listen, serve, url_of
+    from sean.web.studio import Studio
+
     device = best_device()
     listener = listen(host, port)
     with listener:
@@ -70,7 +69,10 @@ def web(
     print("sean: stopped")
 
 
-def _parser(name: str | None, pipeline: SEANPipeline, device: torch.device) -> PhotoParser | None:
+def _parser(name: str | None, pipeline: "SEANPipeline", device: "torch.device") -> "PhotoParser | None":
+    from sean.editing.photo_parser import open_parser
+    from sean.editing.subjects import has_faces
+
     if name is not None:
         return open_parser(name, pipeline.labels, device)
     if not has_faces(pipeline):

@@ -19,6 +19,8 @@ Label = str | int
 MAX_POINTS = 10_000
 MAX_LABEL = 65_535
 MAX_INSTANCE = 65_535
+# Colours of a region reach a little into the next in a photo, so that this margin hides most seams.
+SEAM_MARGIN = 0.02
 _MAX_REGIONS = 1_000
 _MAX_NAME = 200
 _SHOWN = 60

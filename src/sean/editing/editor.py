@@ -32,8 +32,6 @@ from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.segmap import resize_segmap, validate
 
-# Colours of a region reach a little into the next in a photo, so that this margin hides most seams.
-SEAM_MARGIN = 0.02
 _WIDEST_MARGIN = 0.1
 
 

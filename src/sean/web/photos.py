@@ -4,7 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from sean.editing.editor import SEAM_MARGIN, Editor
+from sean.editing.edit_values import SEAM_MARGIN
+from sean.editing.editor import Editor
 from sean.editing.edits import SetStyle
 from sean.editing.faces import Crop, find_face
 from sean.editing.subjects import has_faces
