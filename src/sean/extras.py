@@ -9,6 +9,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "eval": ("torchmetrics",),
     "photo": ("skimage",),
     "web": ("fastapi", "uvicorn", "websockets", "python_multipart", "skimage"),
+    "heic": ("pillow_heif",),
     "segment": ("transformers",),
     "s3": ("s3fs",),
 }
