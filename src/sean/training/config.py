@@ -45,6 +45,10 @@ class TrainConfig:
             reach the picture from the first step on, which short trainings need.
         ema_decay: of the averaged weights, which are what is validated, sampled and exported.
         resize: pictures are scaled to cover this multiple of the size before the random crop.
+        shrink: pictures are scaled at random from this to `resize` times the size, the smaller ones with a margin of
+            their own reflection; 1 scales all alike.
+        recolor: probability with which the regions of a picture get other colours, in the input and the target alike
+            (see `sean.data.recolor`).
         flip: mirror half of the pictures, exchanging left and right labels.
         validation: held-out pairs: a fraction of the sorted names, or the prefix of their names. None takes the split
             of a prepared folder, and the last tenth of any other.
@@ -77,6 +81,8 @@ class TrainConfig:
     init_gain: float = 0.02
     ema_decay: float = 0.999
     resize: float = 1.0
+    shrink: float = 1.0
+    recolor: float = 0.0
     flip: bool = True
     validation: float | str | None = None
     training_prefix: str = ""
