@@ -33,9 +33,7 @@ class Recolor:
         if not 0 <= self.probability <= 1:
             raise InputError(f"expected a probability in [0, 1], got {self.probability}")
 
-    def __call__(
-        self, image: np.ndarray, segmap: np.ndarray, labels: LabelSet, rng: np.random.Generator
-    ) -> np.ndarray:
+    def __call__(self, image: np.ndarray, segmap: np.ndarray, labels: LabelSet, rng: np.random.Generator) -> np.ndarray:
         """Draw new colours: gain exp(N(0, 0.3)) and offset N(0, 0.3), on [-1, 1], of each channel of a region.
 
         Args:

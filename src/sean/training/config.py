@@ -11,6 +11,7 @@ from sean.models.configs import CONFIGS, ModelConfig, SEANConfig, config_from_di
 # The averaged weights stay in float32, so the trained ones must too.
 _PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 VGG19 = "vgg19"
+EFFICIENTNET_PREFIX = "efficientnet-"
 _NON_FINITE = ("stop", "skip")
 _COUNTS = (
     "discriminator_channels",
@@ -56,8 +57,8 @@ class TrainConfig:
         seed: of the initialization, the order and the crops of the data, and the noise.
         precision: 32-true, bf16-mixed or 16-mixed (lightning-fabric's names).
         num_workers: processes that read data ahead.
-        perceptual_network: whose features the perceptual term compares: vgg19, or a model of ours (a bundled name or a
-            model folder), which needs no download.
+        perceptual_network: whose features the perceptual term compares: vgg19; efficientnet-lite0 or efficientnet-lite1,
+            whose weights come with the extra `imagenet`; or a model of ours (a bundled name or a model folder).
         vgg_weights: torchvision's vgg19-dcbb9e9d.pth; None downloads it once.
         non_finite: stop the training at a loss that is not finite, or skip the update and count it.
         log_every: steps between log lines.
