@@ -1,6 +1,6 @@
-"""Region-wise colour augmentation: regions of a training picture in other colours, in the input and the target alike.
+"""Region-wise colour augmentation: regions of a training picture in other colours, in input and target alike.
 
-A style encoder that only ever sees natural colours learns to guess a region's colour from its label: blue hair comes out
+A style encoder that sees natural colours only learns to guess a region's colour from its label: blue hair comes out
 grey. With recoloured regions the colour has to come from the picture.
 """
 

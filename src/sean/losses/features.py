@@ -1,4 +1,4 @@
-"""Feature networks for the perceptual term that need no download: EfficientNet-Lite, and trained SEAN style encoders."""
+"""Feature networks of the perceptual term that need no download: EfficientNet-Lite, and trained style encoders."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,9 +11,7 @@ from sean.models.style_encoder import StyleEncoder
 class EfficientNetFeatures(FeatureNetwork):
     """The features of EfficientNet-Lite at five scales, frozen, each channel divided by its own spread.
 
-    The spread of a channel over natural pictures follows from the weights: every term of a stage's residual sum leaves a
-    batch norm, whose scale is the term's standard deviation. Without the division a few loud channels would be the
-    whole distance. Each scale counts the same.
+    Without the division a few channels of large values would be the whole distance. Each scale counts the same.
 
     Args:
         network: with ImageNet weights.

@@ -32,7 +32,7 @@ StyleKind = Literal["none", "vae", "regions"]
 """What SPADE takes of a picture: nothing, one vector of its VAE, or a few features per region (SPADE++)."""
 
 NORM_GROUPS = 8
-"""Groups of the style encoder's group norms."""
+"""Groups of the style encoder's group norms; fewer where they do not divide the channels."""
 
 COLOR_DIM = 3
 """Numbers of a style code that hold the region's mean colour, where a model has that."""
@@ -124,11 +124,6 @@ class SEANConfig(ModelConfig):
         for name, allowed in (("encoders", get_args(EncoderLevel)), ("encoder_norm", get_args(EncoderNorm))):
             if getattr(self, name) not in allowed:
                 raise InputError(f"expected {name} to be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
-        if self.encoder_norm == "group" and self.encoder_channels % NORM_GROUPS:
-            raise InputError(
-                f"expected encoder_channels that are a multiple of {NORM_GROUPS}, the groups of the norms, got "
-                f"{self.encoder_channels}"
-            )
         if self.mean_color and self.style_dim <= COLOR_DIM:
             raise InputError(
                 f"expected a style_dim above {COLOR_DIM}, as the mean colour takes {COLOR_DIM} numbers of a code, got "

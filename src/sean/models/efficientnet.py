@@ -4,6 +4,8 @@ Tan and Le 2019, in the variant that Google published for phones in 2020 (Effici
 squeeze-excite, stem and last stage of one size for all variants. Padding is TensorFlow's "same".
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -90,7 +92,7 @@ class EfficientNetLite(nn.Module):
         spreads = []
         for index, stage in enumerate(self.stages):
             if index in _FEATURE_STAGES:
-                scales = torch.stack([block.project.weight for block in stage.children()])
+                scales = torch.stack([cast(InvertedResidual, block).project.weight for block in stage.children()])
                 spreads.append(scales.square().sum(dim=0).sqrt().clamp_min(_SMALLEST_SPREAD))
         return spreads
 

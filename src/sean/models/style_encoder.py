@@ -1,5 +1,6 @@
 """The style encoder: an image and its segmap to one style code per region (SEAN paper, section 3.1 and Fig. 4)."""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -40,7 +41,9 @@ class StyleEncoder(nn.Module):
         e = base_channels
 
         def make_norm(channels: int) -> nn.Module:
-            return nn.InstanceNorm2d(channels) if norm == "instance" else nn.GroupNorm(NORM_GROUPS, channels)
+            if norm == "instance":
+                return nn.InstanceNorm2d(channels)
+            return nn.GroupNorm(math.gcd(NORM_GROUPS, channels), channels)
 
         stride = 2 if downsampling else 1
         self.features = nn.Sequential(

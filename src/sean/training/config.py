@@ -57,8 +57,8 @@ class TrainConfig:
         seed: of the initialization, the order and the crops of the data, and the noise.
         precision: 32-true, bf16-mixed or 16-mixed (lightning-fabric's names).
         num_workers: processes that read data ahead.
-        perceptual_network: whose features the perceptual term compares: vgg19; efficientnet-lite0 or efficientnet-lite1,
-            whose weights come with the extra `imagenet`; or a model of ours (a bundled name or a model folder).
+        perceptual_network: whose features the perceptual term compares: vgg19; efficientnet-lite0 or -lite1, whose
+            weights come with the extra `imagenet`; or a model of ours (a bundled name or a model folder).
         vgg_weights: torchvision's vgg19-dcbb9e9d.pth; None downloads it once.
         non_finite: stop the training at a loss that is not finite, or skip the update and count it.
         log_every: steps between log lines.
