@@ -1,5 +1,6 @@
 """Atomic writing: a reader sees the old file or the new one, and a failure is one line and leaves no litter."""
 
+import codecs
 import errno
 import os
 import stat
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sean.errors import InputError
-from sean.files import atomic_write, write_text_atomic
+from sean.files import atomic_write, read_text, write_text_atomic
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -119,3 +120,17 @@ def test_a_folder_in_the_place_of_the_file_is_one_line(tmp_path: Path) -> None:
         write_text_atomic(tmp_path / "file", "text")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_text_with_any_byte_order_mark_is_read(tmp_path: Path, encoding: str) -> None:
+    text = '{"label": "häir"}\n'
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    (tmp_path / "a.json").write_bytes(mark + text.encode(encoding))
+    assert read_text(tmp_path / "a.json") == text
+
+
+def test_what_is_no_text_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b"\xff\xd8\xff\xe0")
+    with pytest.raises(UnicodeDecodeError):
+        read_text(tmp_path / "a.json")

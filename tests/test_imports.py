@@ -23,7 +23,9 @@ ALLOWED: dict[str, set[str]] = {
     "files": {"errors"},
     "label_tables": set(),
     "labels": {"errors", "files", "label_tables"},
-    "images": {"errors", "files", "labels"},
+    "icc": set(),
+    "images": {"errors", "files", "icc"},
+    "photo_output": {"errors", "files", "icc", "images"},
     "segmap": {"errors", "files", "labels", "images"},
     "figures": {"errors", "files", "labels", "images", "segmap"},
     "plan": {"errors", "labels", "segmap"},
@@ -36,13 +38,13 @@ ALLOWED: dict[str, set[str]] = {
     "losses": {"errors", "labels", "segmap", "ops", "models"},
 }
 ALLOWED["evaluation"] = {*ALLOWED["data"], "data", "ops", "models", "pretrained"}
-ALLOWED["editing"] = {*ALLOWED["evaluation"], "evaluation", "inference"}
+ALLOWED["editing"] = {*ALLOWED["evaluation"], "evaluation", "inference", "photo_output"}
 ALLOWED["training"] = {*ALLOWED["evaluation"], "losses", "evaluation"}
 ALLOWED["web"] = {*ALLOWED["editing"], "editing", "heap"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation"}
 ALLOWED["bench"] = {*ALLOWED["evaluation"], "inference"}
 ALLOWED["experiments"] = {*ALLOWED["training"], "training", "editing"}
-ALLOWED["commands"] = {*ALLOWED["experiments"], "experiments", "inference", "bench", "web"}
+ALLOWED["commands"] = {*ALLOWED["experiments"], "experiments", "inference", "bench", "web", "photo_output"}
 ALLOWED["cli"] = set(ALLOWED)
 ALLOWED["__main__"] = {"cli"}
 

@@ -1,6 +1,9 @@
 """Segmentation maps: what each kind of file means, ids out of range, nearest resize, one-hot, edges."""
 
+import io
+import struct
 import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +15,20 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from sean.errors import InputError
-from sean.labels import ADE20K, CITYSCAPES, LabelSet
+from sean.images import EncodedPicture, SourcePhoto, read_image, turned
+from sean.labels import ADE20K, CELEBAMASK_HQ, CITYSCAPES, LabelSet
 from sean.segmap import (
     colorize,
     instance_edges,
+    may_lie_sideways,
+    numbers_of,
     onehot,
+    palette_image,
     read_instances,
     read_segmap,
     resize_segmap,
+    segmap_of,
+    segmap_of_photo,
     validate,
     write_segmap,
 )
@@ -206,3 +215,137 @@ def test_instances_are_any_numbers_or_colors(tmp_path: Path) -> None:
     assert read_instances(deep).tolist() == [[26001, 26002, 7]]
     rgb = save(tmp_path / "rgb.png", np.array([[(1, 2, 3), (0, 0, 9)]], dtype=np.uint8))
     assert read_instances(rgb).tolist() == [[0x010203, 9]]
+
+
+def grey_png(ids: np.ndarray, bits: int) -> EncodedPicture:
+    """A grey PNG of 1, 2 or 4 bits a pixel, which Pillow does not write."""
+    per_byte = 8 // bits
+    padded = np.pad(ids, ((0, 0), (0, -ids.shape[1] % per_byte))).reshape(len(ids), -1, per_byte)
+    packed = (padded << (8 - bits * (1 + np.arange(per_byte)))).sum(axis=2).astype(np.uint8)
+    rows = b"".join(b"\0" + row.tobytes() for row in packed)
+    header = struct.pack(">IIBBBBB", ids.shape[1], ids.shape[0], bits, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    parts = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    ]
+    return EncodedPicture(name="grey.png", data=b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_greys_of_few_bits_hold_ids(bits: int, rng: np.random.Generator) -> None:
+    labels = LabelSet(name="many", names=tuple(map(str, range(19))))
+    ids = rng.integers(0, 2**bits, (5, 7))
+    file = grey_png(ids, bits)
+    assert read_segmap(file, labels).tolist() == ids.tolist()
+    assert read_instances(file).tolist() == ids.tolist()
+    with Image.open(io.BytesIO(file.data)) as image:  # as Pillow gives it, before it is loaded
+        assert segmap_of(image, labels).tolist() == ids.tolist()
+    picture = read_image(file)[:, :, 0]  # a picture has the levels that a viewer shows
+    assert picture.tolist() == (ids * 255 // (2**bits - 1)).tolist()
+
+
+def resorted(segmap: np.ndarray, labels: LabelSet, *, order: str) -> Image.Image:
+    """The product's own map as an optimizer saves it: the colours stay, the indices follow the order of the palette."""
+    ids = np.where(segmap == labels.num_regions, 255 if labels.ignore_id is None else labels.ignore_id, segmap)
+    colors = np.asarray(palette_image(ids, labels).convert("RGB")).reshape(-1, 3)
+    palette, indices, counts = np.unique(colors, axis=0, return_inverse=True, return_counts=True)
+    rank = np.argsort(-counts, kind="stable") if order == "frequency" else np.arange(len(palette))
+    image = Image.fromarray(np.argsort(rank)[indices].reshape(segmap.shape).astype(np.uint8))
+    image.putpalette(palette[rank].tobytes())
+    return image
+
+
+@pytest.mark.parametrize("order", ["colour", "frequency"])
+@pytest.mark.parametrize("labels", [TOY, CELEBAMASK_HQ, ADE20K, STRICT], ids=lambda labels: labels.name)
+def test_a_resorted_palette_is_read_by_its_colours(
+    tmp_path: Path, rng: np.random.Generator, labels: LabelSet, order: str
+) -> None:
+    regions = labels.num_regions + (labels.ignore_id is not None)
+    segmap = rng.integers(0, regions, (30, 40))
+    segmap[:, :20] = 2
+    image = resorted(segmap, labels, order=order)
+    image.save(tmp_path / "a.png")
+    assert not np.array_equal(np.asarray(image), segmap)
+    # of two labels with one colour, which ADE20K has, the lower id is read
+    lower = np.array([*map(labels.colors.index, labels.colors), labels.num_regions])
+    assert np.array_equal(read_segmap(tmp_path / "a.png", labels), lower[segmap])
+    assert np.array_equal(segmap_of(image, labels), lower[segmap])
+
+
+def palette_png(ids: list[int], colors: dict[int, tuple[int, int, int]]) -> Image.Image:
+    image = Image.fromarray(np.array([ids], dtype=np.uint8))
+    table = np.full((256, 3), 9, dtype=np.uint8)
+    for index, color in colors.items():
+        table[index] = color
+    image.putpalette(table.tobytes())
+    return image
+
+
+def test_a_palette_that_means_nothing_leaves_the_ids() -> None:
+    a, b, c = PALETTE
+    assert segmap_of(palette_png([0, 1, 2, 255], {}), TOY).tolist() == [[0, 1, 2, 3]]
+    black = palette_png([0, 0], {0: (0, 0, 0)})  # the first colour of most palettes; for this set it is "unlabelled"
+    assert segmap_of(black, TOY).tolist() == [[0, 0]]
+    chance = palette_png([0, 1, 2], {0: (1, 1, 1), 1: (2, 2, 2), 2: b})  # one colour of three
+    assert segmap_of(chance, TOY).tolist() == [[0, 1, 2]]
+    unused = palette_png([0, 1], {0: a, 1: b, 2: a, 3: c})
+    assert segmap_of(unused, TOY).tolist() == [[0, 1]]
+
+
+def test_a_palette_that_contradicts_the_ids_is_refused(tmp_path: Path) -> None:
+    _, b, c = PALETTE
+    palette_png([0, 1, 2], {0: b, 1: c, 2: (7, 7, 7)}).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match=r"the palette of .*a\.png has 2 colours of labels 'toy' at other indices"):
+        read_segmap(tmp_path / "a.png", TOY)
+
+
+def test_a_map_is_turned_as_its_own_exif_says(tmp_path: Path) -> None:
+    exif, ids = Image.Exif(), np.array([[0, 1, 2], [2, 1, 0]], dtype=np.uint8)
+    exif[0x0112] = 6
+    for array in (ids, np.array(PALETTE, np.uint8)[ids]):
+        Image.fromarray(array).save(tmp_path / "a.png", exif=exif)
+        assert read_segmap(tmp_path / "a.png", TOY).tolist() == np.rot90(ids, -1).tolist()
+
+
+@pytest.mark.parametrize("orientation", range(5, 9))
+def test_a_map_that_lies_as_the_file_of_the_photo_is_turned_with_it(orientation: int) -> None:
+    stored = np.arange(24, dtype=np.uint8).reshape(4, 6) % 3
+    upright = turned(stored, orientation)
+    photo = SourcePhoto(image=np.zeros((6, 4, 3), np.uint8), orientation=orientation)
+    for given_map in (stored, upright):
+        assert segmap_of_photo(given_map, TOY, photo, (8, 8)).tolist() == upright.tolist()
+    small = segmap_of_photo(stored[::2, ::2], TOY, photo, (8, 8))  # 2 x 3
+    assert small.tolist() == turned(stored[::2, ::2], orientation).tolist()
+
+
+def test_a_map_of_another_shape_is_refused() -> None:
+    photo = SourcePhoto(image=np.zeros((60, 40, 3), np.uint8), name="me.jpg")
+    for size in ((60, 40), (30, 20), (61, 41), (600, 400), (7, 5), (128, 128)):
+        assert segmap_of_photo(np.zeros(size, np.uint8), TOY, photo, (128, 128)).shape == size
+    message = r"one shape \(h x w\), got 60 x 40 in me\.jpg and 40 x 60 in me\.png; it lies on its side; turn it"
+    with pytest.raises(InputError, match=message):
+        segmap_of_photo(np.zeros((40, 60), np.uint8), TOY, photo, (128, 128), "me.png")
+    for size in ((60, 60), (60, 20), (128, 64)):
+        with pytest.raises(InputError, match="crop one like the other"):
+            segmap_of_photo(np.zeros(size, np.uint8), TOY, photo, (128, 128))
+    half_turn = SourcePhoto(image=photo.image, orientation=3)
+    assert may_lie_sideways(half_turn, (60, 40)) and not may_lie_sideways(photo, (60, 40))
+    square = SourcePhoto(image=np.zeros((9, 9, 3), np.uint8), orientation=6)
+    assert may_lie_sideways(square, (9, 9))
+
+
+def test_a_segmap_may_be_a_path_pillows_or_an_array(tmp_path: Path) -> None:
+    colors = np.array(PALETTE, np.uint8)[[[0, 2], [1, 0]]]
+    Image.fromarray(colors).save(tmp_path / "a.png")
+    for source in (tmp_path / "a.png", str(tmp_path / "a.png"), Image.fromarray(colors), np.array([[0, 2], [1, 0]])):
+        assert segmap_of(source, TOY).tolist() == [[0, 2], [1, 0]]
+    assert numbers_of(Image.fromarray(colors)).tolist() == read_instances(tmp_path / "a.png").tolist()
+
+
+def test_an_ignore_id_that_nobody_declared_is_explained(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", np.array([[0, 255]], dtype=np.uint8))
+    with pytest.raises(InputError, match=r"if 255 marks unlabelled pixels, add the line 'ignore 255' to classes\.txt"):
+        read_segmap(path, STRICT)
+    with pytest.raises(InputError) as caught:
+        read_segmap(save(tmp_path / "b.png", np.array([[0, 7]], dtype=np.uint8)), STRICT)
+    assert "classes.txt" not in str(caught.value)

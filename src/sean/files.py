@@ -1,5 +1,6 @@
 """Writing files so that a reader never sees half of one, whatever happens to the writer."""
 
+import codecs
 import os
 import re
 import tempfile
@@ -44,6 +45,18 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Read a text file of a user: UTF-8, or with a byte order mark UTF-8 or UTF-16, as Windows programs write it.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeDecodeError: it is no such text.
+    """
+    data = Path(path).read_bytes()
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
 
 
 def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:

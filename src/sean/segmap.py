@@ -5,6 +5,7 @@ unlabelled pixel), whose one-hot vector is all zeros.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,42 +16,131 @@ from PIL import Image
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.images import PictureSource, open_image, save_image
-from sean.labels import LabelSet
+from sean.images import (
+    PictureSource,
+    SourcePhoto,
+    grey_levels,
+    open_image,
+    orientation_of,
+    save_image,
+    turned,
+)
+from sean.labels import Color, LabelSet
 
 Map = TypeVar("Map", np.ndarray, Tensor)
+SegmapLike = Image.Image | np.ndarray | str | os.PathLike[str]
 
 _LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
 _BLACK = (0, 0, 0)
+_USUAL_IGNORE_ID = 255
 
 
 def read_segmap(path: PictureSource, labels: LabelSet) -> np.ndarray:
-    """Read a segmap file: a palette or grey picture holds ids, an RGB picture the colours of the palette.
+    """Read a segmap file: a grey picture holds ids, an RGB picture the colours of the palette.
+
+    A palette picture holds ids too, unless its palette has the colours of the set at other places: then a program has
+    sorted the palette, and the colours count. A map with an EXIF orientation is turned upright.
 
     Returns:
         int64 [h, w], ids 0..k-1, and k where the file says `labels.ignore_id`.
 
     Raises:
-        InputError: not a readable picture, a lossy format, ids out of range, unknown colours, or colours
-            where the label set has no palette.
+        InputError: not a readable picture, a lossy format, ids out of range, unknown colours, colours where the label
+            set has no palette, or a palette that contradicts the ids.
     """
     return validate(read_ids(path, labels), labels, str(path))
 
 
 def read_ids(path: PictureSource, labels: LabelSet) -> np.ndarray:
     """Read a segmap file without checking the ids: int64 [h, w] as they stand in the file."""
-    image = _open_lossless(path)
-    if image.mode in ("RGB", "RGBA"):
-        return _ids_of_colors(_opaque(image, path), labels, path)
-    return _integers(image, path)
+    return _ids_of(_open_lossless(path), labels, str(path))
+
+
+def segmap_of(segmap: SegmapLike, labels: LabelSet) -> np.ndarray:
+    """The checked map of whatever a segmap may be given as.
+
+    Args:
+        segmap: the path of a file or a PIL picture, see `read_segmap`; or integers [h, w], ids 0..k.
+        labels: the label set, with k regions.
+
+    Returns:
+        int64 [h, w] with ids 0..k; a new array.
+
+    Raises:
+        InputError: see `read_segmap` and `validate`.
+    """
+    if isinstance(segmap, str | os.PathLike):
+        return read_segmap(segmap, labels)
+    if isinstance(segmap, Image.Image):
+        segmap = _ids_of(segmap, labels, "the segmap")
+    return validate(np.asarray(segmap), labels, "the segmap", allow_unlabelled=True)
+
+
+def segmap_of_photo(
+    segmap: SegmapLike,
+    labels: LabelSet,
+    photo: SourcePhoto,
+    model_size: tuple[int, int],
+    name: str | os.PathLike[str] = "the segmap",
+) -> np.ndarray:
+    """The map of a photo: `segmap_of`, turned as the photo was where it lies as the file of the photo does.
+
+    Args:
+        segmap: see `segmap_of`; of the photo's size or of another one in the same ratio of height to width; or of the
+            model's size, then it shows the whole photo as the model sees it, stretched to that.
+        labels: the label set.
+        photo: whose map it is. Its EXIF orientation says how it was turned; where the shape fits the photo upright and
+            as stored alike (a square photo), the map is taken to be upright.
+        model_size: (h, w).
+        name: of the map, for messages.
+
+    Raises:
+        InputError: see `segmap_of`, or a map of another shape than the photo.
+    """
+    ids = turned_with(photo, segmap_of(segmap, labels))
+    if ids.shape != model_size and not _in_ratio(ids.shape, photo.size):
+        height, width = photo.size
+        advice = "it lies on its side; turn it" if _in_ratio(ids.shape[::-1], photo.size) else "crop one like the other"
+        raise InputError(
+            f"expected a photo and its label map of one size, or of one shape (h x w), got {height} x {width} in "
+            f"{photo.name} and {ids.shape[0]} x {ids.shape[1]} in {name}; {advice}"
+        )
+    return ids
+
+
+def turned_with(photo: SourcePhoto, segmap: np.ndarray) -> np.ndarray:
+    """A map [h, w] that has the shape of the photo as it lies in its file, and not upright, turned as the photo was.
+
+    Such maps come from programs that ignore the EXIF orientation.
+    """
+    size, stored = photo.size, photo.size[::-1]
+    fits = segmap.shape == size or (segmap.shape != stored and _in_ratio(segmap.shape, size))
+    if photo.orientation >= 5 and not fits and _in_ratio(segmap.shape, stored):
+        return turned(segmap, photo.orientation)
+    return segmap
+
+
+def may_lie_sideways(photo: SourcePhoto, segmap_size: tuple[int, ...]) -> bool:
+    """Whether the shape of a map leaves open if it shows the photo upright or as it lies in its file."""
+    return photo.orientation != 1 and (photo.orientation < 5 or photo.size[0] == photo.size[1] == segmap_size[0])
+
+
+def _in_ratio(size: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether two sizes (h, w) show the same shape, where one was made of the other by rounding to whole pixels."""
+    difference = abs(size[0] * other[1] - size[1] * other[0])
+    return difference <= max(max(size), max(other))
 
 
 def read_instances(path: PictureSource) -> np.ndarray:
     """Read an instance map: int64 [h, w], one number per object; in an RGB picture, one colour per object."""
-    image = _open_lossless(path)
-    if image.mode in ("RGB", "RGBA"):
-        return _packed(np.asarray(image.convert("RGB")))
-    return _integers(image, path)
+    return _numbers_of(_open_lossless(path), str(path))
+
+
+def numbers_of(numbers: SegmapLike) -> np.ndarray:
+    """An integer map [h, w] that needs no label set, as instances, of whatever it may be given as."""
+    if isinstance(numbers, str | os.PathLike):
+        return read_instances(numbers)
+    return _numbers_of(numbers, "the map") if isinstance(numbers, Image.Image) else np.asarray(numbers)
 
 
 def validate(
@@ -185,6 +275,49 @@ def _open_lossless(path: PictureSource) -> Image.Image:
     return image
 
 
+def _ids_of(image: Image.Image, labels: LabelSet, name: str) -> np.ndarray:
+    """The ids of a map as a picture, upright and unchecked."""
+    if image.mode in ("RGB", "RGBA"):
+        ids = _ids_of_colors(_opaque(image, name), labels, name)
+    else:
+        ids = _integers(image, name)
+        if image.mode == "P":
+            ids = _ids_of_palette(ids, image, labels, name)
+    return turned(ids, orientation_of(image))
+
+
+def _numbers_of(image: Image.Image, name: str) -> np.ndarray:
+    is_colored = image.mode in ("RGB", "RGBA")
+    numbers = _packed(np.asarray(image.convert("RGB"))) if is_colored else _integers(image, name)
+    return turned(numbers, orientation_of(image))
+
+
+def _ids_of_palette(indices: np.ndarray, image: Image.Image, labels: LabelSet, name: str) -> np.ndarray:
+    """The ids of a palette picture: its indices, or the ids of its colours where the set has these at other ids.
+
+    Raises:
+        InputError: most colours are those of other ids of the set, some are none of it.
+    """
+    known, own = _id_of_color(labels, labels.colors), _packed(np.array(labels.colors))
+    colors = _packed(np.array(image.getpalette(), dtype=np.int64).reshape(-1, 3))
+    used = [index for index in np.unique(indices).tolist() if index < len(colors)]
+    elsewhere = [
+        index for index in used if index != labels.ignore_id and (index >= len(own) or own[index] != colors[index])
+    ]
+    num_foreign = sum(int(colors[index]) not in known for index in elsewhere)
+    # black may be "unlabelled", but is the first colour of many a palette that means nothing
+    num_moved = sum(known.get(int(colors[index]), labels.ignore_id) != labels.ignore_id for index in elsewhere)
+    if not num_moved or num_moved < num_foreign:
+        return indices
+    if num_foreign:
+        raise InputError(
+            f"the palette of {name} has {num_moved} colours of labels {labels.name!r} at other indices than their ids, "
+            f"and {num_foreign} that are none of theirs; save the map as a grey PNG of label ids"
+        )
+    table = np.array([known.get(int(color), 0) for color in colors], dtype=np.int64)
+    return table[indices]
+
+
 def _integers(image: Image.Image, path: PictureSource) -> np.ndarray:
     if image.mode in ("LA", "La"):
         image = image.getchannel(0)
@@ -192,7 +325,7 @@ def _integers(image: Image.Image, path: PictureSource) -> np.ndarray:
         raise InputError(
             f"expected a palette, grey or RGB label map, but {path} has mode {image.mode}; save it as 8-bit PNG"
         )
-    return np.asarray(image).astype(np.int64)
+    return grey_levels(image).astype(np.int64)
 
 
 def _opaque(image: Image.Image, path: PictureSource) -> np.ndarray:
@@ -216,15 +349,7 @@ def _ids_of_colors(pixels: np.ndarray, labels: LabelSet, path: PictureSource) ->
             f"{path} is an RGB picture, but labels {labels.name!r} have no palette; save it as a grey or "
             "palette PNG of label ids, or add 'r g b' to each line of classes.txt"
         )
-    known = {(red << 16 | green << 8 | blue): -1 for red, green, blue in (*labels.palette, _BLACK)}
-    # From the last id to the first, so that of two labels with one colour the lower id is read.
-    for region, (red, green, blue) in reversed(list(enumerate(labels.palette))):
-        known[red << 16 | green << 8 | blue] = region
-    if known[0] < 0:
-        if labels.ignore_id is None:
-            del known[0]
-        else:
-            known[0] = labels.ignore_id
+    known = _id_of_color(labels, labels.palette)
     keys = np.array(sorted(known), dtype=np.int64)
     values = np.array([known[int(key)] for key in keys], dtype=np.int64)
     packed = _packed(pixels)
@@ -241,10 +366,26 @@ def _ids_of_colors(pixels: np.ndarray, labels: LabelSet, path: PictureSource) ->
     return found
 
 
+def _id_of_color(labels: LabelSet, colors: Sequence[Color]) -> dict[int, int]:
+    """The id by packed colour, the lower of two; the ignore id by black, unless that is a label's colour."""
+    known = {} if labels.ignore_id is None else {0: labels.ignore_id}
+    for region, (red, green, blue) in reversed(list(enumerate(colors))):
+        known[red << 16 | green << 8 | blue] = region
+    return known
+
+
 def _illegal_ids_message(ids: np.ndarray, labels: LabelSet, source: str | os.PathLike[str], shown: int = 5) -> str:
     illegal = np.unique(ids).tolist()
     listed = ", ".join(str(label) for label in illegal[:shown]) + (", ..." if len(illegal) > shown else "")
     return (
         f"expected label ids {legal_ids(labels)} of {labels.name!r}, got {listed} in {source}; "
-        "fix the map or use the right label set"
+        f"{ignore_advice(illegal, labels)}fix the map or use the right label set"
     )
+
+
+def ignore_advice(illegal: Sequence[int], labels: LabelSet) -> str:
+    """What to do about illegal ids that mark unlabelled pixels in most data sets; empty where there are none."""
+    unlabelled = _USUAL_IGNORE_ID
+    if labels.ignore_id is not None or unlabelled not in illegal:
+        return ""
+    return f"if {unlabelled} marks unlabelled pixels, add the line 'ignore {unlabelled}' to classes.txt; else "

@@ -6,16 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import sean
 from sean.cli import main
 from sean.editing.edits import edits_to_json
 from sean.editing.pipeline import SEANPipeline
-from sean.images import read_image, write_image
+from sean.images import read_image, read_photo, write_image
 from sean.labels import CELEBAMASK_HQ
 from sean.models.build import build_model
 from sean.models.configs import SEANConfig
 from sean.segmap import read_segmap, write_segmap
+
+from ..profiles import WIDE_GAMUT
 
 TINY = SEANConfig(image_size=(64, 64), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
 SCRIPT = [
@@ -141,3 +144,58 @@ def test_what_is_refused(workplace: Path, tmp_path: Path, capsys: pytest.Capture
     line = refused(capsys, workplace, *photo, "--keep-original", "--margin", "2", *output)
     assert "expected a margin in [0, 0.1], got 2.0" in line
     assert not (tmp_path / "out").exists()
+
+
+def test_scripts_of_windows_programs_are_read(workplace: Path, tmp_path: Path) -> None:
+    pictures = []
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        script = tmp_path / f"{encoding}.json"
+        script.write_text(json.dumps(SCRIPT), encoding=encoding)
+        you = f"you={workplace}/you.png,{workplace}/you_map.png"
+        output = tmp_path / f"{encoding}.png"
+        run(workplace, *me(workplace), "--script", str(script), "--style-photo", you, "--output", str(output))
+        pictures.append(output.read_bytes())
+    assert pictures[0] == pictures[1] == pictures[2]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_photo_keeps_its_profile_its_size_and_its_exif(workplace: Path, tmp_path: Path, suffix: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    photo = np.rot90(read_image(workplace / "me.png"))
+    Image.fromarray(photo).save(tmp_path / f"me.{suffix}", quality=97, icc_profile=WIDE_GAMUT, exif=exif)
+    output = tmp_path / f"out.{suffix}"
+    options = ["--image", str(tmp_path / f"me.{suffix}"), "--segmap", f"{workplace}/me_map.png"]
+    run(workplace, *options, "--style", "hair=bank:1", "--keep-original", "--output", str(output))
+    before, after = read_photo(tmp_path / f"me.{suffix}"), read_photo(output)
+    assert after.size == before.size == (96, 128) and after.profile == WIDE_GAMUT
+    with Image.open(output) as image:
+        assert image.getexif()[0x010F] == "a camera" and image.getexif().get(0x0112, 1) == 1
+    assert before.own is not None and after.own is not None
+    left = np.abs(before.own[:, :50].astype(int) - after.own[:, :50])  # the hair is on the right
+    assert left.max() == 0 if suffix == "png" else left.mean() < 8
+
+
+def test_a_map_of_another_shape_is_refused_and_one_of_another_size_is_not(
+    workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = read_segmap(workplace / "me_map.png", CELEBAMASK_HQ)
+    image, output = ["--image", f"{workplace}/me.png"], ["--output", f"{tmp_path}/a.png"]
+    write_segmap(tmp_path / "half.png", ids[::2, ::2], CELEBAMASK_HQ)
+    run(workplace, *image, "--segmap", f"{tmp_path}/half.png", *output)
+    write_segmap(tmp_path / "side.png", ids.T, CELEBAMASK_HQ)
+    for options in (["--segmap"], ["--segmap", f"{workplace}/me_map.png", "--new-segmap"]):
+        line = refused(capsys, workplace, *image, *options, f"{tmp_path}/side.png", *output)
+        assert "got 96 x 128 in" in line and "128 x 96 in" in line and "side.png; it lies on its side; turn it" in line
+
+
+def test_a_map_that_may_lie_sideways_is_told_of(
+    workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down, which no shape tells
+    Image.fromarray(read_image(workplace / "me.png")).save(tmp_path / "me.png", exif=exif)
+    options = ["--image", f"{tmp_path}/me.png", "--segmap", f"{workplace}/me_map.png"]
+    run(workplace, *options, "--output", f"{tmp_path}/a.png")
+    first, _ = capsys.readouterr().out.splitlines()
+    assert "turned upright as its EXIF orientation 3 says" in first and "me_map.png is taken to be upright" in first

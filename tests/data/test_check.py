@@ -181,3 +181,11 @@ def test_a_damaged_manifest_or_an_unfinished_folder_is_an_error(root: Path) -> N
     (root / UNFINISHED_NAME).touch()
     with pytest.raises(InputError, match="not prepared to the end"):
         check_folder(root)
+
+
+def test_an_ignore_id_that_nobody_declared_is_explained(root: Path) -> None:
+    (root / "classes.txt").write_text("0 a\n1 b\n2 c\n")
+    add_pair(root, "voc", [[0, 255]])
+    (problem,) = check_folder(root).problems
+    advice = "voc.png has id 255; if 255 marks unlabelled pixels, add the line 'ignore 255' to classes.txt"
+    assert problem.examples[-1] == advice

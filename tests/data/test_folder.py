@@ -1,15 +1,18 @@
 """Paired folders: strict opening, splits by fraction, prefix and manifest, and reading single pairs."""
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from sean.data.check import check_folder
 from sean.data.folder import PairedFolder
 from sean.data.manifest import UNFINISHED_NAME, Manifest, write_manifest
-from sean.data.paired import PairSource
+from sean.data.paired import Pair, PairSource
 from sean.errors import InputError
+from sean.images import read_image
 from sean.labels import CMP_FACADES
 
 from .pairs import STEMS, write_ids, write_instances, write_pairs
@@ -161,3 +164,76 @@ def test_a_bad_pair_is_named_when_it_is_read(root: Path) -> None:
     (root / "images" / "p02.jpeg").write_bytes(b"")
     with pytest.raises(InputError, match=r"p02\.jpeg is empty"):
         source.read(2)
+
+
+def all_pairs(root: Path) -> list[Pair]:
+    source = PairedFolder.open(root).pairs(STEMS)
+    return [source.read(index) for index in range(len(source))]
+
+
+def other_formats(root: Path, image_suffix: str, label_suffix: str) -> dict[str, np.ndarray]:
+    """Save the pairs of a folder in other formats; gives the pictures as these keep them."""
+    pictures = {}
+    for stem in STEMS:
+        image_path = next((root / "images").glob(f"{stem}.*"))
+        new_path = root / "images" / (stem + image_suffix)
+        with Image.open(image_path) as image:
+            image.convert("RGB").save(new_path)
+        pictures[stem] = read_image(new_path)
+        with Image.open(root / "labels" / f"{stem}.png") as ids:
+            ids.save(root / "labels" / (stem + label_suffix))
+        for old, new in ((image_path, image_suffix), (root / "labels" / f"{stem}.png", label_suffix)):
+            if old.suffix != new:
+                old.unlink()
+    return pictures
+
+
+@pytest.mark.parametrize(("image_suffix", "label_suffix"), [(".webp", ".png"), (".bmp", ".tif"), (".TIFF", ".bmp")])
+def test_pictures_and_maps_of_other_formats(root: Path, image_suffix: str, label_suffix: str) -> None:
+    before = {stem: pair.segmap for stem, pair in zip(STEMS, all_pairs(root), strict=True)}
+    pictures = other_formats(root, image_suffix, label_suffix)
+    source = PairedFolder.open(root).pairs(STEMS)
+    for index, stem in enumerate(STEMS):
+        pair = source.read(index)
+        assert np.array_equal(pair.image, pictures[stem]) and np.array_equal(pair.segmap, before[stem])
+
+
+def test_a_label_map_in_a_lossy_format_is_named(root: Path) -> None:
+    (root / "labels" / "p00.png").rename(root / "labels" / "p00.jpg")
+    with pytest.raises(InputError, match=r"p00\.png has no labels/p00\.png \(p00\.jpg there cannot be one: its format"):
+        PairedFolder.open(root)
+
+
+def test_names_pair_whatever_their_unicode_form(root: Path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Müller é") for form in ("NFC", "NFD"))
+    assert composed != decomposed
+    (root / "images" / "p00.png").rename(root / "images" / f"{decomposed}.png")
+    (root / "labels" / "p00.png").rename(root / "labels" / f"{composed}.png")
+    folder = PairedFolder.open(root)
+    assert folder.stems[0] == composed
+    assert folder.images[composed].name == f"{decomposed}.png"
+    for name in (composed, decomposed):
+        assert folder.pairs([name]).read(0).segmap.shape == (12, 10)
+        assert folder.split(name[:3])[1] == (composed,)
+    (root / "images" / f"{composed}.jpg").write_bytes((root / "images" / "p01.JPG").read_bytes())
+    with pytest.raises(InputError, match="1 files with the same stem"):
+        PairedFolder.open(root)
+
+
+def test_maps_that_lie_as_the_files_of_photos_are_turned_with_them(root: Path) -> None:
+    write_instances(root)
+    pair = PairedFolder.open(root).pairs(["p00"]).read(0)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise: stored turned the other way
+    Image.fromarray(np.rot90(pair.image)).save(root / "images" / "p00.png", exif=exif)
+    source = PairedFolder.open(root).pairs(["p00"])
+    for segmap in (pair.segmap, np.rot90(pair.segmap)):
+        write_ids(root / "labels" / "p00.png", segmap)
+        write_ids(root / "instances" / "p00.png", segmap + 40)
+        turned = source.read(0)
+        assert np.array_equal(turned.image, pair.image) and np.array_equal(turned.segmap, pair.segmap)
+        assert turned.instances is not None and np.array_equal(turned.instances, pair.segmap + 40)
+    assert "pairs of different size" not in {problem.kind for problem in check_folder(root).problems}
+    write_ids(root / "labels" / "p00.png", np.zeros((12, 11)))
+    with pytest.raises(InputError, match="got 12 x 10 in "):
+        source.read(0)

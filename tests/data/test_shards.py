@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sean.data import shards
 from sean.data.folder import PairedFolder
 from sean.data.manifest import Manifest, write_manifest
 from sean.data.shard_index import Shard, ShardIndex, index_from_json, index_to_json, key_of
+from sean.data.shard_source import open_shards
 from sean.data.shards import write_shards
 from sean.errors import InputError
 
@@ -249,3 +251,27 @@ def test_an_index_that_cannot_be_is_refused(
     with pytest.raises(InputError, match=r"expected an index of shards in http://x/index\.json, got") as caught:
         index_from_json(json.dumps(raw), "http://x/index.json")
     assert "\n" not in str(caught.value)
+
+
+def test_other_formats_keep_their_suffix_and_maps_become_png(tmp_path: Path, folder: PairedFolder) -> None:
+    pairs = folder.pairs(STEMS[:3])
+    before = [pairs.read(index) for index in range(3)]
+    for index, (suffix, maps) in enumerate(((".webp", ".tif"), (".tiff", ".bmp"), (".bmp", ".png"))):
+        stem, pair = STEMS[index], before[index]
+        folder.images[stem].unlink()
+        folder.segmaps[stem].unlink()
+        options = {"lossless": True} if suffix == ".webp" else {}
+        Image.fromarray(pair.image).save(folder.root / "images" / (stem + suffix), **options)
+        Image.fromarray(pair.segmap.astype(np.uint8)).save(folder.root / "labels" / (stem + maps))
+    index_of = write_shards(PairedFolder.open(folder.root), tmp_path / "shards", validation=0.0)
+    (shard,) = index_of.training
+    suffixes = {sample.name: sample.image.suffix for sample in shard.samples}
+    assert [suffixes[stem] for stem in STEMS[:3]] == ["webp", "tif", "bmp"]
+    with tarfile.open(tmp_path / "shards" / shard.name) as tar:
+        maps_of = [tar.extractfile(entry) for entry in tar if entry.name.endswith(".label.png")]
+        assert all(file is not None and file.read(4) == b"\x89PNG" for file in maps_of)
+    source = open_shards(tmp_path / "shards").training
+    for place in range(len(source)):
+        if source.name(place) in STEMS[:3]:
+            pair, expected = source.read(place), before[STEMS.index(source.name(place))]
+            assert np.array_equal(pair.image, expected.image) and np.array_equal(pair.segmap, expected.segmap)

@@ -1,6 +1,7 @@
 """The editor on a tiny model: sessions, pictures, what is kept of the photo, and replays equal bit for bit."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ, LabelSet
 
 from ..models.architectures import ARCHITECTURES, random_model
+from ..profiles import WIDE_GAMUT
 from .conftest import TINY, random_pipeline, random_styles
 from .test_history import some_step
 
@@ -372,3 +374,38 @@ def test_wrong_use_is_told_in_one_line(pipeline: SEANPipeline, editor: Editor, p
     with pytest.raises(InputError, match=re.escape("expected styles of this model, [19, 8] of 'celebamask-hq', got")):
         editor.add_styles("c", StyleCodes(torch.zeros(19, 3), torch.ones(19, dtype=torch.bool), CELEBAMASK_HQ))
     assert np.array_equal(editor.composite(), photo), "the session goes on"
+
+
+def test_a_photo_with_a_profile_and_transparency_comes_back_to_the_bit(pipeline: SEANPipeline, tmp_path: Path) -> None:
+    generator, exif = np.random.default_rng(3), Image.Exif()
+    values = generator.integers(0, 256, (96, 96, 4), dtype=np.uint8)
+    exif[0x0112], exif[0x010F] = 8, "a camera"
+    Image.fromarray(np.rot90(values, -1)).save(tmp_path / "me.png", icc_profile=WIDE_GAMUT, exif=exif)
+    editor = Editor(pipeline)
+    editor.set_image(tmp_path / "me.png", np.full((96, 96), 1))
+    editor.save_composite(tmp_path / "same.png")
+    editor.save(tmp_path / "session.zip")
+    editor.paint([(0.2, 0.2)], 0.1, "hat")
+    editor.save_composite(tmp_path / "edited.png")
+    same, edited = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("same", "edited"))
+    assert np.array_equal(same, values)
+    assert np.array_equal(edited[48:], values[48:]) and np.array_equal(edited[:, :, 3], values[:, :, 3])
+    assert (edited[:48] != values[:48]).any()
+    with Image.open(tmp_path / "edited.png") as image:
+        assert image.info["icc_profile"] == WIDE_GAMUT
+        assert image.getexif()[0x010F] == "a camera" and image.getexif().get(0x0112, 1) == 1
+    again = Editor.load(tmp_path / "session.zip", pipeline)
+    again.paint([(0.2, 0.2)], 0.1, "hat")
+    again.save_composite(tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "edited.png").read_bytes()
+
+
+def test_a_map_turned_against_the_photo_is_refused_and_the_session_goes_on(pipeline: SEANPipeline) -> None:
+    editor = Editor(pipeline)
+    editor.set_image(np.zeros((60, 90, 3), np.uint8), np.full((60, 90), 1))
+    for given_map in (np.full((90, 60), 1), np.full((90, 90), 1)):
+        with pytest.raises(InputError, match=r"expected a photo and its label map of one size, or of one shape"):
+            editor.set_image(np.zeros((60, 90, 3), np.uint8), given_map)
+        with pytest.raises(InputError, match=r"of one shape"):
+            editor.add_style_photo("you", np.zeros((60, 90, 3), np.uint8), given_map)
+    assert editor.photo is not None and editor.photo.image.shape == (60, 90, 3)

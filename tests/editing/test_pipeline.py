@@ -222,3 +222,30 @@ def test_a_folder_keeps_the_instance_edges(edge_pipeline: SEANPipeline, tmp_path
     back = SEANPipeline.from_pretrained(tmp_path)
     assert back.model.config.instance_edges
     assert difference(back(FACE, random_styles(0)), edge_pipeline(FACE, random_styles(0))).max() == 0
+
+
+def test_photos_and_maps_as_files_and_as_pillow_opens_them(pipeline: SEANPipeline, tmp_path: Path) -> None:
+    expected = pipeline.encode(photo(), FACE).codes
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    Image.fromarray(np.rot90(photo())).save(tmp_path / "me.png", exif=exif)
+    Image.fromarray(colorize(FACE, CELEBAMASK_HQ)).save(tmp_path / "map.png")
+    image, segmap = tmp_path / "me.png", tmp_path / "map.png"
+    for given_photo, given_map in (
+        (image, segmap),
+        (str(image), str(segmap)),
+        (Image.open(image), Image.open(segmap)),
+        (Image.open(image).convert("RGB"), FACE),
+    ):
+        assert torch.equal(pipeline.encode(given_photo, given_map).codes, expected)
+    assert difference(pipeline(segmap, random_styles(0)), pipeline(FACE, random_styles(0))).max() == 0
+    with pytest.raises(InputError, match=r"expected a picture at .*nobody\.png, found no file"):
+        pipeline.encode(tmp_path / "nobody.png", FACE)
+
+
+def test_a_map_of_another_shape_is_refused(pipeline: SEANPipeline) -> None:
+    wide = photo(size=(40, 80))
+    for size in ((40, 80), (20, 40), (64, 64)):  # its own shape, or the model's size
+        pipeline.encode(wide, np.zeros(size, np.uint8))
+    with pytest.raises(InputError, match="got 40 x 80 in the photo and 80 x 40 in the segmap; it lies on its side"):
+        pipeline.encode(wide, np.zeros((80, 40), np.uint8))

@@ -61,9 +61,9 @@ class NearDecoder(Decoder):
     def start(self) -> None:
         pass
 
-    def _ask(self, request: dict[str, Any], data: bytes) -> tuple[tuple[int, ...], bytes]:
-        result = decode(request["task"], data, self._limits.picture_pixels, request.get("labels"))
-        return result.shape, result.tobytes()
+    def _ask(self, request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
+        header, parts = decode(request["task"], data, self._limits.picture_pixels, request.get("labels"))
+        return header, b"".join(parts)
 
 
 @pytest.fixture(autouse=True)

@@ -11,17 +11,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, features
 
 from sean.errors import InputError
+from sean.images import EncodedPicture, read_photo, register_heic
 from sean.labels import CELEBAMASK_HQ
 from sean.web.decoder import Decoder
 from sean.web.decoding import FORMATS, decode, read_frame, write_frame
 from sean.web.limits import MIB, Limits
 
+from ..profiles import WIDE_GAMUT
 from .conftest import png_bytes
 
 LIMITS = Limits(upload_bytes=4 * MIB, decode_bytes=24 * MIB)
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def png_of_size(width: int, height: int, data: bytes = b"") -> bytes:
 
 def test_pictures_come_back_as_they_are(decoder: Decoder, rng: np.random.Generator) -> None:
     image = rng.integers(0, 256, (7, 5, 3), dtype=np.uint8)
-    assert np.array_equal(decoder.image(png_bytes(image)), image)
+    assert np.array_equal(decoder.image(png_bytes(image)).image, image)
     decoder.check(png_bytes(image))
 
 
@@ -62,14 +65,17 @@ def test_label_maps_come_back_as_ids(decoder: Decoder) -> None:
         (b"this is no picture", "expected a picture"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "expected a picture"),
         (png_bytes(np.zeros((99, 99, 3), np.uint8))[:80], "damaged or truncated"),
-        (png_of_size(8200, 5000), r"8200 x 5000 pixels \(41 million\).* 24 million at most"),
+        (png_of_size(8200, 7000), r"8200 x 7000 pixels \(57 million\).* 51 million at most"),
+        (HEIC, r"a HEIC photo, which cannot be read here; save it as JPEG"),
         (png_of_size(2**31 - 1, 2**31 - 1), "million at most"),
         (png_of_size(0, 5), "expected a picture"),
     ],
-    ids=["empty", "text", "eps", "truncated", "41 megapixels", "enormous", "no pixels"],
+    ids=["empty", "text", "eps", "truncated", "57 megapixels", "heic", "enormous", "no pixels"],
 )
 def test_what_is_no_picture_or_too_large_is_refused_in_one_line(decoder: Decoder, data: bytes, complaint: str) -> None:
     for task in (decoder.image, decoder.check):
+        if data is HEIC and register_heic():
+            continue  # then it is a damaged one
         if task == decoder.check and "damaged" in complaint:
             continue  # its header is fine
         with pytest.raises(InputError, match=complaint) as raised:
@@ -93,7 +99,7 @@ def test_memory_is_bounded_and_the_next_picture_is_decoded(decoder: Decoder, rng
     with pytest.raises(InputError, match=r"damaged|memory|limits"):
         decoder.image(file.getvalue())
     image = rng.integers(0, 256, (7, 5, 3), dtype=np.uint8)
-    assert np.array_equal(decoder.image(png_bytes(image)), image)
+    assert np.array_equal(decoder.image(png_bytes(image)).image, image)
 
 
 def test_a_process_that_takes_too_long_is_replaced(decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +114,43 @@ def test_a_process_that_takes_too_long_is_replaced(decoder: Decoder, monkeypatch
             decoder.image(data)
     assert process.poll() is not None
     decoder.check(data)
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF", "AVIF"])
+def test_pictures_of_all_formats_are_decoded(decoder: Decoder, image_format: str) -> None:
+    if image_format == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    image = Image.new("RGB", (48, 32), (200, 40, 90))
+    file = io.BytesIO()
+    options = {"save_all": True, "append_images": [image]} if image_format == "MPO" else {}
+    image.save(file, image_format, **options)
+    decoded = decoder.image(file.getvalue()).image
+    assert decoded.shape == (32, 48, 3)
+    assert np.abs(decoded.astype(int) - (200, 40, 90)).max() <= 6
+
+
+def test_profile_transparency_and_orientation_come_along(decoder: Decoder, rng: np.random.Generator) -> None:
+    pixels, exif, file = rng.integers(0, 256, (6, 9, 4), dtype=np.uint8), Image.Exif(), io.BytesIO()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    Image.fromarray(pixels).save(file, "PNG", icc_profile=WIDE_GAMUT, exif=exif)
+    here, there = read_photo(EncodedPicture(name="x", data=file.getvalue())), decoder.image(file.getvalue())
+    assert here.size == (9, 6) and there.orientation == 6 and there.exif is not None and there.alpha is not None
+    for name in ("image", "own", "alpha", "profile", "exif", "orientation"):
+        assert np.array_equal(getattr(here, name), getattr(there, name)), name
+
+
+@pytest.mark.slow
+def test_a_photo_of_50_megapixels_is_decoded_within_the_limits() -> None:
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6
+    picture = Image.effect_noise((817, 612), 60).convert("RGB").resize((8192, 6144))
+    picture.save(file, "JPEG", quality=90, progressive=True, icc_profile=WIDE_GAMUT, exif=exif)
+    decoder = Decoder(Limits())
+    try:
+        photo = decoder.image(file.getvalue())
+        assert photo.size == (8192, 6144) and photo.own is not None
+    finally:
+        decoder.close()
 
 
 def test_only_common_formats_are_known() -> None:

@@ -26,6 +26,7 @@ from sean.web.limits import Limits
 from sean.web.pictures import map_png
 from sean.web.studio import Studio
 
+from ..profiles import WIDE_GAMUT
 from .conftest import TINY, client_of, pixels, png_bytes
 
 HAT = {"kind": "paint", "points": [[0.5, 0.5]], "radius": 0.2, "label": "hat"}
@@ -53,7 +54,7 @@ def test_health_and_model(client: TestClient, session: str) -> None:
     assert model["name"] == "tiny" and model["size"] == [32, 32] and model["blocks"] == 6 and model["bank"] == 3
     assert model["faces"] is True and model["parses"] is False
     assert model["labels"][1] == {"id": 1, "name": "skin", "color": "#cc0000"} and len(model["labels"]) == 19
-    assert model["limits"]["picture_pixels"] == 24_000_000
+    assert model["limits"]["picture_pixels"] == 51_000_000
 
 
 def test_a_session_begins_with_a_face_in_a_style_of_the_bank(client: TestClient, pipeline: SEANPipeline) -> None:
@@ -295,3 +296,30 @@ def test_beginning_without_a_bank_has_some_style() -> None:
     editor = Editor(SEANPipeline(build_model(TINY), CELEBAMASK_HQ))
     begin(editor, None)
     assert np.asarray(editor.render()).shape == (32, 32, 3)
+
+
+def test_a_photo_comes_back_in_its_own_colours(client: TestClient, session: str) -> None:
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    values = np.random.default_rng(2).integers(0, 256, (48, 40, 4), dtype=np.uint8)
+    Image.fromarray(np.rot90(values)).save(file, "PNG", icc_profile=WIDE_GAMUT, exif=exif)
+    sideways = np.rot90(FACE).astype(np.uint8)  # as a program draws it that ignores the tag
+    upload = files(file=file.getvalue(), segmap=png_bytes(sideways))
+    assert client.post(f"{session}/photo", files=upload).status_code == 200
+    assert np.array_equal(pixels(client.get(f"{session}/photo.png").content), values)
+    client.post(f"{session}/edits", json=HAT | {"points": [[0.5, 0.2]], "radius": 0.1})
+    with Image.open(io.BytesIO(client.get(f"{session}/photo.png").content)) as image:
+        assert image.info["icc_profile"] == WIDE_GAMUT and image.getexif()[0x010F] == "a camera"
+        edited = np.asarray(image)
+    assert np.array_equal(edited[32:], values[32:]) and (edited[:32] != values[:32]).any()
+    project = client.get(f"{session}/project.zip").content
+    client.post(f"{session}/project", files=files(file=project))
+    assert np.array_equal(pixels(client.get(f"{session}/photo.png").content), edited)
+
+
+def test_a_map_of_another_shape_is_refused(client: TestClient, session: str) -> None:
+    for path in ("photo", "styles"):
+        upload = files(file=png_bytes(PHOTO), segmap=png_bytes(FACE.T.astype(np.uint8)))
+        answer = client.post(f"{session}/{path}", files=upload)
+        assert answer.status_code == 400
+        assert "got 48 x 40 in the photo and 40 x 48 in the segmap; it lies on its side" in answer.json()["detail"]

@@ -10,13 +10,14 @@ def check(folder: Path, /) -> None:
     """Check a folder of training pairs: pairing, sizes, label ids, rare labels.
 
     A prepared folder is compared with its manifest too: files that changed, are missing, or are new.
-    Lists all problems with file names; exit code 2 if there are any.
+    Lists all problems with file names; exit code 2 if there are any. A line "ignore 255" in classes.txt says that 255
+    marks unlabelled pixels.
 
     Examples:
       sean data check faces/
 
     Args:
-        folder: with images/, labels/ and classes.txt.
+        folder: with images/, labels/ and classes.txt ("id name" or "id name r g b" a line, perhaps "ignore 255").
     """
     from sean.data.check import check_folder
 

@@ -71,7 +71,7 @@ def edit(
     from sean.editing.editor import Editor
     from sean.editing.edits import read_edits
     from sean.editing.pipeline import SEANPipeline
-    from sean.images import format_of, save_image
+    from sean.images import format_of
 
     format_of(output)  # refuses a wrong suffix before any work
     _check_beginning(image, project, {"--segmap": segmap, "--new-segmap": new_segmap})
@@ -91,11 +91,10 @@ def edit(
         regions, source = _parse_style_option(option)
         editor.set_style(shelf.source(source), regions)
     _replay(editor, edits, script)
-    picture = _finished(editor, keep_original, margin)
     if save_project is not None:
         editor.save(save_project)
         print(f"{save_project}: project with {editor.num_edits} edits")
-    save_image(output, picture)
+    picture = _written(editor, output, keep_original, margin)
     print(f"{output}: {picture.width} x {picture.height}{_note(editor, picture)}")
 
 
@@ -119,11 +118,13 @@ def _begun(pipeline: "SEANPipeline", opener: "PhotoOpener", image: Path, segmap:
 
 
 def _set_segmap(editor: "Editor", path: Path) -> None:
-    from sean.segmap import read_segmap
+    from sean.segmap import segmap_of_photo
 
-    ids = read_segmap(path, editor.pipeline.labels)
-    assert editor.photo is not None
-    editor.set_segmap(editor.photo.seen_map(ids, editor.pipeline.image_size))
+    photo = editor.photo
+    assert photo is not None and photo.source is not None
+    size = editor.pipeline.image_size
+    ids = segmap_of_photo(path, editor.pipeline.labels, photo.source, size, path)
+    editor.set_segmap(photo.seen_map(ids, size))
 
 
 @dataclass
@@ -190,13 +191,18 @@ def _replay(editor: "Editor", edits: "Iterable[Edit]", script: Path | None) -> N
         raise InputError(f"{script}, {error}") from error
 
 
-def _finished(editor: "Editor", keep_original: bool, margin: float) -> "Image.Image":
+def _written(editor: "Editor", output: Path, keep_original: bool, margin: float) -> "Image.Image":
     """The whole photo where a part of it was edited or is to be kept, otherwise what the model made of it."""
-    if keep_original:
-        return editor.composite(margin=margin)
-    if editor.photo is not None and editor.photo.crop is not None:
-        return editor.composite(keep_original=False)
-    return editor.render()
+    from sean.images import save_image
+
+    is_whole = keep_original or (editor.photo is not None and editor.photo.crop is not None)
+    if not is_whole:
+        picture = editor.render()
+        save_image(output, picture)
+        return picture
+    picture = editor.composite(margin=margin) if keep_original else editor.composite(keep_original=False)
+    editor.save_composite(output, picture)
+    return picture
 
 
 def _note(editor: "Editor", picture: "Image.Image") -> str:

@@ -177,10 +177,8 @@ def crossover(
 
 def _write(output: Path, photo: "OpenedPhoto", rendered: "Image.Image") -> None:
     from sean.commands.photos import edited_square
-    from sean.images import save_image
 
-    picture = photo.finished(rendered)
-    save_image(output, picture)
+    picture = photo.save(output, rendered)
     note = ""
     if photo.cropped is not None and photo.cropped.crop is not None:
         note = edited_square(photo.cropped.crop)

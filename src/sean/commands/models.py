@@ -6,6 +6,7 @@ import numpy as np
 
 from sean.commands.progress import tracked
 from sean.errors import InputError
+from sean.files import read_text
 from sean.labels import CELEBAMASK_HQ, LabelSet, label_set
 from sean.pretrained import CARD_NAME, CONFIG_NAME
 
@@ -106,7 +107,7 @@ def style_bank(
     threshold = float(np.median([len(style.regions) for style in styles]))
     chosen = [style for style in styles if len(style.regions) >= threshold]
     picked = np.linspace(0, len(chosen) - 1, min(count, len(chosen))).astype(int)
-    text = pipeline.card if card is None else card.read_text(encoding="utf-8")
+    text = pipeline.card if card is None else read_text(card)
     result = SEANPipeline(pipeline.model, pipeline.labels, style_bank=[chosen[i] for i in picked], card=text)
     result.save_pretrained(output, dtype=torch.float16 if half else torch.float32)
     print(f"{output}: {len(result.style_bank)} styles beside {CONFIG_NAME}" + (f", {CARD_NAME}" if text else ""))

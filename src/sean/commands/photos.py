@@ -17,9 +17,10 @@ from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.evaluation.label_matching import read_label_mapping
-from sean.images import read_image
+from sean.images import SourcePhoto, read_photo, save_image
+from sean.photo_output import save_photo
 from sean.pretrained import BUNDLED
-from sean.segmap import read_segmap
+from sean.segmap import may_lie_sideways, segmap_of_photo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +28,12 @@ class PhotoFile:
     """A photo, and its label map or what is to be parsed of it.
 
     Attributes:
-        image: uint8 [h, w, 3].
+        image: the photo.
         segmap: label ids [h, w]; None where the parser is to make them.
         crop: the square of the photo to parse and edit; None for all of it.
     """
 
-    image: np.ndarray
+    image: SourcePhoto
     segmap: np.ndarray | None = None
     crop: Crop | None = None
 
@@ -53,11 +54,14 @@ class OpenedPhoto:
     styles: StyleCodes
     cropped: Photo | None = None
 
-    def finished(self, picture: Image.Image) -> Image.Image:
-        """The rendered picture; where the face was cropped, the whole photo with it pasted in."""
+    def save(self, path: Path, picture: Image.Image) -> Image.Image:
+        """Write the rendered picture; where the face was cropped, the whole photo with it pasted in. Returns it."""
         if self.cropped is None:
+            save_image(path, picture)
             return picture
-        return Image.fromarray(self.cropped.with_edit(np.asarray(picture), None, DEFAULT_FEATHER))
+        edited = self.cropped.with_edit(np.asarray(picture), None, DEFAULT_FEATHER)
+        save_photo(path, edited, self.cropped.source)
+        return Image.fromarray(edited)
 
 
 def edited_square(crop: Crop) -> str:
@@ -81,28 +85,28 @@ class PhotoOpener:
         """A photo with its label map, or with the crop of its largest face.
 
         Raises:
-            InputError: not such files, of different sizes, no face is found, or there is no parser of these labels.
+            InputError: not such files, of different shapes, no face is found, or there is no parser of these labels.
         """
         if segmap is None:
             self._check_labels(image)
-            pixels = read_image(image)
-            return PhotoFile(image=pixels, crop=self._found_crop(pixels, image))
-        pixels, ids = read_image(image), read_segmap(segmap, self._pipeline.labels)
-        if pixels.shape[:2] != ids.shape:
-            raise InputError(
-                "expected a photo and its label map of one size (h x w), got "
-                f"{pixels.shape[0]} x {pixels.shape[1]} in {image} and {ids.shape[0]} x {ids.shape[1]} in "
-                f"{segmap}; crop or resize one like the other"
+            photo = read_photo(image)
+            return PhotoFile(image=photo, crop=self._found_crop(photo.image, image))
+        photo = read_photo(image)
+        ids = segmap_of_photo(segmap, self._pipeline.labels, photo, self._pipeline.image_size, segmap)
+        if may_lie_sideways(photo, ids.shape):
+            print(
+                f"{image}: turned upright as its EXIF orientation {photo.orientation} says; "
+                f"{segmap} is taken to be upright"
             )
-        return PhotoFile(image=pixels, segmap=ids)
+        return PhotoFile(image=photo, segmap=ids)
 
     def open(self, image: Path, segmap: Path | None) -> OpenedPhoto:
         """A photo and its styles; without a label map, cropped to its largest face and parsed. Raises: see `read`."""
         file, size = self.read(image, segmap), self._pipeline.image_size
         if file.segmap is not None:
             styles = self._pipeline.encode(file.image, file.segmap)
-            return OpenedPhoto(image=file.image, segmap=file.segmap, styles=styles)
-        photo = Photo(image=file.image, crop=file.crop)
+            return OpenedPhoto(image=file.image.image, segmap=file.segmap, styles=styles)
+        photo = Photo(image=file.image.image, crop=file.crop, source=file.image)
         seen, ids = photo.seen(size), photo.parsed(self.parser, size)
         cropped = None if photo.crop is None else photo
         return OpenedPhoto(image=seen, segmap=ids, styles=self._pipeline.encode(seen, ids), cropped=cropped)

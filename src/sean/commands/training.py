@@ -43,7 +43,8 @@ def train(
         method: sean, one of its variants (sean-norm-encoders, sean-resblk-encoders, sean-no-downsampling,
             sean-no-noise, sean-no-mask), or a baseline (spade, spade-no-style, spade++, pix2pixhd): changes the
             preset's networks and losses.
-        data: folder with images/, labels/ and classes.txt, or folder or url of shards; without it, synthetic scenes.
+        data: folder with images/, labels/ and classes.txt ("id name" a line, and "ignore 255" where 255 marks
+            unlabelled pixels), or folder or url of shards; without it, synthetic scenes.
         resume: continue the run in `output` from its newest checkpoint.
         start_from: model folder whose weights a new run starts with, to fine-tune it.
         vgg_weights: torchvision's vgg19-dcbb9e9d.pth for the perceptual term, instead of a download.

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,14 +17,15 @@ from sean.data.manifest import MANIFEST_NAME, Manifest, file_checksum, read_mani
 from sean.data.paired import check_sizes
 from sean.data.problems import Problem, Problems
 from sean.errors import InputError
-from sean.images import read_image
+from sean.images import SourcePhoto, read_photo
 from sean.labels import LabelSet
-from sean.segmap import legal_ids, read_ids, read_instances
+from sean.segmap import ignore_advice, legal_ids, read_ids, read_instances, turned_with
 
 RARE_SHARE = 0.01
 RARE_EXAMPLES = 3
 
 Progress = Callable[[int, int], None]
+Read = TypeVar("Read", np.ndarray, SourcePhoto)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +186,9 @@ class _Tally:
         self.num_counted += 1
         if illegal:
             listed = ", ".join(str(label) for label in illegal[:5]) + (", ..." if len(illegal) > 5 else "")
-            self.problems.add(f"label maps with ids outside {legal_ids(self.labels)}", f"{path.name} has id {listed}")
+            advice = ignore_advice(illegal, self.labels).rpartition("; else ")[0]
+            kind = f"label maps with ids outside {legal_ids(self.labels)}"
+            self.problems.add(kind, f"{path.name} has id {listed}" + (f"; {advice}" if advice else ""))
 
     def report(self, scan: FolderScan, manifest: Manifest | None) -> DataReport:
         return DataReport(
@@ -204,20 +208,20 @@ class _Tally:
 
 def _check_pair(scan: FolderScan, stem: str, tally: _Tally) -> None:
     image_path, segmap_path = scan.images[stem], scan.segmaps[stem]
-    image = _read(read_image, image_path, tally)
-    if image is not None:
-        tally.sizes[image.shape[0], image.shape[1]] += 1
+    photo = _read(read_photo, image_path, tally)
+    if photo is not None:
+        tally.sizes[photo.size] += 1
     segmap = _read(lambda path: read_ids(path, tally.labels), segmap_path, tally)
     if segmap is not None:
         tally.count(segmap, segmap_path)
-        _compare(image, segmap, image_path, segmap_path, tally)
+        _compare(photo, segmap, image_path, segmap_path, tally)
     if scan.instances is not None and stem in scan.instances:
         instances = _read(read_instances, scan.instances[stem], tally)
         if instances is not None:
-            _compare(image, instances, image_path, scan.instances[stem], tally)
+            _compare(photo, instances, image_path, scan.instances[stem], tally)
 
 
-def _read(read: Callable[[Path], np.ndarray], path: Path, tally: _Tally) -> np.ndarray | None:
+def _read(read: Callable[[Path], Read], path: Path, tally: _Tally) -> Read | None:
     try:
         return read(path)
     except InputError as error:
@@ -225,11 +229,11 @@ def _read(read: Callable[[Path], np.ndarray], path: Path, tally: _Tally) -> np.n
         return None
 
 
-def _compare(image: np.ndarray | None, segmap: np.ndarray, image_path: Path, segmap_path: Path, tally: _Tally) -> None:
-    if image is None:
+def _compare(photo: SourcePhoto | None, segmap: np.ndarray, image_path: Path, segmap_path: Path, tally: _Tally) -> None:
+    if photo is None:
         return
     try:
-        check_sizes(image, segmap, image_path, segmap_path)
+        check_sizes(photo.image, turned_with(photo, segmap), image_path, segmap_path)
     except InputError as error:
         tally.problems.add("pairs of different size", str(error))
 

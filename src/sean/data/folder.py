@@ -1,23 +1,25 @@
 """A folder of pictures with label maps: what lies in it, strictly opened, and its split.
 
-Layout: `images/*.{jpg,jpeg,png}`, `labels/*.png` with the same stems, `classes.txt`, and perhaps
-`instances/*.png`; a prepared data set has a `manifest.json` too, which holds its official split.
+Layout: `images/` with pictures (JPEG, PNG, WebP, BMP, TIFF ...), `labels/` with maps of the same stems (PNG, BMP,
+TIFF), `classes.txt`, and perhaps `instances/`; a prepared data set has a `manifest.json` too, which holds its official
+split.
+A stem is compared in Unicode's composed form (NFC), as some systems write names in another one.
 """
 
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sean.data.manifest import Manifest, read_manifest
-from sean.data.paired import Pair, PairSource, check_sizes
+from sean.data.paired import Pair, PairSource, read_pair
 from sean.errors import InputError
-from sean.images import read_image
 from sean.labels import LabelSet, shipped_version
-from sean.segmap import read_instances, read_segmap
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-LABEL_SUFFIXES = (".png",)
+LABEL_SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".heic", ".heif", *LABEL_SUFFIXES)
+_LOSSY_SUFFIXES = tuple(suffix for suffix in IMAGE_SUFFIXES if suffix not in LABEL_SUFFIXES)
 LAST_TENTH = 0.1
 
 
@@ -55,7 +57,10 @@ def scan_folder(root: str | os.PathLike[str]) -> FolderScan:
     segmaps, label_duplicates = _files_by_stem(root / "labels", LABEL_SUFFIXES)
     instances: dict[str, Path] | None = None
     instance_duplicates: tuple[str, ...] = ()
-    unpaired = [f"images/{images[stem].name} has no labels/{stem}.png" for stem in images.keys() - segmaps]
+    unpaired = [
+        f"images/{images[stem].name} has no labels/{stem}.png{_lossy_note(root / 'labels', stem)}"
+        for stem in images.keys() - segmaps
+    ]
     unpaired += [f"labels/{segmaps[stem].name} has no picture in images/" for stem in segmaps.keys() - images]
     if (root / "instances").is_dir():
         instances, instance_duplicates = _files_by_stem(root / "instances", LABEL_SUFFIXES)
@@ -133,10 +138,11 @@ class PairedFolder:
         Raises:
             InputError: the folder has no such pair.
         """
+        stems = tuple(map(composed, stems))
         unknown = [stem for stem in stems if stem not in self.images]
         if unknown:
             raise InputError(f"{self.root} has no pair named {unknown[0]!r}")
-        return FolderPairs(folder=self, stems=tuple(stems))
+        return FolderPairs(folder=self, stems=stems)
 
     def split(
         self, validation: float | str | None = None, *, training: str = ""
@@ -152,11 +158,13 @@ class PairedFolder:
         Raises:
             InputError: one of the two parts would be empty, or the folder lacks a pair of its manifest.
         """
+        training = composed(training)
         if validation is None and self.manifest is not None:
             return self._official_split(self.manifest, training)
         if validation is None:
             validation = LAST_TENTH
         if isinstance(validation, str):
+            validation = composed(validation)
             held_out = {stem for stem in self.stems if validation and stem.startswith(validation)}
             if not held_out:
                 raise InputError(
@@ -230,15 +238,9 @@ class FolderPairs:
         Raises:
             InputError: a file cannot be read, has illegal ids, or differs in size from its partner.
         """
-        stem = self.stems[index]
-        image_path, segmap_path = self.folder.images[stem], self.folder.segmaps[stem]
-        image, segmap = read_image(image_path), read_segmap(segmap_path, self.labels)
-        check_sizes(image, segmap, image_path, segmap_path)
-        if self.folder.instances is None:
-            return Pair(image=image, segmap=segmap)
-        instances = read_instances(self.folder.instances[stem])
-        check_sizes(image, instances, image_path, self.folder.instances[stem])
-        return Pair(image=image, segmap=segmap, instances=instances)
+        stem, folder = self.stems[index], self.folder
+        instances = None if folder.instances is None else folder.instances[stem]
+        return read_pair(folder.images[stem], folder.segmaps[stem], instances, self.labels)
 
 
 def _files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, Path], tuple[str, ...]]:
@@ -248,8 +250,20 @@ def _files_by_stem(folder: Path, suffixes: tuple[str, ...]) -> tuple[dict[str, P
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in suffixes or path.name.startswith(".") or not path.is_file():
             continue
-        if path.stem in files:
-            duplicates.append(f"{folder.name}/{files[path.stem].name} and {folder.name}/{path.name}")
+        stem = composed(path.stem)
+        if stem in files:
+            duplicates.append(f"{folder.name}/{files[stem].name} and {folder.name}/{path.name}")
         else:
-            files[path.stem] = path
+            files[stem] = path
     return files, tuple(duplicates)
+
+
+def composed(name: str) -> str:
+    """A name in Unicode's composed form (NFC): macOS may write "u" and a diaeresis where others write one letter."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _lossy_note(folder: Path, stem: str) -> str:
+    """A remark where the label map is there, in a format that blurs ids."""
+    names = [stem + suffix for suffix in _LOSSY_SUFFIXES if (folder / (stem + suffix)).is_file()]
+    return f" ({names[0]} there cannot be one: its format may blur the ids)" if names else ""

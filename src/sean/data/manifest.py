@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sean.errors import InputError
-from sean.files import write_text_atomic
+from sean.files import read_text, write_text_atomic
 
 MANIFEST_NAME = "manifest.json"
 UNFINISHED_NAME = "preparing.json"
@@ -68,7 +68,7 @@ def read_manifest(root: str | os.PathLike[str]) -> Manifest | None:
     if not path.is_file():
         return None
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(read_text(path))
         return Manifest(
             source=str(raw["source"]),
             training=_stems(raw["training"]),

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from sean.data.recolor import Recolor
 from sean.data.transforms import PairedTransform
 from sean.errors import InputError
-from sean.images import PictureSource, image_to_tensor
+from sean.images import PictureSource, image_to_tensor, read_photo
 from sean.labels import LabelSet
+from sean.segmap import read_instances, read_segmap, turned_with
 
 Sample = dict[str, Any]
 
@@ -88,14 +88,10 @@ class PairedDataset(Dataset[Sample]):
         source: the pairs.
         transform: the geometry.
         seed: all chance follows from (seed, epoch, index).
-        recolor: changes the colours of regions; None leaves them.
     """
 
-    def __init__(
-        self, source: PairSource, transform: PairedTransform, seed: int = 0, *, recolor: Recolor | None = None
-    ) -> None:
+    def __init__(self, source: PairSource, transform: PairedTransform, seed: int = 0) -> None:
         self.source = source
-        self.recolor = recolor
         self.transform = transform
         self.seed = seed
 
@@ -118,12 +114,9 @@ class PairedDataset(Dataset[Sample]):
         rng = np.random.default_rng((self.seed, epoch, index))
         height, width = pair.segmap.shape
         geometry = self.transform.draw((height, width), rng)
-        image, segmap = geometry.image(pair.image), geometry.segmap(pair.segmap, self.labels)
-        if self.recolor is not None:
-            image = self.recolor(image, segmap, self.labels, rng)
         sample: Sample = {
-            "image": image_to_tensor(image),
-            "segmap": torch.from_numpy(segmap),
+            "image": image_to_tensor(geometry.image(pair.image)),
+            "segmap": torch.from_numpy(geometry.segmap(pair.segmap, self.labels)),
             "name": self.source.name(index),
         }
         if pair.instances is not None:
@@ -133,6 +126,22 @@ class PairedDataset(Dataset[Sample]):
     def fetch(self, group: int) -> None:
         """Bring a group of the source near (see `PairSource.fetch`)."""
         self.source.fetch(group)
+
+
+def read_pair(image: PictureSource, segmap: PictureSource, instances: PictureSource | None, labels: LabelSet) -> Pair:
+    """Read the files of a pair; maps that lie as the photo does in its file are turned with it.
+
+    Raises:
+        InputError: a file cannot be read, has illegal ids, or differs in size from its partner.
+    """
+    photo = read_photo(image)
+    ids = turned_with(photo, read_segmap(segmap, labels))
+    check_sizes(photo.image, ids, image, segmap)
+    if instances is None:
+        return Pair(image=photo.image, segmap=ids)
+    numbers = turned_with(photo, read_instances(instances))
+    check_sizes(photo.image, numbers, image, instances)
+    return Pair(image=photo.image, segmap=ids, instances=numbers)
 
 
 def check_sizes(

@@ -18,6 +18,8 @@ INDEX_NAME = "index.json"
 SHARD_NAME = re.compile(r"(training|validation)-\d{6}\.tar")
 LABEL_SUFFIX = "label.png"
 INSTANCE_SUFFIX = "instance.png"
+IMAGE_MEMBERS = {"jpg", "png", "webp", "bmp", "tif", "avif", "heic"}
+_SAME_FORMAT = {"jpeg": "jpg", "jfif": "jpg", "tiff": "tif", "heif": "heic"}
 _FORMAT = "sean-shards-1"
 
 
@@ -77,6 +79,12 @@ class ShardIndex:
 def key_of(name: str) -> str:
     """The key of a name in a tar, where readers cut file names at the first dot: dots become %2E, and % becomes %25."""
     return name.replace("%", "%25").replace(".", "%2E")
+
+
+def member_suffix(file_suffix: str) -> str:
+    """The suffix in a tar of a picture with the suffix of a file, as ".JPEG": one of `IMAGE_MEMBERS`."""
+    suffix = file_suffix.lower().removeprefix(".")
+    return _SAME_FORMAT.get(suffix, suffix)
 
 
 def index_to_json(index: ShardIndex) -> str:
@@ -148,6 +156,6 @@ def _sample_from(raw: Mapping[str, Any]) -> ShardSample:
         if suffix != "key"
     }
     segmap, instances = members.pop(LABEL_SUFFIX), members.pop(INSTANCE_SUFFIX, None)
-    if members.keys() not in ({"jpg"}, {"png"}):
+    if len(members) != 1 or not members.keys() <= IMAGE_MEMBERS:
         raise ValueError(f"sample {raw['key']!r} has {sorted(members)} where one picture was expected")
     return ShardSample(name=str(raw["key"]), image=members.popitem()[1], segmap=segmap, instances=instances)

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
-from sean.data.paired import Pair, check_sizes
+from sean.data.paired import Pair, read_pair
 from sean.data.remote import is_url, read_url
 from sean.data.shard_cache import DEFAULT_CACHE_GB, ShardCache, cache_root
 from sean.data.shard_index import INDEX_NAME, Member, Shard, index_from_json, key_of
 from sean.errors import InputError
-from sean.images import EncodedPicture, read_image
+from sean.images import EncodedPicture
 from sean.labels import LabelSet
-from sean.segmap import read_instances, read_segmap
 
 
 @runtime_checkable
@@ -109,13 +108,8 @@ class ShardSource:
         names = [f"{self.location}/{shard.name}:{key_of(sample.name)}.{member.suffix}" for member in sample.members]
         with self.store.open(shard) as file:
             members = [_member(file, *known) for known in zip(sample.members, names, strict=True)]
-        image, segmap = read_image(members[0]), read_segmap(members[1], self.labels)
-        check_sizes(image, segmap, members[0], members[1])
-        if sample.instances is None:
-            return Pair(image=image, segmap=segmap)
-        instances = read_instances(members[2])
-        check_sizes(image, instances, members[0], members[2])
-        return Pair(image=image, segmap=segmap, instances=instances)
+        instances = None if sample.instances is None else members[2]
+        return read_pair(members[0], members[1], instances, self.labels)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+from PIL import Image
+
 from sean.data.folder import PairedFolder
 from sean.data.manifest import file_checksum
 from sean.data.shard_index import (
@@ -26,9 +29,11 @@ from sean.data.shard_index import (
     index_from_json,
     index_to_json,
     key_of,
+    member_suffix,
 )
 from sean.errors import InputError
 from sean.files import atomic_write, remove_unfinished, write_text_atomic
+from sean.images import grey_levels, open_image
 
 Progress = Callable[[int, int], None]
 
@@ -48,7 +53,7 @@ def write_shards(
     are often alike, as the pictures of one city. The validation pairs stay sorted.
 
     Args:
-        folder: the pairs. Their files are copied as they are.
+        folder: the pairs. Their files are copied as they are; label maps of other formats become PNG.
         destination: a new folder, or one in which the same shards were begun.
         validation, training: the split, see `PairedFolder.split`.
         shard_mb: size that a shard is filled up to, in MB of 10^6 bytes; a sample larger than that has one to itself.
@@ -112,8 +117,7 @@ def _plan(folder: PairedFolder, stems: Sequence[str], part: str, limit: int) -> 
     current: list[tuple[str, dict[str, Path]]] = []
     filled, number = 0, 0
     for stem in stems:
-        suffix = "png" if folder.images[stem].suffix.lower() == ".png" else "jpg"
-        files = {suffix: folder.images[stem], LABEL_SUFFIX: folder.segmaps[stem]}
+        files = {member_suffix(folder.images[stem].suffix): folder.images[stem], LABEL_SUFFIX: folder.segmaps[stem]}
         if folder.instances is not None:
             files[INSTANCE_SUFFIX] = folder.instances[stem]
         size = sum(tarfile.BLOCKSIZE + _padded(_size_of(path)) for path in files.values())
@@ -178,9 +182,20 @@ def _write_tar(plan: _ShardPlan, file: BinaryIO | None) -> Shard:
 def _add(tar: tarfile.TarFile, name: str, suffix: str, path: Path) -> Member:
     # A fresh TarInfo has time, user and group 0: the same files make the same bytes everywhere.
     entry, data = tarfile.TarInfo(name), _bytes_of(path)
+    if suffix.endswith("png") and path.suffix.lower() != ".png":
+        data = _as_png(path)
     entry.size = len(data)
     tar.addfile(entry, io.BytesIO(data))
     return Member(suffix=suffix, offset=tar.offset - _padded(len(data)), size=len(data))
+
+
+def _as_png(path: Path) -> bytes:
+    """A label map of another lossless format as PNG, which is what its member is named."""
+    file, image = io.BytesIO(), open_image(path)
+    if image.mode == "L":
+        image = Image.fromarray(grey_levels(image).astype(np.uint8))
+    image.save(file, format="PNG")
+    return file.getvalue()
 
 
 def _padded(size: int) -> int:

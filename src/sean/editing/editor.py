@@ -18,10 +18,11 @@ import numpy as np
 from PIL import Image
 
 from sean.editing.canvas import faded
+from sean.editing.edit_values import SEAM_MARGIN
 from sean.editing.faces.crop import DEFAULT_FEATHER
-from sean.editing.photo import CropChoice, Photo, open_photo, segmap_of
+from sean.editing.photo import CropChoice, Photo, open_photo, seen_segmap
 from sean.editing.photo_parser import PhotoParser
-from sean.editing.pipeline import ImageLike, SEANPipeline, SegmapLike
+from sean.editing.pipeline import SEANPipeline
 from sean.editing.project import Project, begun_styles, model_of, read_project, write_project
 from sean.editing.project_files import ProjectLimits
 from sean.editing.rendering import render_styles, touched_pixels
@@ -30,7 +31,9 @@ from sean.editing.sources import Sources
 from sean.editing.state import EditorState, new_state
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
-from sean.segmap import resize_segmap, validate
+from sean.images import ImageLike
+from sean.photo_output import save_photo
+from sean.segmap import SegmapLike, resize_segmap, segmap_of
 
 _WIDEST_MARGIN = 0.1
 
@@ -64,17 +67,19 @@ class Editor(Session):
         """Begin a new session with a photo; style photos stay.
 
         Args:
-            image: a PIL picture or uint8 [h, w, 3] of any size.
-            segmap: label ids of the whole photo, integers [h, w] or a palette or grey PIL picture, of any size; None
-                has the parser make it.
+            image: the path of a file, a PIL picture (turned upright as its EXIF orientation says, in sRGB as its ICC
+                profile says) or uint8 [h, w, 3], of any size.
+            segmap: label ids of the whole photo: the path of a file, a PIL picture or integers [h, w], of the photo's
+                shape in any size, or of the model's size; None has the parser make it.
             crop: the square of the photo to edit. "auto" finds the face; where there is none, it is the square around
                 the whole photo. None takes the whole photo, stretched to the model's size.
 
         Raises:
-            InputError: not a picture, no map of these labels, or neither map nor parser. The session goes on then.
+            InputError: not a picture, no map of these labels and this shape, or neither map nor parser. The session
+                goes on then.
         """
         photo = open_photo(image, crop, self.parser)
-        ids = segmap_of(photo, segmap, self.parser, self.pipeline.labels, self.pipeline.image_size)
+        ids = seen_segmap(photo, segmap, self.parser, self.pipeline.labels, self.pipeline.image_size)
         styles = self.pipeline.encode(photo.seen(self.pipeline.image_size), ids)
         self._sources.own = styles
         self._photo, self._photo_segmap = photo, ids
@@ -86,13 +91,13 @@ class Editor(Session):
         Before there is a photo, its own styles are the mean of the model's bank (see `set_own_styles`).
 
         Args:
-            segmap: label ids of what the model sees (of the crop, where there is one), integers [h, w] or a palette or
-                grey PIL picture; resized to the model's size.
+            segmap: label ids of what the model sees (of the crop, where there is one): the path of a file, a PIL
+                picture or integers [h, w]; resized to the model's size.
 
         Raises:
             InputError: no map of these labels.
         """
-        ids = validate(np.asarray(segmap), self.pipeline.labels, "the segmap", allow_unlabelled=True)
+        ids = segmap_of(segmap, self.pipeline.labels)
         set_so_far = {} if self._history is None else self._history.state.styles
         styles = {key: blocks for key, blocks in set_so_far.items() if not key[1]}
         self._begin(new_state(resize_segmap(ids, self.pipeline.image_size), styles=styles))
@@ -127,7 +132,7 @@ class Editor(Session):
             InputError: see `set_image`, or the name is taken.
         """
         photo = open_photo(image, crop, self.parser)
-        ids = segmap_of(photo, segmap, self.parser, self.pipeline.labels, self.pipeline.image_size)
+        ids = seen_segmap(photo, segmap, self.parser, self.pipeline.labels, self.pipeline.image_size)
         return self.add_styles(name, self.pipeline.encode(photo.seen(self.pipeline.image_size), ids))
 
     def add_styles(self, name: str, styles: StyleCodes) -> str:
@@ -179,7 +184,7 @@ class Editor(Session):
         feather: float = DEFAULT_FEATHER,
         seed: int | None = None,
     ) -> Image.Image:
-        """The whole photo with the edited picture in its place.
+        """The whole photo with the edited picture in its place, upright, in sRGB; see also `save_composite`.
 
         Args:
             keep_original: leave what is not `touched` as it is in the photo, bit for bit; else the model's picture
@@ -200,6 +205,19 @@ class Editor(Session):
         # one pixel more: the first pixel beyond what is touched is at a distance of 1
         weights = faded(self.touched, margin * self.pipeline.image_size[0] + 1) if keep_original else None
         return Image.fromarray(self._photo.with_edit(np.asarray(self.render(seed=seed)), weights, feather))
+
+    def save_composite(self, path: str | os.PathLike[str], picture: Image.Image | None = None) -> None:
+        """Write the whole photo with the edits in it as its file was: ICC profile, transparency and EXIF stay.
+
+        Args:
+            path: the suffix names the format; what that cannot hold is left out (see `sean.photo_output`).
+            picture: what `composite` gave; by default what it gives with `SEAM_MARGIN`.
+
+        Raises:
+            InputError: there is no photo, or the file cannot be written.
+        """
+        picture = self.composite(margin=SEAM_MARGIN) if picture is None else picture
+        save_photo(path, np.asarray(picture), None if self._photo is None else self._photo.source)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the session as a project (see `sean.editing.project`): a folder, or a zip file if it is named so.

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 from sean.editing.edit_values import CHECKS, Label, Point, Unfit, one_line, shown
 from sean.errors import InputError
+from sean.files import read_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +235,7 @@ def read_edits(path: Path) -> list[Edit]:
         InputError: no such file, or see `edits_from_json`.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise InputError(f"cannot read the script of edits {path}: {reason}; expected a JSON list") from error

@@ -9,9 +9,9 @@ from PIL import Image
 from sean.editing.faces import Crop, cut, find_face, paste
 from sean.editing.photo_parser import PhotoParser
 from sean.errors import InputError
-from sean.images import resize_image, to_rgb
+from sean.images import ImageLike, SourcePhoto, as_photo, resize_image
 from sean.labels import LabelSet
-from sean.segmap import resize_segmap, validate
+from sean.segmap import SegmapLike, resize_segmap, segmap_of_photo
 
 Size = tuple[int, int]
 CropChoice = Crop | Literal["auto"] | None
@@ -25,12 +25,14 @@ class Photo:
     """A photo, and the part of it that is edited.
 
     Attributes:
-        image: uint8 [h, w, 3].
+        image: uint8 [h, w, 3], sRGB.
         crop: the square that the model sees; None for the whole photo, stretched to the model's size.
+        source: what the file of the photo said besides; None for an image alone.
     """
 
     image: np.ndarray
     crop: Crop | None = None
+    source: SourcePhoto | None = None
 
     def seen(self, size: Size) -> np.ndarray:
         """What the model sees: uint8 [h, w, 3] of that size."""
@@ -85,45 +87,44 @@ def _smooth(levels: np.ndarray, size: Size) -> np.ndarray:
     return np.asarray(Image.fromarray(levels).resize(size[::-1], Image.Resampling.BILINEAR))
 
 
-def open_photo(image: Image.Image | np.ndarray, crop: CropChoice, parser: PhotoParser | None) -> Photo:
+def open_photo(image: ImageLike, crop: CropChoice, parser: PhotoParser | None) -> Photo:
     """A photo and its crop.
 
     Args:
-        image: a PIL picture or uint8 [h, w, 3].
+        image: a path, a PIL picture or uint8 [h, w, 3]; see `sean.images.as_photo`.
         crop: of that photo; "auto" for the face found in it, or where there is none the square around all of it.
         parser: for finding the face.
 
     Raises:
         InputError: not a picture, a crop of another photo, or scikit-image is missing.
     """
-    pixels = to_rgb(image) if isinstance(image, Image.Image) else image
-    resize_image(pixels, (1, 1))  # refuses what is no picture
-    height, width = pixels.shape[:2]
+    source = as_photo(image)
+    height, width = source.size
     if crop == "auto":
-        crop = find_face(pixels, parser) or Crop.whole((height, width))
+        crop = find_face(source.image, parser) or Crop.whole((height, width))
     elif crop is not None and crop.photo_size != (height, width):
         raise InputError(f"expected a crop of a photo of {height} x {width}, got one of {crop.photo_size}")
-    return Photo(image=pixels, crop=crop)
+    return Photo(image=source.image, crop=crop, source=source)
 
 
-def segmap_of(
-    photo: Photo, segmap: Image.Image | np.ndarray | None, parser: PhotoParser | None, labels: LabelSet, size: Size
+def seen_segmap(
+    photo: Photo, segmap: SegmapLike | None, parser: PhotoParser | None, labels: LabelSet, size: Size
 ) -> np.ndarray:
     """The map of what the model sees: the given one's part, or the parser's.
 
     Args:
         photo: with its crop.
-        segmap: label ids of the whole photo, integers [h, w] or a palette or grey PIL picture of any size.
+        segmap: of the whole photo, see `sean.segmap.segmap_of_photo`.
         parser: makes one where there is none.
         labels: of the model.
         size: of the result.
 
     Raises:
-        InputError: no map and no parser, or no map of these label ids.
+        InputError: no map and no parser, no map of these label ids, or one of another shape than the photo.
     """
     if segmap is not None:
-        ids = validate(np.asarray(segmap), labels, "the segmap", allow_unlabelled=True)
-        return photo.seen_map(ids, size)
+        source = photo.source or SourcePhoto(image=photo.image)
+        return photo.seen_map(segmap_of_photo(segmap, labels, source, size), size)
     if parser is None:
         raise InputError("expected a segmap with the image, as this editor has no parser to make one; give either")
     return photo.parsed(parser, size)

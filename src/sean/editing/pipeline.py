@@ -14,17 +14,15 @@ from torch import Tensor
 from sean.editing.styles import StyleCodes, load_style_codes, mean_style, save_style_codes
 from sean.errors import InputError
 from sean.files import write_text_atomic
-from sean.images import image_to_tensor, resize_image, tensor_to_image, to_rgb
+from sean.images import ImageLike, as_photo, image_to_tensor, resize_image, tensor_to_image
 from sean.inference.engine import engine_for
 from sean.labels import LabelSet
 from sean.models.base import StyledModel
 from sean.models.weights import load_model, save_model
 from sean.plan.recent import RecentPlans
 from sean.pretrained import BANK_NAME, CARD_NAME, find_model
-from sean.segmap import instance_edges, resize_segmap, validate
+from sean.segmap import SegmapLike, instance_edges, numbers_of, resize_segmap, segmap_of, segmap_of_photo
 
-ImageLike = Image.Image | np.ndarray
-SegmapLike = Image.Image | np.ndarray
 BlockStyles = StyleCodes | Sequence[StyleCodes]
 """One style, or one per SEAN ResBlk."""
 
@@ -112,15 +110,18 @@ class SEANPipeline:
         """The style of every region of a photo.
 
         Args:
-            image: a PIL picture or uint8 [h, w, 3].
-            segmap: label ids of the same picture, integers [h, w] or a palette or grey PIL picture. Both are resized
-                to `image_size`; they need not agree in size, only in what they show.
+            image: the path of a file, a PIL picture (turned upright as its EXIF orientation says, in sRGB as its ICC
+                profile says) or uint8 [h, w, 3].
+            segmap: label ids of the same picture: the path of a file, a PIL picture or integers [h, w], of the shape
+                of the picture in any size, or of `image_size`. Both are resized to `image_size`. A map of the shape of
+                the photo before it was turned upright is turned with it.
 
         Raises:
-            InputError: not a picture, not a map of label ids, or ids out of range.
+            InputError: not a picture, not a map of label ids, ids out of range, or a map of another shape.
         """
-        pixels = resize_image(_image_array(image), self.image_size)
-        ids = self._segmap(segmap)
+        photo = as_photo(image)
+        pixels = resize_image(photo.image, self.image_size)
+        ids = self._batch(segmap_of_photo(segmap, self.labels, photo, self.image_size))
         batch = image_to_tensor(pixels).unsqueeze(0).to(self.device)
         codes, present = self._engine.encode(batch, ids)
         return StyleCodes(codes[0].cpu().float().clone(), present[0].cpu().clone(), self.labels)
@@ -139,7 +140,7 @@ class SEANPipeline:
         """Render a segmap.
 
         Args:
-            segmap: label ids, integers [h, w] or a palette or grey PIL picture; resized to `image_size`.
+            segmap: label ids: the path of a file, a PIL picture or integers [h, w]; resized to `image_size`.
             styles: the styles; of a SEAN model also six, one per SEAN ResBlk from coarse to fine (style crossover,
                 Fig. 7).
             instances: for a model with instance edges, one number per object, of the segmap's size and in the same
@@ -159,7 +160,8 @@ class SEANPipeline:
                 instances or variants that are no numbers, have another size, name a style that is not there, or are
                 given to a model that has none.
         """
-        ids, size = self._segmap(segmap), _segmap_size(segmap)
+        given = segmap_of(segmap, self.labels)
+        ids, size = self._batch(given), (given.shape[0], given.shape[1])
         edges = self._edges(ids, instances, size)
         each = [styles] if variants is None else list(styles)  # type: ignore[arg-type]
         numbers = None if variants is None else self._variants(variants, size, len(each))
@@ -174,9 +176,8 @@ class SEANPipeline:
             result.info["resized_from"] = size
         return result
 
-    def _segmap(self, segmap: SegmapLike) -> Tensor:
-        array = np.asarray(segmap)
-        ids = validate(array, self.labels, "the segmap", allow_unlabelled=True)
+    def _batch(self, ids: np.ndarray) -> Tensor:
+        """Ids [h, w] as [1, h, w] of the model's size."""
         return torch.from_numpy(resize_segmap(ids, self.image_size)).unsqueeze(0).to(self.device)
 
     def _edges(self, ids: Tensor, instances: SegmapLike | None, size: tuple[int, int]) -> Tensor | None:
@@ -201,7 +202,7 @@ class SEANPipeline:
 
     def _numbers(self, numbers: SegmapLike, size: tuple[int, int], name: str, thing: str) -> Tensor:
         """A map of the segmap's size as [1, h, w] at the model's size."""
-        array = np.asarray(numbers)
+        array = numbers_of(numbers)
         if array.shape != size or array.dtype.kind not in "iub":
             raise InputError(
                 f"expected {name} as integers of the segmap's size {list(size)}, got {array.dtype} "
@@ -226,15 +227,3 @@ class SEANPipeline:
                 "encode the photo with this model"
             )
         return (style if self._fallback is None else style.completed(self._fallback)).codes
-
-
-def _image_array(image: ImageLike) -> np.ndarray:
-    array = to_rgb(image) if isinstance(image, Image.Image) else image
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
-        raise InputError(f"expected a picture, uint8 [h, w, 3], got {array.dtype} {list(array.shape)}")
-    return array
-
-
-def _segmap_size(segmap: SegmapLike) -> tuple[int, int]:
-    height, width = np.asarray(segmap).shape[:2]
-    return height, width

@@ -3,7 +3,8 @@
 project.json                      the edits, done and undone, the crop, the model, and which files belong to it
 segmap-HASH.png                   the map that the session began with
 styles-HASH.safetensors           own styles and those of the style photos
-photo-HASH.png, seen-HASH.png     the photo, and its map as the model sees it; only where there is a photo
+photo-HASH.png, seen-HASH.png     the photo, with its ICC profile, transparency and EXIF block, and its map as the model
+                                  sees it; only where there is a photo
 """
 
 import hashlib
@@ -26,8 +27,9 @@ from sean.editing.project_files import INDEX_NAME, ProjectLimits, check_png, ope
 from sean.editing.state import EditorState
 from sean.editing.styles import StyleCodes, load_style_codes, save_style_codes
 from sean.errors import InputError
-from sean.images import read_image, write_image
+from sean.images import read_photo
 from sean.labels import LabelSet
+from sean.photo_output import save_photo
 from sean.segmap import read_segmap, write_segmap
 
 _FORMAT = "sean project 1"
@@ -106,7 +108,7 @@ def write_project(path: Path, project: Project, labels: LabelSet) -> None:
         save_style_codes(folder / "styles.safetensors", [project.own, *project.photos.values()])
         crop = None
         if project.photo is not None and project.photo_segmap is not None:
-            write_image(folder / "photo.png", project.photo.image)
+            save_photo(folder / "photo.png", project.photo.image, project.photo.source)
             write_segmap(folder / "seen.png", project.photo_segmap, labels)
             crop = None if project.photo.crop is None else asdict(project.photo.crop)
         index = {
@@ -186,14 +188,15 @@ def _check_model(saved: dict[str, Any], model: dict[str, Any]) -> None:
 
 def _read_photo(path: Path, crop: dict[str, Any] | None, limits: ProjectLimits) -> Photo:
     check_png(path, limits)
-    image = read_image(path)
+    source = read_photo(path)
+    image = source.image
     if crop is None:
-        return Photo(image=image)
+        return Photo(image=image, source=source)
     height, width = (int(extent) for extent in crop["photo_size"])
     square = {key: float(crop[key]) for key in ("top", "left", "size")}
     if (height, width) != image.shape[:2]:
         raise InputError(f"expected a photo of {height} x {width}, the crop's, got {list(image.shape[:2])}")
-    return Photo(image=image, crop=Crop(**square, photo_size=(height, width)))
+    return Photo(image=image, crop=Crop(**square, photo_size=(height, width)), source=source)
 
 
 def _read_map(path: Path, labels: LabelSet, size: tuple[int, ...], limits: ProjectLimits) -> np.ndarray:

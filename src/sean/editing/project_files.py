@@ -40,7 +40,7 @@ class ProjectLimits:
     """
 
     max_bytes: int = 1 << 30
-    max_pixels: int = 80_000_000
+    max_pixels: int = 178_000_000
     max_edits: int = 1_000_000
 
 

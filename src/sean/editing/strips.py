@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from sean.editing.pipeline import SEANPipeline, SegmapLike
+from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import Region, StyleCodes
 from sean.figures import Tile
 from sean.models.configs import NUM_STYLED_BLOCKS
+from sean.segmap import SegmapLike
 
 
 def interpolation_strip(

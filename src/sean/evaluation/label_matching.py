@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sean.errors import InputError
+from sean.files import read_text
 from sean.labels import LabelSet
 
 
@@ -45,7 +46,7 @@ def read_label_mapping(path: Path) -> LabelMapping:
         InputError: the file is missing or something else.
     """
     try:
-        raw: Any = json.loads(path.read_text(encoding="utf-8"))
+        raw: Any = json.loads(read_text(path))
     except FileNotFoundError as error:
         raise InputError(f"expected a mapping of labels at {path}, found no file") from error
     except (OSError, ValueError) as error:

@@ -10,7 +10,7 @@ import torch
 import sean
 from sean.evaluation.image_metrics import SSIM_KIND
 from sean.experiments.runner import EXPERIMENTS, OF_ONE_MODEL, Experiment, Section, tables_1_and_2
-from sean.files import write_text_atomic
+from sean.files import read_text, write_text_atomic
 
 RESULTS = "results"
 """The name of the experiment that is all of them."""
@@ -34,7 +34,7 @@ def write_experiment(name: str, experiment: Experiment, output: Path, remarks: P
     for title, section in sections.items():
         parts += [*([f"## {title}", ""] if title else []), section.text]
         if title == _LAST_TABLE and remarks is not None:
-            parts += ["## Remarks", "", remarks.read_text(encoding="utf-8").strip(), ""]
+            parts += ["## Remarks", "", read_text(remarks).strip(), ""]
     report = output / f"{name}.md"
     write_text_atomic(report, "\n".join(parts))
     values: dict[str, Any] = {title or name: section.values for title, section in sections.items() if section.values}

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sean.errors import InputError
-from sean.files import atomic_write, write_text_atomic
+from sean.files import atomic_write, read_text, write_text_atomic
 from sean.labels import LabelSet
 from sean.models.base import StyledModel
 from sean.models.build import channels_last, new_model
@@ -91,7 +91,7 @@ def load_folder(
 def read_config(path: Path, what: str, configs: Mapping[str, type[Config]]) -> tuple[Config, LabelSet]:
     """The sizes and labels in a folder's config.json; InputError when it is missing or wrong."""
     try:
-        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = json.loads(read_text(path))
     except FileNotFoundError as error:
         raise InputError(f"expected a {what} folder with a {CONFIG_NAME}, found none at {path}") from error
     except (OSError, ValueError) as error:

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from sean.errors import InputError
+from sean.images import SourcePhoto
 from sean.labels import LabelSet
-from sean.web.decoding import read_frame, write_frame
-from sean.web.limits import Limits
+from sean.web.decoding import read_frame, unpacked, write_frame
+from sean.web.limits import MIB, Limits
 
-_BYTES_PER_PIXEL = 3
+_BYTES_PER_PIXEL = 7  # in sRGB, in the colours of the file, and transparency
+_METADATA_BYTES = 16 * MIB
 _TOO_HARD = "the file could not be decoded within the limits of this server; save it anew as PNG or JPEG, or smaller"
 _START_SECONDS = 60.0
 
@@ -37,14 +39,13 @@ class Decoder:
         with self._lock:
             self._running()
 
-    def image(self, data: bytes) -> np.ndarray:
-        """Decode a picture file: uint8 [h, w, 3].
+    def image(self, data: bytes) -> SourcePhoto:
+        """Decode a picture file, see `sean.images.read_photo`.
 
         Raises:
             InputError: not a picture, too large, or more than the limits allow.
         """
-        shape, pixels = self._ask({"task": "image"}, data)
-        return np.frombuffer(pixels, dtype=np.uint8).reshape(shape)
+        return unpacked(*self._ask({"task": "image"}, data))
 
     def segmap(self, data: bytes, labels: LabelSet) -> np.ndarray:
         """Decode a label map: int64 [h, w] of ids of `labels`, as `sean.segmap.read_segmap` does.
@@ -52,8 +53,8 @@ class Decoder:
         Raises:
             InputError: as in `image`, or not a label map of these labels.
         """
-        shape, ids = self._ask({"task": "segmap", "labels": labels.to_dict()}, data)
-        return np.frombuffer(ids, dtype=np.uint16).reshape(shape).astype(np.int64)
+        header, ids = self._ask({"task": "segmap", "labels": labels.to_dict()}, data)
+        return np.frombuffer(ids, dtype=np.uint16).reshape(header["shape"]).astype(np.int64)
 
     def check(self, data: bytes) -> None:
         """Raise InputError unless `data` is a picture file of a size that is allowed."""
@@ -65,7 +66,7 @@ class Decoder:
             if self._process is not None:
                 self._end(self._process)
 
-    def _ask(self, request: dict[str, Any], data: bytes) -> tuple[tuple[int, ...], bytes]:
+    def _ask(self, request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
         with self._lock:
             process = self._running()
             assert process.stdin is not None and process.stdout is not None
@@ -74,7 +75,8 @@ class Decoder:
             watchdog.start()
             try:
                 write_frame(process.stdin, request, data)
-                header, answer = read_frame(process.stdout, self._limits.picture_pixels * _BYTES_PER_PIXEL)
+                most = self._limits.picture_pixels * _BYTES_PER_PIXEL + _METADATA_BYTES
+                header, answer = read_frame(process.stdout, most)
             except (EOFError, OSError, ValueError, KeyError):  # it died, or was killed for taking too long
                 self._end(process)
                 raise InputError(_TOO_HARD) from None
@@ -83,7 +85,7 @@ class Decoder:
             self._is_fresh = False
         if "error" in header:
             raise InputError(str(header["error"]))
-        return tuple(map(int, header["shape"])), answer
+        return header, answer
 
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._process is None or self._process.poll() is not None:

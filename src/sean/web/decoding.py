@@ -5,7 +5,8 @@ it. A decoder that is broken or overwhelmed by an upload dies here, and the serv
 
 On standard input comes a request, on standard output goes the answer; each is a frame: the length of a JSON header
 (4 bytes, big-endian), the header, and as many bytes as its "bytes" says. Requests are {"task": "image" | "segmap" |
-"size", "labels": ..., "bytes": n}, answers {"shape": [...], "bytes": n} or {"error": "one line", "bytes": 0}.
+"size", "labels": ..., "bytes": n}, answers {"shape": [...], "bytes": n} (for a picture see `packed`) or {"error":
+"one line", "bytes": 0}.
 """
 
 import io
@@ -13,27 +14,36 @@ import json
 import struct
 import sys
 import warnings
+from functools import cache
 from typing import IO, Any
 
 import numpy as np
 from PIL import Image
 
 from sean.errors import InputError
-from sean.images import EncodedPicture, read_image
+from sean.images import EncodedPicture, SourcePhoto, read_photo, register_heic, unidentified
 from sean.labels import LabelSet
 from sean.segmap import read_segmap
 
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "GIF", "TIFF")
+# MPO, which many phones write, is found by JPEG; HEIF only where pillow-heif is installed.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF")
+_HEAD_BYTES = 32
 _NAME = "the file"
 _LENGTH = struct.Struct(">I")
 _LONGEST_HEADER = 2**20
+_PARTS = ("image", "own", "alpha", "profile", "exif")
+_SHAPES: dict[str, tuple[int, ...]] = {"image": (3,), "own": (3,), "alpha": ()}
+
+Answer = tuple[dict[str, Any], list[bytes | memoryview]]
+"""The header of an answer, and the parts that follow it."""
 
 
-def write_frame(stream: IO[bytes], header: dict[str, Any], data: bytes | memoryview = b"") -> None:
+def write_frame(stream: IO[bytes], header: dict[str, Any], *parts: bytes | memoryview) -> None:
     """Write a request or an answer; see the module."""
-    encoded = json.dumps({**header, "bytes": len(data)}).encode()
+    encoded = json.dumps({**header, "bytes": sum(len(part) for part in parts)}).encode()
     stream.write(_LENGTH.pack(len(encoded)) + encoded)
-    stream.write(data)
+    for part in parts:
+        stream.write(part)
     stream.flush()
 
 
@@ -59,11 +69,11 @@ def _exactly(stream: IO[bytes], count: int) -> bytes:
     return data
 
 
-def decode(task: str, data: bytes, max_pixels: int, labels: dict[str, Any] | None = None) -> np.ndarray:
+def decode(task: str, data: bytes, max_pixels: int, labels: dict[str, Any] | None = None) -> Answer:
     """What a request asks for.
 
     Args:
-        task: "image": uint8 [h, w, 3]; "segmap": uint16 [h, w] of label ids; "size": nothing but the checks, [0].
+        task: "image": see `packed`; "segmap": uint16 [h, w] of label ids; "size": nothing but the checks.
         data: the bytes of a picture file.
         max_pixels: a picture of more is refused before it is decoded.
         labels: for "segmap", the label set as a dictionary.
@@ -74,8 +84,44 @@ def decode(task: str, data: bytes, max_pixels: int, labels: dict[str, Any] | Non
     _check_header(data, max_pixels)
     picture = EncodedPicture(name=_NAME, data=data)
     if task == "segmap":
-        return read_segmap(picture, LabelSet.from_dict(labels or {})).astype(np.uint16)
-    return read_image(picture) if task == "image" else np.empty(0, dtype=np.uint8)
+        ids = read_segmap(picture, LabelSet.from_dict(labels or {})).astype(np.uint16)
+        return {"shape": ids.shape}, [_bytes_of(ids)]
+    return packed(read_photo(picture)) if task == "image" else ({"shape": [0]}, [])
+
+
+def packed(photo: SourcePhoto) -> Answer:
+    """A photo as an answer that `unpacked` reads: its size, its orientation, the lengths of its parts, and these."""
+    values = [getattr(photo, name) for name in _PARTS]
+    parts = [_bytes_of(value) if isinstance(value, np.ndarray) else value for value in values]
+    lengths = [None if part is None else len(part) for part in parts]
+    header = {"shape": photo.size, "orientation": photo.orientation, "lengths": lengths}
+    return header, [part for part in parts if part is not None]
+
+
+def unpacked(header: dict[str, Any], data: bytes) -> SourcePhoto:
+    """The photo of an answer. Its arrays are views of `data`.
+
+    Raises:
+        ValueError, KeyError, TypeError: this is no such answer.
+    """
+    height, width = map(int, header["shape"])
+    values: dict[str, Any] = {}
+    start = 0
+    for name, length in zip(_PARTS, header["lengths"], strict=True):
+        if length is None:
+            values[name] = None
+            continue
+        part = memoryview(data)[start : start + length]
+        start += length
+        if name in _SHAPES:
+            values[name] = np.frombuffer(part, dtype=np.uint8).reshape(height, width, *_SHAPES[name])
+        else:
+            values[name] = bytes(part)
+    return SourcePhoto(**values, orientation=int(header["orientation"]))
+
+
+def _bytes_of(array: np.ndarray) -> memoryview:
+    return np.ascontiguousarray(array).data.cast("B")
 
 
 def _check_header(data: bytes, max_pixels: int) -> None:
@@ -84,10 +130,10 @@ def _check_header(data: bytes, max_pixels: int) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            with Image.open(io.BytesIO(data), formats=_known_formats()) as image:
                 width, height = image.size
     except Exception as error:  # decoders raise almost anything on a damaged header
-        raise InputError("expected a picture (PNG, JPEG, WebP, ...), but the file is none") from error
+        raise InputError(unidentified(_NAME, data[:_HEAD_BYTES])) from error
     if width * height > max_pixels:
         raise InputError(
             f"the picture has {width} x {height} pixels ({width * height / 1e6:.0f} million), but this server takes "
@@ -95,10 +141,17 @@ def _check_header(data: bytes, max_pixels: int) -> None:
         )
 
 
+@cache
+def _known_formats() -> tuple[str, ...]:
+    """Those of `FORMATS` that this Pillow can open: it fails on the name of any other."""
+    register_heic()
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
 def _confine(memory_bytes: int) -> None:
     """Bound this process, where the system can: its memory beyond what it has now, and no file to write."""
-    Image.init()
-    Image.ID[:] = [name for name in Image.ID if name in FORMATS]
+    Image.ID[:] = _known_formats()
     Image.MAX_IMAGE_PIXELS = None  # `_check_header` knows the limit
     try:
         import resource
@@ -122,13 +175,13 @@ def main(max_pixels: int, max_bytes: int, memory_bytes: int) -> None:
         except EOFError:
             return
         try:
-            result = decode(header["task"], data, max_pixels, header.get("labels"))
+            answer, parts = decode(header["task"], data, max_pixels, header.get("labels"))
         except InputError as error:
             write_frame(answers, {"error": str(error)})
         except MemoryError:
             write_frame(answers, {"error": "the picture takes too much memory to decode; save it anew, or smaller"})
         else:
-            write_frame(answers, {"shape": result.shape}, np.ascontiguousarray(result).data.cast("B"))
+            write_frame(answers, answer, *parts)
 
 
 if __name__ == "__main__":

@@ -18,14 +18,14 @@ class Limits:
     """Estimated memory of all sessions together; beyond it the ones unused for longest go."""
     idle_seconds: float = 7200.0
     """A session unused for so long is forgotten."""
-    upload_bytes: int = 25 * MIB
+    upload_bytes: int = 100 * MIB
     """Bytes of one upload."""
     uploads: int = 4
     """Uploads under way at once, of all users."""
     upload_seconds: float = 60.0
     """Time in which an upload has to arrive."""
-    picture_pixels: int = 24_000_000
-    """Pixels of an uploaded picture."""
+    picture_pixels: int = 51_000_000
+    """Pixels of an uploaded picture: cameras of "50 megapixels" have up to 8192 x 6144."""
     project_bytes: int = 256 * MIB
     """Bytes of an uploaded project when unpacked."""
     project_edits: int = 20_000

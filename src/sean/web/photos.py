@@ -10,7 +10,9 @@ from sean.editing.edits import SetStyle
 from sean.editing.faces import Crop, find_face
 from sean.editing.subjects import has_faces
 from sean.errors import InputError
-from sean.web.pictures import png, thumbnail
+from sean.images import SourcePhoto
+from sean.photo_output import photo_bytes
+from sean.web.pictures import PNG_LEVEL, thumbnail
 from sean.web.rendering import Kind
 from sean.web.schemas import Source, State
 from sean.web.sessions import Session, UnknownSession
@@ -62,7 +64,7 @@ async def add_style_photo(studio: Studio, session: Session, photo: bytes, segmap
         session.thumbnails[name] = small
 
     added: list[str] = []
-    small = thumbnail(image)
+    small = thumbnail(image.image)
     state = await studio.change(session, add, Kind.LARGE)
     studio.progress(session, "encoding", 1.0)
     return next(source for source in state.sources if source.source == added[0])
@@ -94,12 +96,18 @@ async def composite(studio: Studio, session: Session) -> bytes:
     """
     await studio.run(session.id, session.editor.render, Kind.LARGE)  # which the editor keeps
     # not in a turn: a large photo takes seconds
-    return await studio.run(session.id, lambda: png(session.editor.composite(margin=SEAM_MARGIN)), Kind.OUTSIDE)
+    return await studio.run(session.id, partial(_whole_photo, session.editor), Kind.OUTSIDE)
+
+
+def _whole_photo(editor: Editor) -> bytes:
+    edited = np.asarray(editor.composite(margin=SEAM_MARGIN))
+    assert editor.photo is not None
+    return photo_bytes(edited, editor.photo.source, "PNG", compress_level=PNG_LEVEL)
 
 
 async def _opened(
     studio: Studio, session: Session, photo: bytes, segmap: bytes | None
-) -> tuple[np.ndarray, np.ndarray | None, Crop | None]:
+) -> tuple[SourcePhoto, np.ndarray | None, Crop | None]:
     """The decoded photo, its map where one was given, and else the crop to edit."""
     image = await studio.decoded(photo)
     if segmap is not None:
@@ -109,7 +117,7 @@ async def _opened(
     crop = None
     if has_faces(studio.pipeline):
         studio.progress(session, "finding the face", 0.0)
-        crop = await studio.run(session.id, partial(find_face, image, studio.parser), Kind.OUTSIDE)
-        crop = crop or Crop.whole((image.shape[0], image.shape[1]))
+        crop = await studio.run(session.id, partial(find_face, image.image, studio.parser), Kind.OUTSIDE)
+        crop = crop or Crop.whole(image.size)
     studio.progress(session, "making the map", 0.5)
     return image, None, crop

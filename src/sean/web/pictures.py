@@ -9,7 +9,7 @@ from sean.labels import LabelSet
 from sean.segmap import colorize, palette_image
 
 THUMBNAIL_SIZE = 128
-_LEVEL = 1  # of compression: the levels above take several times as long for little
+PNG_LEVEL = 1  # of compression: the levels above take several times as long for little
 
 
 def png(image: Image.Image | np.ndarray) -> bytes:
@@ -17,7 +17,7 @@ def png(image: Image.Image | np.ndarray) -> bytes:
     if isinstance(image, np.ndarray):
         image = Image.fromarray(image)
     file = io.BytesIO()
-    image.save(file, format="PNG", compress_level=_LEVEL)
+    image.save(file, format="PNG", compress_level=PNG_LEVEL)
     return file.getvalue()
 
 

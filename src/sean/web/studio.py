@@ -18,6 +18,7 @@ from sean.editing.photo_parser import PhotoParser
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.heap import give_back_freed_memory
+from sean.images import SourcePhoto
 from sean.web.beginnings import bank_style, begin, first_segmap
 from sean.web.connection import text
 from sean.web.decoder import Decoder
@@ -123,8 +124,8 @@ class Studio:
         for connection in session.connections:
             connection.put("progress", text("progress", stage=stage, done=done))
 
-    async def decoded(self, data: bytes) -> np.ndarray:
-        """An uploaded picture, uint8 [h, w, 3]; see `Decoder.image`."""
+    async def decoded(self, data: bytes) -> SourcePhoto:
+        """An uploaded picture; see `Decoder.image`."""
         return await self._decode(self.decoder.image, data)
 
     async def decoded_segmap(self, data: bytes) -> np.ndarray:

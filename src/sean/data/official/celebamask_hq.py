@@ -23,6 +23,7 @@ from sean.data.official.layout import (
     open_png,
 )
 from sean.errors import InputError
+from sean.files import read_text
 from sean.labels import CELEBAMASK_HQ
 
 _IMAGES = "CelebA-HQ-img"
@@ -133,7 +134,7 @@ def _listed(path: Path) -> set[int]:
     """
     numbers: set[int] = set()
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}; take it from the download again") from error
     for line_number, line in enumerate(lines[1:], start=2):
