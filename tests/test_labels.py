@@ -169,3 +169,24 @@ def test_a_set_with_the_names_of_a_shipped_one_gains_what_it_knows() -> None:
     known = shipped_version_of(own)
     assert (known.name, known.palette, known.ignore_id) == ("ade20k", own.palette, 200)
     assert shipped_version_of(TOY) is TOY
+
+
+def test_groups_of_faces() -> None:
+    names = {group: {CELEBAMASK_HQ.names[region] for region in ids} for group, ids in CELEBAMASK_HQ.groups.items()}
+    assert names["face"] == {"skin", "nose", "neck", "l_ear", "r_ear"}
+    assert names["lips"] == {"u_lip", "l_lip"} and names["eyes"] == {"l_eye", "r_eye"}
+    assert set(names) == {"face", "lips", "eyes", "brows", "ears"}
+
+
+def test_groups_of_pairs_in_any_set() -> None:
+    names = ("left_wing", "right_wing", "tail", "l_leg", "r_leg", "leg")
+    labels = LabelSet(name="birds", names=names, flip_pairs=((0, 1), (3, 4)))
+    assert labels.groups == {"wing": (0, 1)}  # "leg" is a label itself
+    assert LabelSet(name="odd", names=("a", "b"), flip_pairs=((0, 1),)).groups == {}
+
+
+def test_materials_hold_every_label_once() -> None:
+    for labels in SHIPPED.values():
+        assert sorted(region for group in labels.materials for region in group) == list(range(labels.num_regions))
+    face = tuple(sorted(CELEBAMASK_HQ.groups["face"]))
+    assert face in [tuple(sorted(group)) for group in CELEBAMASK_HQ.materials]

@@ -20,6 +20,15 @@ from sean.label_tables import ADE20K_TABLE, CELEBAMASK_HQ_TABLE, CITYSCAPES_TABL
 
 Color = tuple[int, int, int]
 
+# Labels of CelebAMask-HQ that editing and colour augmentation treat as one.
+FACE_GROUPS: dict[str, tuple[str, ...]] = {
+    "face": ("skin", "nose", "neck", "l_ear", "r_ear"),
+    "lips": ("u_lip", "l_lip"),
+    "eyes": ("l_eye", "r_eye"),
+    "brows": ("l_brow", "r_brow"),
+    "ears": ("l_ear", "r_ear"),
+}
+
 _SIDES = (("l_", "r_"), ("left_", "right_"), ("left ", "right "), ("left-", "right-"))
 
 
@@ -84,6 +93,36 @@ class LabelSet:
         for left, right in self.flip_pairs:
             table[left], table[right] = right, left
         return tuple(table)
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[int, ...]]:
+        """Names of groups of labels that belong together, and the ids of each group's labels.
+
+        "face", "lips", "eyes", "brows" and "ears" in sets with the labels of faces; in any set the left and right label
+        of a pair under their common name, unless a label has that name.
+        """
+        groups = {
+            group: tuple(self.names.index(name) for name in members)
+            for group, members in FACE_GROUPS.items()
+            if set(members) <= set(self.names)
+        }
+        grouped = {region for members in groups.values() for region in members}
+        for left, right in self.flip_pairs:
+            name = _without_side(self.names[left])
+            if name is not None and name not in self.names and not {left, right} <= grouped:
+                groups[name] = (left, right)
+        return groups
+
+    @cached_property
+    def materials(self) -> tuple[tuple[int, ...], ...]:
+        """All ids, each once: those of one material (the skin of face, nose, neck and ears, say) together."""
+        taken: set[int] = set()
+        found = []
+        for members in sorted(self.groups.values(), key=len, reverse=True):
+            if taken.isdisjoint(members):
+                taken.update(members)
+                found.append(members)
+        return tuple(sorted([*found, *((region,) for region in range(self.num_regions) if region not in taken)]))
 
     def id_of(self, region: str | SupportsIndex) -> int:
         """The id of a region given by name (case does not matter), by id, or by an id written as text.
@@ -251,6 +290,11 @@ def _split_color(words: list[str]) -> tuple[str, Color | None]:
         red, green, blue = (int(word) for word in words[-3:])
         return " ".join(words[:-3]), (red, green, blue)
     return " ".join(words), None
+
+
+def _without_side(name: str) -> str | None:
+    """The name of a label without its side, "l_eye" -> "eye"; None where it names no side."""
+    return next((name.removeprefix(side) for sides in _SIDES for side in sides if name.startswith(side)), None)
 
 
 def _flip_pairs(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:

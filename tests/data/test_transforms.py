@@ -105,3 +105,32 @@ def test_the_same_generator_gives_the_same_geometry() -> None:
 def test_wrong_settings_are_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         PairedTransform(**values)  # type: ignore[arg-type]
+
+
+@given(st.integers(16, 40), st.integers(16, 40), st.integers(0, 99))
+def test_a_smaller_picture_gets_a_margin_of_its_reflection(height: int, width: int, seed: int) -> None:
+    """One number of a pixel stands in picture and map alike; every row and column of the picture is there."""
+    image, segmap = pair(height, width)
+    transform = PairedTransform(size=(20, 20), shrink=0.6, flip=False)
+    geometry = transform.draw((height, width), np.random.default_rng(seed))
+    assert 12 <= min(geometry.resized) <= 20
+    ids, rows = geometry.segmap(segmap, PLAIN), geometry.segmap(segmap // width, PLAIN)
+    assert ids.shape == (20, 20) and geometry.image(image).shape == (20, 20, 3)
+    assert np.array_equal(ids // width, rows)
+    margin = -geometry.top
+    if margin > 0:  # reflected about the first row
+        assert np.array_equal(ids[0], ids[2 * margin])
+
+
+def test_scales_fill_the_range_and_the_size_stays() -> None:
+    transform = PairedTransform(size=(64, 64), shrink=0.6, resize=1.2)
+    rng = np.random.default_rng(0)
+    scales = [transform.draw((64, 64), rng).resized[0] / 64 for _ in range(300)]
+    assert 0.59 < min(scales) < 0.65 and 1.15 < max(scales) <= 1.21
+    assert transform.evaluation().draw((64, 64), rng).resized == (64, 64)
+
+
+@pytest.mark.parametrize("shrink", [0.5, 1.1])
+def test_a_shrink_out_of_range(shrink: float) -> None:
+    with pytest.raises(InputError, match=rf"expected shrink in \(0.5, 1\], and 1 without crop, got {shrink}"):
+        PairedTransform(size=(8, 8), shrink=shrink)

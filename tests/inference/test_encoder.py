@@ -114,3 +114,8 @@ def test_equals_several_modules() -> None:
     assert_encodes(encoder, module, make_image(), odd_segmap())
     assert encoder(make_image(), odd_segmap())[0].shape == (2, K, 15)
     assert sum(isinstance(layer, nn.InstanceNorm2d) for layer in module.modules()) == 12
+
+
+def test_equals_a_module_with_group_norms_and_mean_colours() -> None:
+    module = randomize(StyleEncoder(K, style_dim=8, base_channels=8, norm="group", mean_color=True))
+    assert_encodes(Encoder(module), module, make_image(), odd_segmap())

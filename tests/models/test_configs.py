@@ -1,8 +1,20 @@
 """The configs of the networks, where they must agree with modules that they cannot import."""
 
-from sean.models.configs import SIZE_MULTIPLE
+from dataclasses import asdict
+
+import pytest
+
+from sean.errors import InputError
+from sean.models.configs import SIZE_MULTIPLE, SEANConfig, config_from_dict
 from sean.plan.patch_plan import SCALES
 
 
 def test_sizes_are_multiples_of_the_coarsest_scale_of_a_plan() -> None:
     assert max(SCALES) == SIZE_MULTIPLE
+
+
+def test_an_encoder_that_keeps_colours() -> None:
+    config = SEANConfig(encoder_norm="group", mean_color=True)
+    assert config_from_dict(SEANConfig, asdict(config)) == config
+    with pytest.raises(InputError, match="expected a style_dim above 3, as the mean colour takes 3 numbers of a code"):
+        SEANConfig(mean_color=True, style_dim=3)

@@ -131,3 +131,38 @@ def test_several_encoders_lay_their_codes_side_by_side() -> None:
     assert present.tolist() == [[True, False, True], [True, False, False]]
     for index, encoder in enumerate(encoders):
         assert torch.equal(codes[..., 5 * index : 5 * (index + 1)], encoder(image, segmap)[0])
+
+
+def color_encoder(num_regions: int = 3) -> StyleEncoder:
+    return randomize(StyleEncoder(num_regions, style_dim=8, base_channels=8, norm="group", mean_color=True))
+
+
+@torch.no_grad()
+def test_a_code_begins_with_the_regions_mean_colour() -> None:
+    encoder, image = color_encoder(), randn(2, 3, 16, 24)
+    segmap = torch.randint(4, (2, 16, 24))
+    segmap[0][segmap[0] == 1] = 0  # absent from the first picture
+    codes, present = encoder(image, segmap)
+    assert codes.shape == (2, 3, 8) and not codes[0, 1].any()
+    for sample, region in present.nonzero().tolist():
+        expected = image[sample][:, segmap[sample] == region].mean(dim=1)
+        torch.testing.assert_close(codes[sample, region, :3], expected)
+
+
+@torch.no_grad()
+def test_a_region_too_small_for_the_features_has_no_colour_either() -> None:
+    segmap = torch.zeros(1, 16, 16, dtype=torch.long)
+    segmap[0, 5, 5] = 1  # half the size takes the even rows and columns
+    codes, present = color_encoder()(randn(1, 3, 16, 16), segmap)
+    assert not present[0, 1] and not codes[0, 1].any()
+
+
+@torch.no_grad()
+def test_group_norms_see_a_colour_that_instance_norms_take_out() -> None:
+    image, segmap = randn(1, 3, 16, 16), torch.randint(3, (1, 16, 16))
+    warmer = image + torch.tensor([0.5, 0.0, -0.5]).view(1, 3, 1, 1)
+    published = make_encoder()
+    color = randomize(StyleEncoder(3, style_dim=8, base_channels=16, norm="group", mean_color=True))
+    torch.testing.assert_close(published(warmer, segmap), published(image, segmap))
+    made_by_network = [color(each, segmap)[0][..., 3:] for each in (warmer, image)]
+    assert (made_by_network[0] - made_by_network[1]).abs().max() > 1e-3

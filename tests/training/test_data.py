@@ -112,3 +112,17 @@ def test_mistakes_are_one_line(config: TrainConfig, folder: Path) -> None:
     with pytest.raises(InputError, match="expected a validation fraction above 0") as caught:
         open_data(replace(config, validation=0.0), folder)
     assert "\n" not in str(caught.value)
+
+
+def test_colours_and_scales_change_in_training_only(config: TrainConfig, folder: Path) -> None:
+    config = replace(config, validation=0.3)
+    plain, changed = open_data(config, folder), open_data(replace(config, recolor=1.0), folder)
+    assert not torch.equal(plain.training[(0, 0)]["image"], changed.training[(0, 0)]["image"])
+    assert torch.equal(plain.training[(0, 0)]["segmap"], changed.training[(0, 0)]["segmap"])
+    assert torch.equal(
+        changed.training[(0, 0)]["image"], open_data(replace(config, recolor=1.0), folder).training[(0, 0)]["image"]
+    )
+    assert torch.equal(plain.validation[0]["image"], changed.validation[0]["image"])
+    smaller = open_data(replace(config, shrink=0.6), folder)
+    assert not torch.equal(plain.training[(0, 0)]["segmap"], smaller.training[(0, 0)]["segmap"])
+    assert torch.equal(plain.validation[0]["segmap"], smaller.validation[0]["segmap"])

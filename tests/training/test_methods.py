@@ -24,6 +24,7 @@ MINI = preset("mini-64")
 
 CHANGES = {
     "sean": {},
+    "sean-color": {"encoder_norm": "group", "mean_color": True},
     "sean-norm-encoders": {"encoders": "sean"},
     "sean-resblk-encoders": {"encoders": "resblk"},
     "sean-no-downsampling": {"downsampling": False},
@@ -39,7 +40,7 @@ def test_these_are_the_methods() -> None:
 
 
 @pytest.mark.parametrize("method", CHANGES)
-def test_a_variant_of_sean_changes_one_setting(method: str) -> None:
+def test_a_variant_of_sean_changes_these_settings(method: str) -> None:
     assert with_method(MINI, method) == replace(MINI, model=replace(MINI.model, **CHANGES[method]))
 
 

@@ -8,9 +8,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+import sean.training.perceptual
 from sean.errors import InputError
 from sean.losses.weights import LossWeights
 from sean.models.build import build_model
+from sean.models.efficientnet import EfficientNetLite
 from sean.models.weights import save_model
 from sean.training.config import TrainConfig
 from sean.training.log import Log
@@ -52,3 +54,27 @@ def test_an_unknown_network_and_a_weight_of_zero(config: TrainConfig, fabric: Fa
     with pytest.raises(InputError, match="unknown model 'vgg16'"):
         perceptual_loss(replace(config, losses=LossWeights(), perceptual_network="vgg16"), fabric, Log())
     assert perceptual_loss(replace(config, perceptual_network="vgg16"), fabric, Log()) is None
+
+
+def test_efficientnet_by_its_own_spreads(config: TrainConfig, fabric: Fabric, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = EfficientNetLite("lite0").eval()
+    for stage in network.stages:
+        stage[-1].project.weight.data.fill_(2.0)
+    monkeypatch.setattr(sean.training.perceptual, "load_efficientnet", lambda variant: network)
+    config = replace(config, losses=LossWeights(), perceptual_network="efficientnet-lite0")
+    loss = perceptual_loss(config, fabric, Log())
+    assert loss is not None and not any(parameter.requires_grad for parameter in loss.parameters())
+    fake, real = torch.rand(2, 3, 64, 64) * 2 - 1, torch.rand(2, 3, 64, 64) * 2 - 1
+    assert loss(real, real).item() == 0.0
+    # the other blocks of a stage have norms of scale 1; the terms of a residual sum count as independent
+    distances = []
+    for index, (f, r) in zip((0, 1, 2, 4, 6), zip(network(fake), network(real), strict=True), strict=True):
+        spread = (4.0 + len(network.stages[index]) - 1) ** 0.5
+        distances.append((f - r).abs().mean() / spread)
+    torch.testing.assert_close(loss(fake, real), torch.stack(distances).mean())
+
+
+def test_an_unknown_variant_of_efficientnet(config: TrainConfig, fabric: Fabric) -> None:
+    config = replace(config, losses=LossWeights(), perceptual_network="efficientnet-b7")
+    with pytest.raises(InputError, match="expected an EfficientNet-Lite variant of lite0, lite1, got 'b7'"):
+        perceptual_loss(config, fabric, Log())

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from sean.data.recolor import Recolor
 from sean.data.transforms import PairedTransform
 from sean.errors import InputError
 from sean.images import PictureSource, image_to_tensor, read_photo
@@ -88,10 +89,14 @@ class PairedDataset(Dataset[Sample]):
         source: the pairs.
         transform: the geometry.
         seed: all chance follows from (seed, epoch, index).
+        recolor: changes the colours of regions; None leaves them.
     """
 
-    def __init__(self, source: PairSource, transform: PairedTransform, seed: int = 0) -> None:
+    def __init__(
+        self, source: PairSource, transform: PairedTransform, seed: int = 0, *, recolor: Recolor | None = None
+    ) -> None:
         self.source = source
+        self.recolor = recolor
         self.transform = transform
         self.seed = seed
 
@@ -114,9 +119,12 @@ class PairedDataset(Dataset[Sample]):
         rng = np.random.default_rng((self.seed, epoch, index))
         height, width = pair.segmap.shape
         geometry = self.transform.draw((height, width), rng)
+        image, segmap = geometry.image(pair.image), geometry.segmap(pair.segmap, self.labels)
+        if self.recolor is not None:
+            image = self.recolor(image, segmap, self.labels, rng)
         sample: Sample = {
-            "image": image_to_tensor(geometry.image(pair.image)),
-            "segmap": torch.from_numpy(geometry.segmap(pair.segmap, self.labels)),
+            "image": image_to_tensor(image),
+            "segmap": torch.from_numpy(segmap),
             "name": self.source.name(index),
         }
         if pair.instances is not None:

@@ -15,7 +15,10 @@ from sean.segmap import resize_segmap
 
 @dataclass(frozen=True, kw_only=True)
 class Geometry:
-    """One drawn geometry: resize to `resized` (h, w), cut `size` at (`top`, `left`), perhaps mirror."""
+    """One drawn geometry: resize to `resized` (h, w), cut `size` at (`top`, `left`), perhaps mirror.
+
+    Negative `top` and `left` are a margin around a smaller picture: it is filled by reflection.
+    """
 
     resized: tuple[int, int]
     size: tuple[int, int]
@@ -40,8 +43,17 @@ class Geometry:
 
     def _cut(self, array: np.ndarray) -> np.ndarray:
         height, width = self.size
-        cut = array[self.top : self.top + height, self.left : self.left + width]
+        cut = array[max(self.top, 0) : self.top + height, max(self.left, 0) : self.left + width]
+        if cut.shape[:2] != self.size:
+            before = (max(-self.top, 0), max(-self.left, 0))
+            margins = [(b, whole - b - part) for b, whole, part in zip(before, self.size, cut.shape[:2], strict=True)]
+            cut = np.pad(cut, [*margins, *[(0, 0)] * (array.ndim - 2)], mode="reflect")
         return np.ascontiguousarray(cut[:, ::-1] if self.mirror else cut)
+
+
+def _offset(chance: float, room: int) -> int:
+    """Where to cut. A margin is shared out more evenly, so that a reflection stays clear of the middle of a face."""
+    return int(chance * (room + 1)) if room >= 0 else -round((0.3 + 0.4 * chance) * -room)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +64,19 @@ class PairedTransform:
         size: (h, w) of the result, in pixels.
         resize: with `crop`: the resized picture just covers `resize` times the size; 1.0 keeps all of its
             shorter extent, 1.12 (286 for a crop of 256) leaves room for the crop to move.
+        shrink: with `crop`: pictures are scaled at random, from `shrink` to `resize` times the size; what a smaller
+            one leaves free is filled by its reflection. 1.0 scales all alike.
         crop: keep the aspect and cut; otherwise stretch straight to the size.
         random: cut at a random place; otherwise in the middle.
         flip: mirror every second picture, at random.
 
     Raises:
-        InputError: a size below 1, or a `resize` below 1 or without `crop`.
+        InputError: a size below 1, a `resize` below 1, a `shrink` outside 0.5..1, or either without `crop`.
     """
 
     size: tuple[int, int]
     resize: float = 1.0
+    shrink: float = 1.0
     crop: bool = True
     random: bool = True
     flip: bool = True
@@ -73,23 +88,27 @@ class PairedTransform:
             raise InputError(f"expected a resize factor in 1..16 (1 = as large as the crop), got {self.resize}")
         if not self.crop and self.resize != 1.0:
             raise InputError(f"a resize factor ({self.resize}) needs crop; switch crop on or leave it 1")
+        if not 0.5 < self.shrink <= 1.0 or (self.shrink != 1.0 and not self.crop):
+            raise InputError(f"expected shrink in (0.5, 1], and 1 without crop, got {self.shrink}")
 
     def evaluation(self) -> "PairedTransform":
         """The same without chance: the largest centred cut, never mirrored."""
-        return replace(self, resize=1.0, random=False, flip=False)
+        return replace(self, resize=1.0, shrink=1.0, random=False, flip=False)
 
     def draw(self, shape: tuple[int, int], rng: np.random.Generator) -> Geometry:
-        """Draw a geometry for a pair of `shape` (h, w). Always takes three numbers from `rng`."""
-        resized = self.size
+        """Draw a geometry for a pair of `shape` (h, w). Always takes as many numbers from `rng`."""
+        resized, resize = self.size, self.resize
+        if self.shrink != 1.0:
+            resize = self.shrink + rng.random() * (self.resize - self.shrink)
         if self.crop:
-            targets = [max(extent, round(extent * self.resize)) for extent in self.size]
+            targets = [round(extent * resize) for extent in self.size]
             scale = max(target / extent for target, extent in zip(targets, shape, strict=True))
             height, width = (max(target, round(extent * scale)) for target, extent in zip(targets, shape, strict=True))
             resized = (height, width)
         down, across, coin = rng.random(3)
         room = (resized[0] - self.size[0], resized[1] - self.size[1])
         if self.random:
-            top, left = int(down * (room[0] + 1)), int(across * (room[1] + 1))
+            top, left = _offset(down, room[0]), _offset(across, room[1])
         else:
             top, left = room[0] // 2, room[1] // 2
         mirror = bool(self.flip and coin < 0.5)

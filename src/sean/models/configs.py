@@ -25,8 +25,17 @@ BLOCKS = (
 EncoderLevel = Literal["unified", "resblk", "sean"]
 """What has a style encoder of its own: the whole generator, every styled ResBlk, or every SEAN norm (Table 3)."""
 
+EncoderNorm = Literal["instance", "group"]
+"""The norms of the style encoder: the published ones, or group norms, which keep more of a picture's colours."""
+
 StyleKind = Literal["none", "vae", "regions"]
 """What SPADE takes of a picture: nothing, one vector of its VAE, or a few features per region (SPADE++)."""
+
+NORM_GROUPS = 8
+"""Groups of the style encoder's group norms; fewer where they do not divide the channels."""
+
+COLOR_DIM = 3
+"""Numbers of a style code that hold the region's mean colour, where a model has that."""
 
 NUM_LEVELS = 6
 """Full size, and five halvings."""
@@ -87,6 +96,10 @@ class SEANConfig(ModelConfig):
         encoder_channels: channels of the style encoder's first layer.
         encoders: one style encoder for all (unified, the paper's choice), one for each ResBlk, or one for each SEAN
             norm (Table 3).
+        encoder_norm: norms of the style encoders. Instance norms, the published ones, take every channel's mean out of
+            the features, and much of the picture's colours with it; group norms (8 groups) keep more.
+        mean_color: whether the first three numbers of a code are the region's mean colour, RGB in [-1, 1]. The network
+            makes the others.
         downsampling: whether the style encoders have their bottleneck (Table 3).
         noise: whether the norms add learned noise (Table 3).
         mask_branch: whether norms with a style branch are modulated by the segmap, too.
@@ -98,6 +111,8 @@ class SEANConfig(ModelConfig):
     mask_dim: int = 128
     encoder_channels: int = 32
     encoders: EncoderLevel = "unified"
+    encoder_norm: EncoderNorm = "instance"
+    mean_color: bool = False
     downsampling: bool = True
     noise: bool = True
     mask_branch: bool = True
@@ -106,9 +121,13 @@ class SEANConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.encoders not in get_args(EncoderLevel):
+        for name, allowed in (("encoders", get_args(EncoderLevel)), ("encoder_norm", get_args(EncoderNorm))):
+            if getattr(self, name) not in allowed:
+                raise InputError(f"expected {name} to be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
+        if self.mean_color and self.style_dim <= COLOR_DIM:
             raise InputError(
-                f"expected encoders to be one of {', '.join(get_args(EncoderLevel))}, got {self.encoders!r}"
+                f"expected a style_dim above {COLOR_DIM}, as the mean colour takes {COLOR_DIM} numbers of a code, got "
+                f"{self.style_dim}"
             )
 
 

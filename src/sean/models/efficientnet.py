@@ -4,6 +4,8 @@ Tan and Le 2019, in the variant that Google published for phones in 2020 (Effici
 squeeze-excite, stem and last stage of one size for all variants. Padding is TensorFlow's "same".
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -31,6 +33,8 @@ _STAGES = (
 # the last stage of each scale
 _FEATURE_STAGES = (0, 1, 2, 4, 6)
 _NORM_EPSILON = 1e-3
+# of channels that the training has switched off
+_SMALLEST_SPREAD = 1e-3
 
 
 class EfficientNetLite(nn.Module):
@@ -77,6 +81,20 @@ class EfficientNetLite(nn.Module):
             if index in _FEATURE_STAGES:
                 features.append(x)
         return features
+
+    @torch.no_grad()
+    def feature_spreads(self) -> list[Float[Tensor, " c"]]:
+        """The standard deviation of each channel of the features over the pictures of the training, from the weights.
+
+        Every block adds what leaves its last batch norm, whose scale is the standard deviation of that term; the terms
+        of a stage count as independent.
+        """
+        spreads = []
+        for index, stage in enumerate(self.stages):
+            if index in _FEATURE_STAGES:
+                scales = torch.stack([cast(InvertedResidual, block).project.weight for block in stage.children()])
+                spreads.append(scales.square().sum(dim=0).sqrt().clamp_min(_SMALLEST_SPREAD))
+        return spreads
 
 
 class InvertedResidual(nn.Module):

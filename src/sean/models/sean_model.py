@@ -28,7 +28,12 @@ class SEANModel(StyledModel):
         self.config = config
         encoders = [
             StyleEncoder(
-                config.num_regions, config.style_dim, config.encoder_channels, downsampling=config.downsampling
+                config.num_regions,
+                config.style_dim,
+                config.encoder_channels,
+                norm=config.encoder_norm,
+                mean_color=config.mean_color,
+                downsampling=config.downsampling,
             )
             for _ in range(num_encoders(config.encoders, config.base_channels, config.max_channels))
         ]

@@ -1,11 +1,13 @@
 """The style encoder: an image and its segmap to one style code per region (SEAN paper, section 3.1 and Fig. 4)."""
 
+import math
 from collections.abc import Iterable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from sean.models.configs import COLOR_DIM, NORM_GROUPS, EncoderNorm
 from sean.models.layers import LEAKY_SLOPE
 from sean.ops.region_pooling import region_mean
 from sean.segmap import onehot, resize_segmap
@@ -18,32 +20,48 @@ class StyleEncoder(nn.Module):
         num_regions: labels k.
         style_dim: width d of a code; codes lie in (-1, 1).
         base_channels: channels of the first layer (32 in the paper); the others are 2, 4 and 8 times as wide.
+        norm: see `SEANConfig.encoder_norm`; group norms have learned scales and shifts.
+        mean_color: see `SEANConfig.mean_color`.
         downsampling: without it, the same layers at the picture's full size (a row of Table 3): no bottleneck.
     """
 
     def __init__(
-        self, num_regions: int, style_dim: int = 512, base_channels: int = 32, *, downsampling: bool = True
+        self,
+        num_regions: int,
+        style_dim: int = 512,
+        base_channels: int = 32,
+        *,
+        norm: EncoderNorm = "instance",
+        mean_color: bool = False,
+        downsampling: bool = True,
     ) -> None:
         super().__init__()
         self.num_regions = num_regions
+        self.mean_color = mean_color
         e = base_channels
+
+        def make_norm(channels: int) -> nn.Module:
+            if norm == "instance":
+                return nn.InstanceNorm2d(channels)
+            return nn.GroupNorm(math.gcd(NORM_GROUPS, channels), channels)
+
         stride = 2 if downsampling else 1
         self.features = nn.Sequential(
             nn.ReflectionPad2d(1),
             nn.Conv2d(3, e, 3),
-            nn.InstanceNorm2d(e),
+            make_norm(e),
             nn.LeakyReLU(LEAKY_SLOPE),
             nn.Conv2d(e, 2 * e, 3, stride=stride, padding=1),
-            nn.InstanceNorm2d(2 * e),
+            make_norm(2 * e),
             nn.LeakyReLU(LEAKY_SLOPE),
             nn.Conv2d(2 * e, 4 * e, 3, stride=stride, padding=1),
-            nn.InstanceNorm2d(4 * e),
+            make_norm(4 * e),
             nn.LeakyReLU(LEAKY_SLOPE),
             nn.ConvTranspose2d(4 * e, 8 * e, 3, stride=stride, padding=1, output_padding=stride - 1),
-            nn.InstanceNorm2d(8 * e),
+            make_norm(8 * e),
             nn.LeakyReLU(LEAKY_SLOPE),
             nn.ReflectionPad2d(1),
-            nn.Conv2d(8 * e, style_dim, 3),
+            nn.Conv2d(8 * e, style_dim - COLOR_DIM if mean_color else style_dim, 3),
             nn.Tanh(),
         )
 
@@ -62,7 +80,11 @@ class StyleEncoder(nn.Module):
         """
         features = self.features(image)
         resized = resize_segmap(segmap, (features.shape[-2], features.shape[-1]))
-        return region_mean(features, onehot(resized, self.num_regions).to(features.dtype))
+        codes, present = region_mean(features, onehot(resized, self.num_regions).to(features.dtype))
+        if self.mean_color:
+            colors, _ = region_mean(image, onehot(segmap, self.num_regions).to(image.dtype))
+            codes = torch.cat([colors.to(codes.dtype) * present.unsqueeze(-1), codes], dim=-1)
+        return codes, present
 
 
 class StyleEncoders(nn.ModuleList):

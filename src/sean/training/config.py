@@ -11,6 +11,7 @@ from sean.models.configs import CONFIGS, ModelConfig, SEANConfig, config_from_di
 # The averaged weights stay in float32, so the trained ones must too.
 _PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 VGG19 = "vgg19"
+EFFICIENTNET_PREFIX = "efficientnet-"
 _NON_FINITE = ("stop", "skip")
 _COUNTS = (
     "discriminator_channels",
@@ -45,6 +46,10 @@ class TrainConfig:
             reach the picture from the first step on, which short trainings need.
         ema_decay: of the averaged weights, which are what is validated, sampled and exported.
         resize: pictures are scaled to cover this multiple of the size before the random crop.
+        shrink: pictures are scaled at random from this to `resize` times the size, the smaller ones with a margin of
+            their own reflection; 1 scales all alike.
+        recolor: probability with which the regions of a picture get other colours, in the input and the target alike
+            (see `sean.data.recolor`).
         flip: mirror half of the pictures, exchanging left and right labels.
         validation: held-out pairs: a fraction of the sorted names, or the prefix of their names. None takes the split
             of a prepared folder, and the last tenth of any other.
@@ -52,8 +57,8 @@ class TrainConfig:
         seed: of the initialization, the order and the crops of the data, and the noise.
         precision: 32-true, bf16-mixed or 16-mixed (lightning-fabric's names).
         num_workers: processes that read data ahead.
-        perceptual_network: whose features the perceptual term compares: vgg19, or a model of ours (a bundled name or a
-            model folder), which needs no download.
+        perceptual_network: whose features the perceptual term compares: vgg19; efficientnet-lite0 or -lite1, whose
+            weights come with the extra `imagenet`; or a model of ours (a bundled name or a model folder).
         vgg_weights: torchvision's vgg19-dcbb9e9d.pth; None downloads it once.
         non_finite: stop the training at a loss that is not finite, or skip the update and count it.
         log_every: steps between log lines.
@@ -77,6 +82,8 @@ class TrainConfig:
     init_gain: float = 0.02
     ema_decay: float = 0.999
     resize: float = 1.0
+    shrink: float = 1.0
+    recolor: float = 0.0
     flip: bool = True
     validation: float | str | None = None
     training_prefix: str = ""

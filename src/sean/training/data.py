@@ -8,6 +8,7 @@ from torch.utils.data import Dataset
 
 from sean.data.folder import PairedFolder
 from sean.data.paired import PairedDataset, PairSource
+from sean.data.recolor import Recolor
 from sean.data.shard_source import holds_shards, open_shards
 from sean.data.synthetic import SyntheticScenes
 from sean.data.transforms import PairedTransform
@@ -55,9 +56,10 @@ def open_data(config: TrainConfig, folder: Path | str | None) -> TrainingData:
         validation = SyntheticScenes(size=size, length=SYNTHETIC_VALIDATION, seed=config.seed + 1)
         return TrainingData(training=training, validation=validation, labels=training.labels)
     pairs, held_out = (_shard_sources if holds_shards(folder) else _folder_sources)(config, folder)
-    transform = PairedTransform(size=size, resize=config.resize, flip=config.flip)
+    transform = PairedTransform(size=size, resize=config.resize, shrink=config.shrink, flip=config.flip)
+    recolor = Recolor(probability=config.recolor) if config.recolor else None
     return TrainingData(
-        training=PairedDataset(pairs, transform, config.seed),
+        training=PairedDataset(pairs, transform, config.seed, recolor=recolor),
         validation=PairedDataset(held_out, transform.evaluation()),
         labels=pairs.labels,
     )

@@ -134,7 +134,7 @@ def _continue(state: TrainingState, config: TrainConfig, run: Path, fabric: Fabr
 
 def _take_weights(state: TrainingState, folder: Path, config: TrainConfig) -> None:
     model, _ = load_model(folder)
-    if model.config != config.model:
+    if replace(model.config, image_size=config.model.image_size) != config.model:  # weights fit any size
         raise InputError(f"the model in {folder} has other sizes ({model.config}) than this training ({config.model})")
     for network in (state.model, state.average):
         network.load_state_dict(model.state_dict())

@@ -52,6 +52,7 @@ def _pix2pixhd(config: TrainConfig, model: SEANConfig) -> TrainConfig:
 
 METHODS: dict[str, tuple[str, Callable[[TrainConfig, SEANConfig], TrainConfig]]] = {
     SEAN: ("SEAN, unified encoder", _sean()),
+    "sean-color": ("SEAN, colour-keeping encoder", _sean(encoder_norm="group", mean_color=True)),
     "sean-norm-encoders": ("SEAN, SEAN-level encoders", _sean(encoders="sean")),
     "sean-resblk-encoders": ("SEAN, ResBlk-level encoders", _sean(encoders="resblk")),
     "sean-no-downsampling": ("SEAN, without downsampling", _sean(downsampling=False)),

@@ -3,12 +3,13 @@
 from lightning_fabric import Fabric
 
 from sean.errors import InputError
+from sean.losses.features import EfficientNetFeatures, StyleEncoderFeatures
 from sean.losses.perceptual import FeatureNetwork, PerceptualLoss, load_vgg19
-from sean.losses.style_features import StyleEncoderFeatures
+from sean.models.imagenet_weights import load_efficientnet
 from sean.models.style_encoder import StyleEncoder
 from sean.models.weights import load_model
 from sean.pretrained import find_model
-from sean.training.config import VGG19, TrainConfig
+from sean.training.config import EFFICIENTNET_PREFIX, VGG19, TrainConfig
 from sean.training.distributed import on_first
 from sean.training.log import Log
 
@@ -39,6 +40,8 @@ def perceptual_loss(config: TrainConfig, fabric: Fabric, log: Log) -> Perceptual
 def _load(config: TrainConfig) -> FeatureNetwork | None:
     if config.perceptual_network == VGG19:
         return load_vgg19(config.vgg_weights)
+    if config.perceptual_network.startswith(EFFICIENTNET_PREFIX):
+        return EfficientNetFeatures(load_efficientnet(config.perceptual_network.removeprefix(EFFICIENTNET_PREFIX)))
     model, _ = load_model(find_model(config.perceptual_network))
     if not isinstance(model.style_encoder, StyleEncoder):
         raise InputError(f"expected a SEAN model with one style encoder, got another in {config.perceptual_network}")
