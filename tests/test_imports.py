@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "losses": {"errors", "labels", "segmap", "ops", "models"},
 }
 ALLOWED["evaluation"] = {*ALLOWED["data"], "data", "ops", "models", "pretrained"}
-ALLOWED["editing"] = {*ALLOWED["evaluation"], "evaluation", "inference", "photo_output"}
+ALLOWED["editing"] = {*ALLOWED["evaluation"], "evaluation", "inference", "icc", "photo_output"}
 ALLOWED["training"] = {*ALLOWED["evaluation"], "losses", "evaluation"}
 ALLOWED["web"] = {*ALLOWED["editing"], "editing", "heap"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation"}

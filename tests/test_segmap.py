@@ -89,9 +89,16 @@ def test_an_unknown_color_is_named_with_its_place(tmp_path: Path) -> None:
 
 
 def test_colors_without_a_palette_are_refused(tmp_path: Path) -> None:
-    path = save(tmp_path / "rgb.png", np.zeros((2, 2, 3), np.uint8))
+    path = save(tmp_path / "rgb.png", np.array([[[1, 1, 1], [1, 2, 1]]], np.uint8))
     with pytest.raises(InputError, match=f"{path} is an RGB picture, but labels 'strict' have no palette"):
         read_segmap(path, STRICT)
+
+
+def test_three_equal_channels_are_a_grey_map_where_there_are_no_colours(tmp_path: Path) -> None:
+    path = save(tmp_path / "rgb.png", np.repeat(np.array([[[0], [2], [1]]], np.uint8), 3, axis=2))
+    assert read_segmap(path, STRICT).tolist() == [[0, 2, 1]]
+    with pytest.raises(InputError, match=r"colour \(2, 2, 2\) .* is not in the palette"):
+        read_segmap(path, TOY)
 
 
 def test_lossy_and_other_files_are_refused(tmp_path: Path) -> None:

@@ -146,6 +146,8 @@ def is_heic(head: bytes) -> bool:
 
 def unidentified(name: str, head: bytes) -> str:
     """The message for a file that Pillow does not know: its name, its first bytes."""
+    if is_heic(head) and register_heic():
+        return f"{name} is a damaged or truncated HEIC photo"
     if is_heic(head):
         return (
             f"{name} is a HEIC photo, which cannot be read here; save it as JPEG, or install pillow-heif "

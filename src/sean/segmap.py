@@ -38,6 +38,7 @@ _USUAL_IGNORE_ID = 255
 def read_segmap(path: PictureSource, labels: LabelSet) -> np.ndarray:
     """Read a segmap file: a grey picture holds ids, an RGB picture the colours of the palette.
 
+    Without a palette, an RGB picture of three equal channels is a grey one.
     A palette picture holds ids too, unless its palette has the colours of the set at other places: then a program has
     sorted the palette, and the colours count. A map with an EXIF orientation is turned upright.
 
@@ -278,7 +279,9 @@ def _open_lossless(path: PictureSource) -> Image.Image:
 def _ids_of(image: Image.Image, labels: LabelSet, name: str) -> np.ndarray:
     """The ids of a map as a picture, upright and unchecked."""
     if image.mode in ("RGB", "RGBA"):
-        ids = _ids_of_colors(_opaque(image, name), labels, name)
+        pixels = _opaque(image, name)
+        is_grey = labels.palette is None and (pixels == pixels[:, :, :1]).all()
+        ids = pixels[:, :, 0].astype(np.int64) if is_grey else _ids_of_colors(pixels, labels, name)
     else:
         ids = _integers(image, name)
         if image.mode == "P":

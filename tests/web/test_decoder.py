@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, PngImagePlugin, features
 
 from sean.errors import InputError
-from sean.images import EncodedPicture, read_photo, register_heic
+from sean.images import EncodedPicture, read_photo
 from sean.labels import CELEBAMASK_HQ
 from sean.web.decoder import Decoder
 from sean.web.decoding import FORMATS, decode, read_frame, write_frame
@@ -66,7 +66,7 @@ def test_label_maps_come_back_as_ids(decoder: Decoder) -> None:
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "expected a picture"),
         (png_bytes(np.zeros((99, 99, 3), np.uint8))[:80], "damaged or truncated"),
         (png_of_size(8200, 7000), r"8200 x 7000 pixels \(57 million\).* 51 million at most"),
-        (HEIC, r"a HEIC photo, which cannot be read here; save it as JPEG"),
+        (HEIC, r"a HEIC photo, which cannot be read here; save it as JPEG|a damaged or truncated HEIC photo"),
         (png_of_size(2**31 - 1, 2**31 - 1), "million at most"),
         (png_of_size(0, 5), "expected a picture"),
     ],
@@ -74,8 +74,6 @@ def test_label_maps_come_back_as_ids(decoder: Decoder) -> None:
 )
 def test_what_is_no_picture_or_too_large_is_refused_in_one_line(decoder: Decoder, data: bytes, complaint: str) -> None:
     for task in (decoder.image, decoder.check):
-        if data is HEIC and register_heic():
-            continue  # then it is a damaged one
         if task == decoder.check and "damaged" in complaint:
             continue  # its header is fine
         with pytest.raises(InputError, match=complaint) as raised:

@@ -11,8 +11,6 @@ from sean.errors import InputError
 from sean.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from sean.commands.photos import PhotoFile, PhotoOpener
     from sean.editing.editor import Editor
     from sean.editing.edits import Edit
@@ -94,8 +92,8 @@ def edit(
     if save_project is not None:
         editor.save(save_project)
         print(f"{save_project}: project with {editor.num_edits} edits")
-    picture = _written(editor, output, keep_original, margin)
-    print(f"{output}: {picture.width} x {picture.height}{_note(editor, picture)}")
+    height, width = _written(editor, output, keep_original, margin)
+    print(f"{output}: {width} x {height}{_note(editor, (height, width))}")
 
 
 def _check_beginning(image: Path | None, project: Path | None, maps: dict[str, Path | None]) -> None:
@@ -191,21 +189,25 @@ def _replay(editor: "Editor", edits: "Iterable[Edit]", script: Path | None) -> N
         raise InputError(f"{script}, {error}") from error
 
 
-def _written(editor: "Editor", output: Path, keep_original: bool, margin: float) -> "Image.Image":
-    """The whole photo where a part of it was edited or is to be kept, otherwise what the model made of it."""
+def _written(editor: "Editor", output: Path, keep_original: bool, margin: float) -> tuple[int, int]:
+    """Write the whole photo where a part of it was edited or is to be kept, otherwise what the model made of it.
+
+    Returns:
+        Height and width of the picture written.
+    """
     from sean.images import save_image
 
-    is_whole = keep_original or (editor.photo is not None and editor.photo.crop is not None)
-    if not is_whole:
-        picture = editor.render()
-        save_image(output, picture)
-        return picture
-    picture = editor.composite(margin=margin) if keep_original else editor.composite(keep_original=False)
-    editor.save_composite(output, picture)
-    return picture
+    photo = editor.photo
+    if photo is None or not (keep_original or photo.crop is not None):
+        if keep_original:
+            editor.composite()  # refuses a session without a photo
+        save_image(output, editor.render())
+        return editor.pipeline.image_size
+    editor.save_composite(output, keep_original=keep_original, margin=margin if keep_original else 0.0)
+    return photo.image.shape[0], photo.image.shape[1]
 
 
-def _note(editor: "Editor", picture: "Image.Image") -> str:
+def _note(editor: "Editor", size: tuple[int, int]) -> str:
     from sean.commands.photos import edited_square
 
     if editor.photo is None:
@@ -213,4 +215,4 @@ def _note(editor: "Editor", picture: "Image.Image") -> str:
     if editor.photo.crop is not None:
         return edited_square(editor.photo.crop)
     height, width = editor.photo.image.shape[:2]
-    return "" if picture.size == (width, height) else f", the model's size (the photo is {width} x {height})"
+    return "" if size == (height, width) else f", the model's size (the photo is {width} x {height})"

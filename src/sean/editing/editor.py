@@ -198,26 +198,46 @@ class Editor(Session):
         Raises:
             InputError: there is no photo, or a margin out of range.
         """
+        edited = self.composited(keep_original=keep_original, margin=margin, feather=feather, seed=seed)
+        return Image.fromarray(edited)
+
+    def composited(
+        self,
+        *,
+        keep_original: bool = True,
+        margin: float = 0.0,
+        feather: float = DEFAULT_FEATHER,
+        seed: int | None = None,
+    ) -> np.ndarray:
+        """The same as `composite` as uint8 [h, w, 3], which takes less memory."""
         if self._photo is None:
             raise InputError("expected a session with a photo to put the edits into; begin it with set_image")
         if not 0 <= margin <= _WIDEST_MARGIN:
             raise InputError(f"expected a margin in [0, {_WIDEST_MARGIN}], got {margin}")
         # one pixel more: the first pixel beyond what is touched is at a distance of 1
         weights = faded(self.touched, margin * self.pipeline.image_size[0] + 1) if keep_original else None
-        return Image.fromarray(self._photo.with_edit(np.asarray(self.render(seed=seed)), weights, feather))
+        return self._photo.with_edit(np.asarray(self.render(seed=seed)), weights, feather)
 
-    def save_composite(self, path: str | os.PathLike[str], picture: Image.Image | None = None) -> None:
+    def save_composite(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        keep_original: bool = True,
+        margin: float = SEAM_MARGIN,
+        feather: float = DEFAULT_FEATHER,
+        seed: int | None = None,
+    ) -> None:
         """Write the whole photo with the edits in it as its file was: ICC profile, transparency and EXIF stay.
 
         Args:
             path: the suffix names the format; what that cannot hold is left out (see `sean.photo_output`).
-            picture: what `composite` gave; by default what it gives with `SEAM_MARGIN`.
+            keep_original, margin, feather, seed: see `composite`.
 
         Raises:
-            InputError: there is no photo, or the file cannot be written.
+            InputError: see `composite`, or the file cannot be written.
         """
-        picture = self.composite(margin=SEAM_MARGIN) if picture is None else picture
-        save_photo(path, np.asarray(picture), None if self._photo is None else self._photo.source)
+        edited = self.composited(keep_original=keep_original, margin=margin, feather=feather, seed=seed)
+        save_photo(path, edited, None if self._photo is None else self._photo.source)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the session as a project (see `sean.editing.project`): a folder, or a zip file if it is named so.

@@ -9,6 +9,7 @@ from PIL import Image
 from sean.editing.faces import Crop, cut, find_face, paste
 from sean.editing.photo_parser import PhotoParser
 from sean.errors import InputError
+from sean.icc import bands
 from sean.images import ImageLike, SourcePhoto, as_photo, resize_image
 from sean.labels import LabelSet
 from sean.segmap import SegmapLike, resize_segmap, segmap_of_photo
@@ -74,12 +75,16 @@ class Photo:
         larger = resize_image(picture, size)
         if weights is None:
             return larger
+        larger = larger if larger.flags.writeable and larger is not picture else larger.copy()
         inside = (weights > 0).astype(np.uint8) * 255
         # interpolation carries weight over the edge of what has some: from 1/2 there to 1 in the middle of a pixel
         falloff = np.clip(2 * _smooth(inside, size).astype(np.int16) - 255, 0, 255).astype(np.uint8)
         share = np.minimum(_smooth(np.rint(weights * 255).astype(np.uint8), size), falloff)
         share &= resize_segmap(inside, size)
-        return np.array(Image.composite(Image.fromarray(larger), Image.fromarray(self.image), Image.fromarray(share)))
+        for rows in bands(*size):
+            edited, own, mask = (Image.fromarray(array[rows]) for array in (larger, self.image, share))
+            larger[rows] = np.asarray(Image.composite(edited, own, mask))
+        return larger
 
 
 def _smooth(levels: np.ndarray, size: Size) -> np.ndarray:

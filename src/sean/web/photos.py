@@ -100,7 +100,7 @@ async def composite(studio: Studio, session: Session) -> bytes:
 
 
 def _whole_photo(editor: Editor) -> bytes:
-    edited = np.asarray(editor.composite(margin=SEAM_MARGIN))
+    edited = editor.composited(margin=SEAM_MARGIN)
     assert editor.photo is not None
     return photo_bytes(edited, editor.photo.source, "PNG", compress_level=PNG_LEVEL)
 

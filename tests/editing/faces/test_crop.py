@@ -1,6 +1,7 @@
 """Crops: what they show, over borders too, and what pasting them back changes and leaves alone."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -153,3 +154,17 @@ def test_a_crop_of_another_photo(rng: np.random.Generator) -> None:
     for use in (lambda crop: cut(photo, crop, 8), lambda crop: paste(photo, crop, photo)):
         with pytest.raises(InputError, match=r"\[60, 40\], got \[40, 60\]"):
             use(Crop.whole((60, 40)))
+
+
+def test_a_large_photo_is_not_copied_as_floats() -> None:
+    photo = np.zeros((3000, 4000, 3), np.uint8)
+    picture, mask = np.full((64, 64, 3), 255, np.uint8), np.ones((64, 64))
+    tracemalloc.start()
+    try:
+        result = paste(photo, Crop.whole((3000, 4000)), picture, mask)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (result == 255).all()
+    # the result, the picture at its size, and a band of floats; all of it as float32 is four times each
+    assert peak < 3.5 * photo.nbytes

@@ -1,12 +1,13 @@
 """Square parts of photos: cutting one out, and pasting its edited picture back with a feathered edge."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
 
 from sean.errors import InputError
+from sean.icc import bands
 
 DEFAULT_FEATHER = 0.08
 # A crop that lies mostly outside its photo shows nothing, and a huge one would fill the memory with repeated borders.
@@ -120,13 +121,15 @@ def paste(
     )
     if not rows.count or not columns.count:
         return result
-    weights = np.outer(rows.weights(feather), columns.weights(feather))
-    if mask is not None:
-        weights *= _mask_weights(mask, rows, columns)
-    placed = np.asarray(_resampled(Image.fromarray(picture), rows, columns, Image.Resampling.BICUBIC), np.float32)
-    area = (slice(rows.first, rows.first + rows.count), slice(columns.first, columns.first + columns.count))
-    own = photo[area].astype(np.float32)
-    result[area] = np.rint(own + weights[:, :, None] * (placed - own)).astype(np.uint8)
+    placed = np.asarray(_resampled(Image.fromarray(picture), rows, columns, Image.Resampling.BICUBIC))
+    for band in bands(rows.count, columns.count):  # in floats, all of a large photo would take gigabytes
+        part = rows.part(band)
+        weights = np.outer(part.weights(feather), columns.weights(feather))
+        if mask is not None:
+            weights *= _mask_weights(mask, part, columns)
+        area = (slice(part.first, part.first + part.count), slice(columns.first, columns.first + columns.count))
+        own = photo[area].astype(np.float32)
+        result[area] = np.rint(own + weights[:, :, None] * (placed[band] - own)).astype(np.uint8)
     return result
 
 
@@ -136,8 +139,9 @@ class _Pixels:
 
     Attributes:
         first, count: which they are.
-        start, step: where the first one begins in the crop and how wide each is, in parts of the crop's size.
+        start, step: where they begin in the crop and how wide each is, in parts of the crop's size.
         open_start, open_end: whether the photo goes on before and after the crop.
+        skipped: how many pixels lie between `start` and the first one, where these are a part of others.
     """
 
     first: int
@@ -146,6 +150,7 @@ class _Pixels:
     step: float
     open_start: bool
     open_end: bool
+    skipped: int = 0
 
     @classmethod
     def of(cls, start: float, size: float, extent: int) -> "_Pixels":
@@ -159,10 +164,20 @@ class _Pixels:
             open_end=start + size < extent,
         )
 
+    def part(self, pixels: slice) -> "_Pixels":
+        """Some of these pixels, numbered from 0."""
+        count = pixels.stop - pixels.start
+        return replace(self, first=self.first + pixels.start, count=count, skipped=self.skipped + pixels.start)
+
+    def span(self, extent: int) -> tuple[float, float]:
+        """Where they begin and end in a picture of the crop, in its pixels."""
+        start = (self.start + self.skipped * self.step) * extent
+        return start, min(float(extent), start + self.count * self.step * extent)
+
     @property
     def middles(self) -> np.ndarray:
         """Where in the crop, 0..1, each pixel has its middle."""
-        return self.start + (np.arange(self.count) + 0.5) * self.step
+        return self.start + (np.arange(self.skipped, self.skipped + self.count) + 0.5) * self.step
 
     def weights(self, feather: float) -> np.ndarray:
         """Weight of each pixel: from 0 at an open end smoothly to 1 (3 t^2 - 2 t^3) over the feather."""
@@ -192,9 +207,7 @@ def _mask_weights(mask: np.ndarray, rows: _Pixels, columns: _Pixels) -> np.ndarr
 
 
 def _resampled(image: Image.Image, rows: _Pixels, columns: _Pixels, method: Image.Resampling) -> Image.Image:
-    x, y = columns.start * image.width, rows.start * image.height
-    right = min(image.width, x + columns.count * columns.step * image.width)
-    bottom = min(image.height, y + rows.count * rows.step * image.height)
+    (x, right), (y, bottom) = columns.span(image.width), rows.span(image.height)
     return image.resize((columns.count, rows.count), method, box=(x, y, right, bottom))
 
 
