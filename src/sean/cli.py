@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data speed": ("training.speed", "whether the data keeps up with the training"),
     "data shard": ("shards.shard", "write a data folder as tar shards, to stream it"),
     "data check": ("data.check", "report on a folder of training pairs"),
+    "data mend-sides": ("data.mend_sides", "left and right of faces in their places"),
     "data prepare": ("data.prepare", "the download of an official data set to a folder of training pairs"),
     "import-official": ("models.import_official", "the authors' checkpoint to a model folder"),
     "bench": ("bench.bench", "speed and memory against the published formulation, in one run"),

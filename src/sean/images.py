@@ -373,6 +373,14 @@ def save_image(path: str | os.PathLike[str], image: Image.Image) -> None:
         image.save(temporary, format=image_format, **options)
 
 
+def jpeg_round_trip(image: np.ndarray, quality: int) -> np.ndarray:
+    """Store uint8 [h, w, 3] as JPEG of a quality in 1..95, in memory, and read it back."""
+    _check_uint8(image)
+    stored = io.BytesIO()
+    Image.fromarray(image).save(stored, format="JPEG", quality=quality)
+    return np.array(Image.open(stored))
+
+
 def image_to_tensor(image: np.ndarray) -> Float[Tensor, "3 h w"]:
     """uint8 [h, w, 3] -> float32 [3, h, w]: 0 becomes -1, 255 becomes 1."""
     check_image(image)

@@ -11,8 +11,8 @@ import torch
 from playwright.sync_api import Browser, sync_playwright
 
 from sean.labels import CELEBAMASK_HQ
-from sean.models.configs import ParserConfig
-from sean.models.parser import Parser
+from sean.models.configs import UNetParserConfig
+from sean.models.parser import UNetParser
 from sean.models.parser_weights import save_parser
 
 from ..web_process import web_process
@@ -29,7 +29,7 @@ FLAGS = [
 def parser_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny parser that calls every pixel hair: what is done with its maps is what is tested."""
     folder = tmp_path_factory.mktemp("parser")
-    parser = Parser(ParserConfig(image_size=(32, 32), widths=(2, 2, 2, 2, 2, 2)))
+    parser = UNetParser(UNetParserConfig(image_size=(32, 32), widths=(2, 2, 2, 2, 2, 2)))
     with torch.no_grad():
         parser.head.weight.zero_()
         parser.head.bias.copy_(torch.eye(CELEBAMASK_HQ.num_regions)[CELEBAMASK_HQ.id_of("hair")])  # type: ignore[union-attr]

@@ -15,8 +15,8 @@ from sean.cli import main
 from sean.data.synthetic import SyntheticScenes, write_paired
 from sean.labels import LabelSet
 from sean.models.build import build_model
-from sean.models.configs import ParserConfig, SEANConfig
-from sean.models.parser import Parser
+from sean.models.configs import SEANConfig, UNetParserConfig
+from sean.models.parser import UNetParser
 from sean.models.parser_weights import save_parser
 from sean.models.weights import save_model
 
@@ -31,7 +31,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluate")
     torch.manual_seed(0)
     save_model(folder / "model", build_model(TINY, init_gain=1.0), LABELS)
-    parser = Parser(ParserConfig(num_regions=3, image_size=(32, 32), widths=(2, 2, 2, 2, 2, 4)))
+    parser = UNetParser(UNetParserConfig(num_regions=3, image_size=(32, 32), widths=(2, 2, 2, 2, 2, 4)))
     save_parser(folder / "parser", parser, LABELS)
     write_paired(folder / "data", SyntheticScenes(size=(32, 32), length=10, labels=LABELS))
     return folder
@@ -171,7 +171,9 @@ def test_bad_input_is_one_line(place: Path, tmp_path: Path, capsys: pytest.Captu
     assert "unknown region 'beard'" in line("--region", "beard")
     assert "found no file" in line("--label-mapping", f"{tmp_path}/none.json")
     assert ".json" in refused(capsys, options(place, tmp_path / "report.txt"))
-    save_parser(tmp_path / "two", Parser(ParserConfig(num_regions=2)), LabelSet(name="two", names=("sky", "sea")))
+    save_parser(
+        tmp_path / "two", UNetParser(UNetParserConfig(num_regions=2)), LabelSet(name="two", names=("sky", "sea"))
+    )
     assert "no counterpart for 'sky', 'sea'" in line("--segmenter", f"{tmp_path}/two")
     write_paired(
         tmp_path / "pairs", SyntheticScenes(size=(32, 32), length=4, labels=LabelSet(name="two", names=("sky", "sea")))

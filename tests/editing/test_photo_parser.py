@@ -15,8 +15,8 @@ from sean.evaluation.label_matching import LabelMapping, LabelMatch
 from sean.evaluation.segmenters import Segmenter
 from sean.images import image_to_tensor, resize_image
 from sean.labels import CELEBAMASK_HQ, LabelSet
-from sean.models.configs import ParserConfig
-from sean.models.parser import Parser
+from sean.models.configs import UNetParserConfig
+from sean.models.parser import UNetParser
 from sean.models.parser_weights import save_parser
 
 CPU = torch.device("cpu")
@@ -73,9 +73,9 @@ def test_logits_are_enlarged_before_the_largest_is_taken() -> None:
     assert torch.equal(enlarged_argmax(random, (9, 13)), whole)
 
 
-def parser_folder(folder: Path) -> Parser:
+def parser_folder(folder: Path) -> UNetParser:
     torch.manual_seed(0)
-    parser = Parser(ParserConfig(num_regions=19, image_size=(32, 32), widths=(2, 2, 2, 2, 2, 2))).eval()
+    parser = UNetParser(UNetParserConfig(num_regions=19, image_size=(32, 32), widths=(2, 2, 2, 2, 2, 2))).eval()
     save_parser(folder, parser, CELEBAMASK_HQ)
     return parser
 

@@ -18,8 +18,8 @@ from sean.evaluation.label_matching import LabelMapping, LabelMatch
 from sean.evaluation.lpips import load_lpips
 from sean.evaluation.segmenters import load_segmenter
 from sean.labels import CELEBAMASK_HQ, LabelSet
-from sean.models.configs import ParserConfig
-from sean.models.parser import Parser
+from sean.models.configs import UNetParserConfig
+from sean.models.parser import UNetParser
 from sean.models.parser_weights import save_parser
 
 from .stand_ins import LABELS, BrightnessSegmenter
@@ -29,9 +29,9 @@ TURNED = LabelSet(name="turned", names=("other", "ground", "thing"))
 IMAGE = torch.rand(2, 3, 48, 40) * 2 - 1
 
 
-def parser_folder(folder: Path, seed: int = 0) -> tuple[Path, Parser]:
+def parser_folder(folder: Path, seed: int = 0) -> tuple[Path, UNetParser]:
     torch.manual_seed(seed)
-    parser = Parser(ParserConfig(num_regions=3, image_size=(32, 64), widths=(2, 2, 2, 2, 2, 5))).eval()
+    parser = UNetParser(UNetParserConfig(num_regions=3, image_size=(32, 64), widths=(2, 2, 2, 2, 2, 5))).eval()
     save_parser(folder / "judge", parser, TURNED)
     return folder / "judge", parser
 

@@ -11,18 +11,18 @@ from safetensors.torch import load_file, save_file
 
 from sean.errors import InputError
 from sean.labels import LabelSet
-from sean.models.configs import ParserConfig
-from sean.models.parser import Parser, ResidualBlock
+from sean.models.configs import UNetParserConfig
+from sean.models.parser import ResidualBlock, UNetParser
 from sean.models.parser_weights import load_parser, save_parser
 
-CONFIG = ParserConfig(num_regions=3, image_size=(32, 64), widths=(2, 3, 4, 5, 6, 7))
+CONFIG = UNetParserConfig(num_regions=3, image_size=(32, 64), widths=(2, 3, 4, 5, 6, 7))
 LABELS = LabelSet(name="eyes", names=("sky", "left eye", "right eye"), ignore_id=255, flip_pairs=((1, 2),))
 
 
 @pytest.fixture
-def parser() -> Parser:
+def parser() -> UNetParser:
     """Random weights and statistics, in evaluation mode; the norms shift to where no ReLU is dead."""
-    parser = Parser(CONFIG)
+    parser = UNetParser(CONFIG)
     for name, value in parser.state_dict().items():
         if value.is_floating_point():
             positive = value.ndim == 1 and "mean" not in name
@@ -31,13 +31,13 @@ def parser() -> Parser:
 
 
 @pytest.fixture
-def folder(parser: Parser, tmp_path: Path) -> Path:
+def folder(parser: UNetParser, tmp_path: Path) -> Path:
     save_parser(tmp_path / "parser", parser, LABELS)
     return tmp_path / "parser"
 
 
 @pytest.mark.parametrize("size", [(32, 32), (32, 64), (96, 64), (160, 32)])
-def test_any_multiple_of_32_will_do(parser: Parser, size: tuple[int, int]) -> None:
+def test_any_multiple_of_32_will_do(parser: UNetParser, size: tuple[int, int]) -> None:
     image = torch.rand(2, 3, *size) * 2 - 1
     with torch.no_grad():
         logits, features, ids = parser(image), parser.features(image), parser.predict(image)
@@ -50,14 +50,14 @@ def test_any_multiple_of_32_will_do(parser: Parser, size: tuple[int, int]) -> No
 
 
 @pytest.mark.parametrize("size", [(33, 32), (32, 48), (16, 32), (0, 32)])
-def test_other_sizes_are_refused(parser: Parser, size: tuple[int, int]) -> None:
+def test_other_sizes_are_refused(parser: UNetParser, size: tuple[int, int]) -> None:
     with pytest.raises(InputError, match=rf"multiples of 32, got {size[0]} x {size[1]}; resize"):
         parser(torch.zeros(1, 3, *size))
     with pytest.raises(InputError, match="multiples of 32"):
         parser.features(torch.zeros(1, 3, *size))
 
 
-def test_features_are_the_mean_of_the_deepest_level(parser: Parser) -> None:
+def test_features_are_the_mean_of_the_deepest_level(parser: UNetParser) -> None:
     image = torch.rand(1, 3, 64, 96) * 2 - 1
     x = parser.stem(image)
     for down in parser.downs:
@@ -66,7 +66,7 @@ def test_features_are_the_mean_of_the_deepest_level(parser: Parser) -> None:
     assert torch.allclose(parser.features(image), x.flatten(2).sum(dim=2) / 6, atol=1e-6)
 
 
-def test_every_level_reaches_the_logits(parser: Parser) -> None:
+def test_every_level_reaches_the_logits(parser: UNetParser) -> None:
     image = torch.rand(1, 3, 64, 64) * 2 - 1
     before = parser(image)
     for module in (parser.stem, *parser.downs, *parser.ups):
@@ -77,7 +77,7 @@ def test_every_level_reaches_the_logits(parser: Parser) -> None:
 
 
 def test_a_new_block_is_the_identity_on_what_is_positive() -> None:
-    network = Parser(CONFIG)
+    network = UNetParser(CONFIG)
     blocks = [module for module in network.modules() if isinstance(module, ResidualBlock)]
     assert len(blocks) == 10
     x = torch.rand(2, 3, 8, 8)
@@ -85,7 +85,7 @@ def test_a_new_block_is_the_identity_on_what_is_positive() -> None:
 
 
 def test_the_preset_sizes_fit_the_package() -> None:
-    parameters = sum(parameter.numel() for parameter in Parser(ParserConfig()).parameters())
+    parameters = sum(parameter.numel() for parameter in UNetParser(UNetParserConfig()).parameters())
     assert 2e6 < parameters < 4e6
 
 
@@ -100,10 +100,10 @@ def test_the_preset_sizes_fit_the_package() -> None:
 )
 def test_bad_sizes_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        ParserConfig(**settings)
+        UNetParserConfig(**settings)
 
 
-def test_a_folder_is_read_back(parser: Parser, folder: Path) -> None:
+def test_a_folder_is_read_back(parser: UNetParser, folder: Path) -> None:
     loaded, labels = load_parser(folder)
     assert (loaded.config, labels, loaded.training) == (CONFIG, LABELS, False)
     image = torch.rand(2, 3, 32, 64) * 2 - 1
@@ -115,7 +115,7 @@ def test_a_folder_is_read_back(parser: Parser, folder: Path) -> None:
     assert all(parameter.requires_grad for parameter in loaded.parameters())
 
 
-def test_half_precision_halves_the_file(parser: Parser, tmp_path: Path) -> None:
+def test_half_precision_halves_the_file(parser: UNetParser, tmp_path: Path) -> None:
     save_parser(tmp_path / "half", parser, LABELS, dtype=torch.float16)
     stored = load_file(tmp_path / "half" / "model.safetensors")
     assert {value.dtype for value in stored.values()} == {torch.float16, torch.int64}

@@ -9,7 +9,7 @@ A stem is compared in Unicode's composed form (NFC), as some systems write names
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sean.data.manifest import Manifest, read_manifest
@@ -131,6 +131,17 @@ class PairedFolder:
             instances=scan.instances,
             manifest=manifest,
         )
+
+    def without_last(self, fraction: float) -> "PairedFolder":
+        """The folder without this part of its pairs, the last by sorted name, which are kept for a test.
+
+        Raises:
+            InputError: nothing would be left.
+        """
+        count = round(len(self.stems) * fraction)
+        if not 0 <= count < len(self.stems):
+            raise InputError(f"keeping {fraction} of the {len(self.stems)} pairs of {self.root} for a test leaves none")
+        return replace(self, stems=self.stems[: len(self.stems) - count])
 
     def pairs(self, stems: Sequence[str]) -> PairSource:
         """The pairs of these stems, in this order.

@@ -37,6 +37,12 @@ NORM_GROUPS = 8
 COLOR_DIM = 3
 """Numbers of a style code that hold the region's mean colour, where a model has that."""
 
+LITE_VARIANTS = ("lite0", "lite1")
+"""Sizes of EfficientNet-Lite."""
+
+NUM_STAGES = 7
+"""Stages of EfficientNet-Lite after its stem."""
+
 NUM_LEVELS = 6
 """Full size, and five halvings."""
 
@@ -186,7 +192,12 @@ class Pix2PixHDConfig(ModelConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ParserConfig(NetworkConfig):
-    """Sizes of a parser; it works at other multiples of 32 than its own size, too.
+    """What the sizes of all parsers have in common; they work at other multiples of 32 than their own size, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetParserConfig(ParserConfig):
+    """Sizes of the small parser, which is trained from nothing.
 
     Attributes:
         widths: channels of the six levels, from full size to a 32nd; the last is the width of the features.
@@ -203,6 +214,34 @@ class ParserConfig(NetworkConfig):
         if len(self.widths) != NUM_LEVELS or min(self.widths) < 1:
             raise InputError(f"expected {NUM_LEVELS} positive widths, got {self.widths}")
 
+
+@dataclass(frozen=True, kw_only=True)
+class PyramidParserConfig(ParserConfig):
+    """Sizes of the parser that starts from ImageNet's features.
+
+    Attributes:
+        encoder: the variant of EfficientNet-Lite, lite0 or lite1.
+        widths: channels of the pyramid's five levels, from a half of the size to a 32nd.
+    """
+
+    encoder: str = "lite1"
+    widths: tuple[int, int, int, int, int] = (32, 64, 96, 128, 160)
+
+    architecture: ClassVar[str] = "pyramid-parser"
+    always_written: ClassVar[tuple[str, ...]] = (*NetworkConfig.always_written, "encoder", "widths")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.encoder not in LITE_VARIANTS:
+            raise InputError(f"expected an encoder of {', '.join(LITE_VARIANTS)}, got {self.encoder!r}")
+        if len(self.widths) != NUM_LEVELS - 1 or min(self.widths) < 1:
+            raise InputError(f"expected {NUM_LEVELS - 1} positive widths, got {self.widths}")
+
+
+PARSER_CONFIGS: dict[str, type[ParserConfig]] = {
+    config.architecture: config for config in (UNetParserConfig, PyramidParserConfig)
+}
+"""Parsers by the name that a parser folder's config.json gives them."""
 
 CONFIGS: dict[str, type[ModelConfig]] = {
     config.architecture: config for config in (SEANConfig, SPADEConfig, Pix2PixHDConfig)

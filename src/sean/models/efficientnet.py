@@ -4,6 +4,7 @@ Tan and Le 2019, in the variant that Google published for phones in 2020 (Effici
 squeeze-excite, stem and last stage of one size for all variants. Padding is TensorFlow's "same".
 """
 
+from contextlib import nullcontext
 from typing import cast
 
 import torch
@@ -12,8 +13,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sean.errors import InputError
+from sean.models.configs import LITE_VARIANTS
 
-NUM_BLOCKS: dict[str, tuple[int, ...]] = {"lite0": (1, 2, 2, 3, 3, 4, 1), "lite1": (1, 3, 3, 4, 4, 5, 1)}
+NUM_BLOCKS: dict[str, tuple[int, ...]] = dict(
+    zip(LITE_VARIANTS, ((1, 2, 2, 3, 3, 4, 1), (1, 3, 3, 4, 4, 5, 1)), strict=True)
+)
 """Blocks of the seven stages of each variant."""
 
 FEATURE_WIDTHS = (16, 24, 40, 112, 320)
@@ -156,5 +160,9 @@ class ConvNorm(nn.Module):
             padding = 0
             missing = [max(0, (-(-n // self.stride) - 1) * self.stride + size - n) for n in x.shape[-2:]]
             x = F.pad(x, (missing[1] // 2, missing[1] - missing[1] // 2, missing[0] // 2, missing[0] - missing[0] // 2))
-        x = F.conv2d(x, kernel, self.bias - self.running_mean * scale, self.stride, padding, groups=self.groups)
+        bias = self.bias - self.running_mean * scale
+        # oneDNN's gradients of depthwise convolutions take up to 60 times as long in bfloat16 as in float32
+        in_float32 = self.groups > 1 and x.device.type == "cpu" and x.dtype == torch.bfloat16
+        with torch.autocast("cpu", enabled=False) if in_float32 else nullcontext():
+            x = F.conv2d(x.float() if in_float32 else x, kernel, bias, self.stride, padding, groups=self.groups)
         return F.relu6(x) if self.activation else x

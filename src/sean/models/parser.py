@@ -1,10 +1,12 @@
-"""A small segmentation network: photo -> label map. It scores generated pictures, gives features, parses faces.
+"""Segmentation networks: photo -> label map. They score generated pictures, give features, parse faces.
 
-An encoder-decoder with skip connections (U-Net, Ronneberger et al. 2015) of residual blocks (He et al. 2016) with batch
-norm (Ioffe and Szegedy 2015): six levels from full size down to a 32nd, few channels where there are many pixels.
+The small one here is an encoder-decoder with skip connections (U-Net, Ronneberger et al. 2015) of residual blocks (He
+et al. 2016) with batch norm (Ioffe and Szegedy 2015): six levels from full size down to a 32nd, few channels where
+there are many pixels.
 """
 
 import itertools
+from abc import ABC, abstractmethod
 
 import torch
 import torch.nn.functional as F
@@ -12,19 +14,57 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sean.errors import InputError
-from sean.models.configs import SIZE_MULTIPLE, ParserConfig
+from sean.models.configs import SIZE_MULTIPLE, ParserConfig, UNetParserConfig
 
 
-class Parser(nn.Module):
+class Parser(nn.Module, ABC):
     """Logits of every label at every pixel.
 
-    Args:
+    Attributes:
         config: the sizes.
     """
 
-    def __init__(self, config: ParserConfig) -> None:
+    config: ParserConfig
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k h w"]:
+        """Logits of a picture in [-1, 1] whose height and width are multiples of 32.
+
+        Raises:
+            InputError: they are not.
+        """
+        return self._decode(self._levels(image))
+
+    def features(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """The deepest features, averaged over the picture: d numbers, as FID and KID take them."""
+        return self._levels(image)[-1].mean(dim=(2, 3))
+
+    def predict(self, image: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b h w"]:
+        """The most likely label of every pixel."""
+        return self(image).argmax(dim=1)
+
+    @abstractmethod
+    def _encode(self, image: Tensor) -> list[Tensor]:
+        """Features at several scales, from fine to coarse."""
+
+    @abstractmethod
+    def _decode(self, levels: list[Tensor]) -> Tensor:
+        """Logits of those features."""
+
+    def _levels(self, image: Tensor) -> list[Tensor]:
+        if any(extent < SIZE_MULTIPLE or extent % SIZE_MULTIPLE for extent in image.shape[-2:]):
+            raise InputError(
+                f"expected pictures whose height and width are positive multiples of {SIZE_MULTIPLE}, got "
+                f"{image.shape[-2]} x {image.shape[-1]}; resize them"
+            )
+        return self._encode(image)
+
+
+class UNetParser(Parser):
+    """The small parser: six levels, which begin at the full size. Its features have `widths[-1]` numbers."""
+
+    def __init__(self, config: UNetParserConfig) -> None:
         super().__init__()
-        self.config = config
+        self.config: UNetParserConfig = config
         pairs = list(itertools.pairwise(config.widths))
         self.stem = _conv(3, config.widths[0], 3)
         self.downs = nn.ModuleList(
@@ -38,39 +78,18 @@ class Parser(nn.Module):
             if isinstance(module, ResidualBlock):  # blocks begin as the identity
                 nn.init.zeros_(module.second_norm.weight)
 
-    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b k h w"]:
-        """Logits of a picture in [-1, 1] whose height and width are multiples of 32.
-
-        Raises:
-            InputError: they are not.
-        """
-        skips = self._encode(image)
-        x = skips.pop()
-        for up in self.ups:
-            skip = skips.pop()
-            larger = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
-            x = up(torch.cat([larger, skip], dim=1))
-        return self.head(x)
-
-    def features(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        """The deepest features, averaged over the picture: d = widths[-1] numbers, as FID and KID take them."""
-        return self._encode(image)[-1].mean(dim=(2, 3))
-
-    def predict(self, image: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b h w"]:
-        """The most likely label of every pixel."""
-        return self(image).argmax(dim=1)
-
     def _encode(self, image: Tensor) -> list[Tensor]:
-        """The outputs of all levels, from fine to coarse."""
-        if any(extent < SIZE_MULTIPLE or extent % SIZE_MULTIPLE for extent in image.shape[-2:]):
-            raise InputError(
-                f"expected pictures whose height and width are positive multiples of {SIZE_MULTIPLE}, got "
-                f"{image.shape[-2]} x {image.shape[-1]}; resize them"
-            )
         levels = [self.stem(image)]
         for down in self.downs:
             levels.append(down(levels[-1]))
         return levels
+
+    def _decode(self, levels: list[Tensor]) -> Tensor:
+        *skips, x = levels
+        for up, skip in zip(self.ups, reversed(skips), strict=True):
+            larger = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+            x = up(torch.cat([larger, skip], dim=1))
+        return self.head(x)
 
 
 class ResidualBlock(nn.Module):

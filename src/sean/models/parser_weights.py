@@ -5,8 +5,9 @@ from pathlib import Path
 import torch
 
 from sean.labels import LabelSet
-from sean.models.configs import ParserConfig
-from sean.models.parser import Parser
+from sean.models.configs import PARSER_CONFIGS, ParserConfig, PyramidParserConfig, UNetParserConfig
+from sean.models.parser import Parser, UNetParser
+from sean.models.pyramid_parser import PyramidParser
 from sean.models.weights import load_folder, write_folder
 
 
@@ -31,4 +32,12 @@ def load_parser(folder: str | Path) -> tuple[Parser, LabelSet]:
     Raises:
         InputError: a file is missing, damaged, or does not fit the other.
     """
-    return load_folder(Path(folder), "parser", {ParserConfig.architecture: ParserConfig}, Parser)
+    return load_folder(Path(folder), "parser", PARSER_CONFIGS, new_parser)
+
+
+def new_parser(config: ParserConfig) -> Parser:
+    """A parser with fresh weights, of the kind that the config is of."""
+    if isinstance(config, PyramidParserConfig):
+        return PyramidParser(config)
+    assert isinstance(config, UNetParserConfig), "the two kinds of parsers"
+    return UNetParser(config)

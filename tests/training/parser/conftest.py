@@ -11,7 +11,7 @@ from sean.data.synthetic import SyntheticScenes
 from sean.errors import InputError
 from sean.images import write_image
 from sean.labels import LabelSet
-from sean.models.configs import ParserConfig
+from sean.models.configs import UNetParserConfig
 from sean.training.data import TrainingData
 from sean.training.parser import loop
 from sean.training.parser.config import Augmentation, ParserTrainConfig
@@ -30,7 +30,7 @@ STILL = Augmentation(
     blur=0.0,
 )
 CONFIG = ParserTrainConfig(
-    model=ParserConfig(num_regions=3, image_size=(32, 32), widths=(4, 4, 4, 4, 4, 4)),
+    model=UNetParserConfig(num_regions=3, image_size=(32, 32), widths=(4, 4, 4, 4, 4, 4)),
     batch_size=2,
     rate=2e-3,
     steps=6,

@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from sean.data.synthetic import SyntheticScenes
 from sean.errors import InputError, Interrupted
 from sean.images import write_image
-from sean.models.configs import ParserConfig
+from sean.models.configs import UNetParserConfig
 from sean.models.parser_weights import load_parser
 from sean.training.checkpoints import checkpoint_files, checkpoint_path
 from sean.training.data import TrainingData
@@ -44,7 +44,7 @@ def overfit(config: ParserTrainConfig, data: TrainingData, steps: int) -> tuple[
 def test_four_scenes_are_learnt_by_heart() -> None:
     four = SyntheticScenes(size=(32, 32), length=4, labels=LABELS)
     data = TrainingData(training=four, validation=four, labels=LABELS)
-    model = ParserConfig(image_size=(32, 32), widths=(8, 8, 16, 16, 16, 16))
+    model = UNetParserConfig(image_size=(32, 32), widths=(8, 8, 16, 16, 16, 16))
     config = replace(
         CONFIG, model=model, augmentation=STILL, batch_size=4, steps=40, rate=1e-2, warmup_steps=5, ema_decay=0.5
     )

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from sean.models.parser import Parser
+from sean.models.parser import UNetParser
 from sean.training.parser.objective import class_weights, parser_losses
 from sean.training.parser.scores import parser_scores
 
@@ -52,7 +52,7 @@ def test_unlabelled_pixels_change_no_loss() -> None:
 
 
 def test_scores_leave_unlabelled_pixels_out() -> None:
-    parser = Parser(CONFIG.model).eval()
+    parser = UNetParser(CONFIG.model).eval()
     truths = [torch.randint(0, 2, (2, 32, 32)), torch.full((1, 32, 32), 3)]
     truths[0][:, :8] = 3
     truths[0][0, 8, 0] = 1

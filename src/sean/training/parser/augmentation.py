@@ -1,4 +1,4 @@
-"""Chance in the pictures that a parser is trained on: zoom, shift and rotation, colours, grey, blur.
+"""Chance in the pictures that a parser is trained on: zoom, shift and rotation, colours, grey, blur, JPEG, occlusion.
 
 All of it follows from one generator for each sample, so that a resumed training sees the same pictures.
 """
@@ -11,11 +11,14 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from sean.images import image_to_tensor, jpeg_round_trip, tensor_to_image
 from sean.training.parser.config import Augmentation
 
 _LUMA = (0.299, 0.587, 0.114)  # Rec. 601
 _YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
-_NUM_DRAWS = 11
+_NUM_DRAWS = 13
+_OCCLUDER_DRAWS = 11
+_QUALITIES = (20, 90)
 
 
 def augment(
@@ -40,12 +43,18 @@ def augment(
         Pictures in [-1, 1] and their label ids.
     """
     drawn = torch.stack([torch.rand(_NUM_DRAWS, generator=generator) for generator in generators]).to(image.device)
+    occluder = torch.stack([torch.rand(_OCCLUDER_DRAWS, generator=generator) for generator in generators])
     geometry, color, chances = drawn[:, :4] * 2 - 1, drawn[:, 4:8] * 2 - 1, drawn[:, 8:]
     matrix = _placements(geometry, size, amount)
     image, segmap = _placed(image, segmap, matrix, size, num_regions)
+    covered = chances[:, 3] < amount.occlusion
+    image, segmap = _occluded(image, segmap, occluder.to(image.device), covered, num_regions)
     image = _recolored(image, color, grey=chances[:, 0] < amount.grey, amount=amount)
     strength = torch.where(chances[:, 1] < amount.blur, chances[:, 2], 0.0)
-    return _blurred(image, strength).clamp(-1, 1), segmap
+    image = _blurred(image, strength).clamp(-1, 1)
+    # a number below `compression` is spread over the qualities
+    quality = torch.where(chances[:, 4] < amount.compression, chances[:, 4] / max(amount.compression, 1e-9), -1.0)
+    return _compressed(image, quality.tolist()), segmap
 
 
 def _placements(drawn: Tensor, size: tuple[int, int], amount: Augmentation) -> Tensor:
@@ -96,3 +105,45 @@ def _blurred(image: Tensor, strength: Tensor) -> Tensor:
     kernel = torch.outer(row, row).expand(3, 1, 5, 5)
     blurred = F.conv2d(F.pad(image, (2, 2, 2, 2), mode="reflect"), kernel, groups=3)
     return torch.lerp(image, blurred, strength.view(-1, 1, 1, 1))
+
+
+def _occluded(image: Tensor, segmap: Tensor, drawn: Tensor, covered: Tensor, num_regions: int) -> tuple[Tensor, Tensor]:
+    """Cover an ellipse with a flat colour or with another part of the same picture, as a hand or a hat would be.
+
+    Args:
+        image: [b, 3, h, w].
+        segmap: [b, h, w].
+        drawn: [b, 11] in 0..1: centre, axes, angle, kind, colour, and where the other part lies.
+        covered: [b], which pictures.
+        num_regions: the id for what is covered: its label is not known.
+    """
+    height, width = image.shape[-2:]
+    y = torch.arange(height, device=image.device).view(1, -1, 1) / height - drawn[:, 0].view(-1, 1, 1)
+    x = torch.arange(width, device=image.device).view(1, 1, -1) / width - drawn[:, 1].view(-1, 1, 1)
+    down, across = ((0.04 + 0.21 * drawn[:, i]).view(-1, 1, 1) for i in (2, 3))
+    angle = (math.pi * drawn[:, 4]).view(-1, 1, 1)
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    inside = ((cos * x + sin * y) / across).square() + ((cos * y - sin * x) / down).square() < 1
+    inside &= covered.view(-1, 1, 1)
+    color = (drawn[:, 6:9] * 2 - 1).view(-1, 3, 1, 1)
+    elsewhere = torch.stack(
+        [
+            picture.roll((int((0.3 + 0.4 * place[0]) * height), int((0.3 + 0.4 * place[1]) * width)), dims=(1, 2))
+            for picture, place in zip(image, drawn[:, 9:11].tolist(), strict=True)
+        ]
+    )
+    fill = torch.where(drawn[:, 5].view(-1, 1, 1, 1) < 0.3, color, elsewhere)
+    return torch.where(inside.unsqueeze(1), fill, image), torch.where(inside, num_regions, segmap)
+
+
+def _compressed(image: Tensor, quality: Sequence[float]) -> Tensor:
+    """Store pictures as JPEG and read them back, those of a quality in 0..1 (from bad to good); others stay."""
+    lowest, highest = _QUALITIES
+    results = []
+    for picture, share in zip(image, quality, strict=True):
+        if share >= 0:
+            level = round(lowest + share * (highest - lowest))
+            decoded = jpeg_round_trip(tensor_to_image(picture.cpu()), level)
+            picture = image_to_tensor(decoded).to(image.device)
+        results.append(picture)
+    return torch.stack(results)

@@ -7,10 +7,18 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from sean.errors import InputError
-from sean.models.configs import ParserConfig
+from sean.models.configs import (
+    NUM_STAGES,
+    PARSER_CONFIGS,
+    ParserConfig,
+    PyramidParserConfig,
+    UNetParserConfig,
+    config_from_dict,
+)
 
 _PRECISIONS = ("32-true", "bf16-mixed")
-_COUNTS = ("batch_size", "steps", "log_every", "validate_every", "checkpoint_every", "keep_last")
+_PARTS = ("grey", "blur", "compression", "occlusion")
+_COUNTS = ("batch_size", "loss_stride", "steps", "log_every", "validate_every", "checkpoint_every", "keep_last")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +35,8 @@ class Augmentation:
         hue: rotation of the colours in the IQ plane, in degrees.
         grey: part of the pictures that lose their colour.
         blur: part of the pictures that are blurred, as generated ones often are.
+        compression: part of the pictures that are stored as JPEG of quality 20 to 90.
+        occlusion: part of the pictures in which an ellipse covers something; what it covers is left unlabelled.
     """
 
     oversampling: int = 2
@@ -39,14 +49,40 @@ class Augmentation:
     hue: float = 15.0
     grey: float = 0.05
     blur: float = 0.15
+    compression: float = 0.0
+    occlusion: float = 0.0
 
     def __post_init__(self) -> None:
         if self.oversampling < 1:
             raise InputError(f"expected oversampling of at least 1, got {self.oversampling}")
         amounts = {name: value for name, value in vars(self).items() if name != "oversampling"}
         for name, value in amounts.items():
-            if not 0 <= value < math.inf or (name in ("grey", "blur") and value > 1):
-                raise InputError(f"expected {name} of at least 0 (grey and blur: at most 1), got {value}")
+            if not 0 <= value < math.inf or (name in _PARTS and value > 1):
+                raise InputError(f"expected {name} of at least 0 ({', '.join(_PARTS)}: at most 1), got {value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfTraining:
+    """How pictures without label maps are used (Lee 2013, "Pseudo-Label"; Tarvainen and Valpola 2017, "Mean teachers").
+
+    The averaged weights label each picture as it is; the network then has to find the same labels in the changed one.
+
+    Attributes:
+        start_step: from which step on; before it, the teacher is not worth following.
+        batch_size: such pictures in a step, beside the labelled ones.
+        confidence: probability of the label from which on a pixel counts; the others are left unlabelled.
+    """
+
+    start_step: int = 1500
+    batch_size: int = 4
+    confidence: float = 0.9
+
+    def __post_init__(self) -> None:
+        if self.start_step < 0 or self.batch_size < 1 or not 0 <= self.confidence <= 1:
+            raise InputError(
+                "expected self-training with a start_step of at least 0, a batch_size of at least 1 and a confidence "
+                f"in 0..1, got {self.start_step}, {self.batch_size} and {self.confidence}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,20 +90,27 @@ class ParserTrainConfig:
     """Everything a parser's training depends on beside the data.
 
     Attributes:
-        model: sizes of the network; num_regions is taken from the data.
+        model: kind and sizes of the network; num_regions is taken from the data.
         augmentation: how far the pictures are changed.
+        self_training: how pictures without label maps are used, where there are such.
         batch_size: pictures of a step.
         steps: optimizer steps of the whole training.
         warmup_steps: the learning rate rises over so many steps, then falls to 0 along a cosine.
         rate: AdamW's largest learning rate.
+        encoder_rate: that of an encoder of ImageNet, as a part of `rate`.
+        frozen_stages: so many of its first stages are not trained.
         weight_decay: AdamW's, of the convolutions alone.
         dice: weight of the Dice term beside the cross-entropy.
-        largest_class_weight: cut of the weights of rare labels; 1 weights all labels alike or lower.
+        class_weight_power: labels weigh frequency to the power of minus this; 0 weights all labels alike.
+        largest_class_weight: cut of the weights of rare labels.
+        loss_stride: the loss looks at every so many-th pixel of a row and of a column, at another phase in each step.
         gradient_norm: gradients are cut to this length.
         ema_decay: of the averaged weights, which are what is validated and exported.
         flip: mirror half of the pictures, exchanging left and right labels.
         validation: held-out pairs: a fraction of the sorted names, or the prefix of their names. None takes the split
             of a prepared folder, and the last tenth of any other.
+        test_fraction: this part of the pairs, the last by sorted name, is kept for a test: neither trained on nor
+            validated on. `validation` divides the others.
         training_prefix: train only on files whose names start so.
         seed: of the initialization, the order of the data and the augmentation.
         precision: 32-true or bf16-mixed.
@@ -78,19 +121,25 @@ class ParserTrainConfig:
         keep_last: how many of the newest checkpoints stay on the disk.
     """
 
-    model: ParserConfig = field(default_factory=ParserConfig)
+    model: ParserConfig = field(default_factory=UNetParserConfig)
     augmentation: Augmentation = field(default_factory=Augmentation)
+    self_training: SelfTraining = field(default_factory=SelfTraining)
     batch_size: int = 8
     steps: int = 4000
     warmup_steps: int = 200
     rate: float = 5e-3
+    encoder_rate: float = 0.15
+    frozen_stages: int = 0
     weight_decay: float = 0.02
     dice: float = 1.0
+    class_weight_power: float = 0.5
     largest_class_weight: float = 5.0
+    loss_stride: int = 1
     gradient_norm: float = 5.0
     ema_decay: float = 0.995
     flip: bool = True
     validation: float | str | None = None
+    test_fraction: float = 0.0
     training_prefix: str = ""
     seed: int = 0
     precision: str = "32-true"
@@ -111,7 +160,12 @@ class ParserTrainConfig:
                 "expected num_workers and seed of at least 0 and ema_decay in [0, 1), got "
                 f"{self.num_workers}, {self.seed} and {self.ema_decay}"
             )
-        for name in ("rate", "weight_decay", "dice"):
+        if not 0 <= self.frozen_stages <= NUM_STAGES or not 0 <= self.test_fraction < 1:
+            raise InputError(
+                f"expected frozen_stages in 0..{NUM_STAGES} and test_fraction in [0, 1), got {self.frozen_stages} and "
+                f"{self.test_fraction}"
+            )
+        for name in ("rate", "encoder_rate", "weight_decay", "dice", "class_weight_power"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"expected {name} of at least 0, got {getattr(self, name)}")
         for name in ("largest_class_weight", "gradient_norm"):
@@ -143,16 +197,21 @@ def check_resumable(saved: ParserTrainConfig, now: ParserTrainConfig) -> None:
 
 def config_to_json(config: ParserTrainConfig) -> str:
     """The resolved config as JSON text."""
-    return json.dumps(asdict(config), indent=1)
+    values = asdict(config)
+    values["model"] = {"architecture": config.model.architecture, **values["model"]}
+    return json.dumps(values, indent=1)
 
 
 def config_from_json(text: str) -> ParserTrainConfig:
     """The config back from `config_to_json`."""
     values = json.loads(text)
-    sizes: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values["model"].items()
+    model = dict(values["model"])
+    architecture = model.pop("architecture", UNetParserConfig.architecture)  # of checkpoints older than the setting
+    nested: dict[str, Any] = {
+        "model": config_from_dict(PARSER_CONFIGS[architecture], model),
+        "augmentation": Augmentation(**values["augmentation"]),
+        "self_training": SelfTraining(**values.get("self_training", {})),
     }
-    nested = {"model": ParserConfig(**sizes), "augmentation": Augmentation(**values["augmentation"])}
     return ParserTrainConfig(**{**values, **nested})
 
 
@@ -160,7 +219,27 @@ def mini(size: int) -> ParserTrainConfig:
     """Data sets of about a thousand pictures: about 20 minutes on one CPU core at 64 px, four times that at 128 px."""
     oversampling = 1 if size > 128 else 2  # such data sets are 256 px themselves
     return ParserTrainConfig(
-        model=ParserConfig(image_size=(size, size)), augmentation=Augmentation(oversampling=oversampling)
+        model=UNetParserConfig(image_size=(size, size)), augmentation=Augmentation(oversampling=oversampling)
+    )
+
+
+def pyramid(size: int) -> ParserTrainConfig:
+    """The parser that starts from ImageNet, for faces as photos show them: turned, near and far, partly covered."""
+    return ParserTrainConfig(
+        model=PyramidParserConfig(image_size=(size, size)),
+        augmentation=Augmentation(
+            oversampling=1 if size > 128 else 2,
+            zoom=0.48,
+            rotation=30.0,
+            blur=0.2,
+            compression=0.3,
+            occlusion=0.3,
+        ),
+        rate=2e-3,
+        frozen_stages=2,
+        class_weight_power=0.25,
+        loss_stride=2 if size > 128 else 1,
+        precision="bf16-mixed",
     )
 
 
@@ -168,6 +247,8 @@ PRESETS: dict[str, Callable[[], ParserTrainConfig]] = {
     "mini-64": lambda: mini(64),
     "mini-128": lambda: mini(128),
     "mini-256": lambda: mini(256),
+    "pyramid-128": lambda: pyramid(128),
+    "pyramid-256": lambda: pyramid(256),
 }
 
 

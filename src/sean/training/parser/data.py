@@ -51,6 +51,8 @@ def open_parser_data(config: ParserTrainConfig, folder: Path | str | None) -> Tr
         held_out = SyntheticScenes(size=size, length=SYNTHETIC_VALIDATION, seed=config.seed + 1)
         return TrainingData(training=scenes, validation=held_out, labels=scenes.labels)
     pairs = PairedFolder.open(folder)
+    if config.test_fraction:
+        pairs = pairs.without_last(config.test_fraction)
     training, validation = pairs.split(config.validation, training=config.training_prefix)
     if not validation:
         raise InputError(f"expected a validation fraction above 0 (some pairs are held out), got {config.validation}")

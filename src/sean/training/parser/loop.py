@@ -5,17 +5,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from sean.errors import InputError, Interrupted
 from sean.evaluation.batches import collated, collated_batches
 from sean.figures import Tile, sheet
 from sean.files import write_text_atomic
 from sean.images import tensor_to_image, write_image
-from sean.models.parser_weights import save_parser
+from sean.models.parser import Parser
+from sean.models.parser_weights import load_parser, save_parser
 from sean.segmap import colorize
 from sean.training.checkpoints import checkpoint_files, sole_user
 from sean.training.data import TrainingData
@@ -26,6 +29,7 @@ from sean.training.parser.config import ParserTrainConfig, config_to_json
 from sean.training.parser.data import label_pixels, parser_batches
 from sean.training.parser.objective import class_weights, parser_losses
 from sean.training.parser.scores import parser_scores
+from sean.training.parser.self_training import with_pseudo_labels
 from sean.training.parser.state import ParserState, new_parser_state
 
 ACCELERATOR = "auto"
@@ -33,7 +37,15 @@ MODEL_FOLDER = "model"
 SAMPLE_IMAGES = 6
 
 
-def train_parser(config: ParserTrainConfig, data: TrainingData, run: Path, *, resume: bool = False) -> Path:
+def train_parser(
+    config: ParserTrainConfig,
+    data: TrainingData,
+    run: Path,
+    *,
+    unlabelled: Dataset[Any] | None = None,
+    start_from: Path | None = None,
+    resume: bool = False,
+) -> Path:
     """Train a parser in one process, or continue its training, until `config.steps`.
 
     The folder `run` gets config.json, label_pixels.json, metrics.jsonl, tensorboard/, samples/, checkpoints/ and, at
@@ -43,6 +55,8 @@ def train_parser(config: ParserTrainConfig, data: TrainingData, run: Path, *, re
         config: its number of regions is replaced by that of the data.
         data: of `open_parser_data`.
         run: the run's folder.
+        unlabelled: pictures for the self-training, see `open_unlabelled`.
+        start_from: a parser's folder whose weights a new run begins with; it may be of another size.
         resume: continue from the newest checkpoint in `run`; where there is none yet, start.
 
     Returns:
@@ -62,9 +76,9 @@ def train_parser(config: ParserTrainConfig, data: TrainingData, run: Path, *, re
     with ExitStack() as stack:
         stack.enter_context(sole_user(run))
         pixels = label_pixels(run, data)  # before signals are held back for a checkpoint: there is none to write yet
-        weights = fabric.to_device(class_weights(pixels, config.largest_class_weight))
+        weights = fabric.to_device(class_weights(pixels, config.largest_class_weight, config.class_weight_power))
         interruption = stack.enter_context(Interruption())
-        state = new_parser_state(config, fabric)
+        state = new_parser_state(config, fabric, None if start_from is None else _start(start_from, data))
         problems = state.continue_from(run, config) if resume else None
         write_text_atomic(run / "config.json", config_to_json(config) + "\n")
         log = stack.enter_context(TrainingLog(run, state.step, config.steps, config.log_every, config.batch_size))
@@ -72,13 +86,26 @@ def train_parser(config: ParserTrainConfig, data: TrainingData, run: Path, *, re
             log.message(f"{problem}; going on from the checkpoint before it")
         if problems is not None:
             log.message(f"continuing {run} at step {state.step}")
-        _steps(state, data, weights, config, run, fabric, log, interruption)
+        stream = parser_batches(data, config, state.step, fabric)
+        if unlabelled is not None:
+            stream = with_pseudo_labels(stream, unlabelled, state, config, fabric)
+        _steps(state, stream, data, weights, config, run, fabric, log, interruption)
         log.message(f"the parser is in {run / MODEL_FOLDER}")
     return run / MODEL_FOLDER
 
 
+def _start(folder: Path, data: TrainingData) -> Parser:
+    parser, labels = load_parser(folder)
+    if labels.names != data.labels.names:
+        raise InputError(
+            f"expected a parser of the labels {data.labels.name} to start from, but {folder} has those of {labels.name}"
+        )
+    return parser
+
+
 def _steps(
     state: ParserState,
+    stream: Iterator[tuple[Tensor, Tensor]],
     data: TrainingData,
     weights: Tensor,
     config: ParserTrainConfig,
@@ -87,7 +114,6 @@ def _steps(
     log: TrainingLog,
     interruption: Interruption,
 ) -> None:
-    stream = parser_batches(data, config, state.step, fabric)
     while state.step < config.steps:
         log.step(state.step + 1, parser_step(state, next(stream), weights, config, fabric))
         is_last = state.step == config.steps
@@ -120,10 +146,13 @@ def parser_step(
         InputError: a loss is not finite; names step and term.
     """
     for group in state.optimizer.param_groups:
-        group["lr"] = config.rate_at(state.step)
+        group["lr"] = config.rate_at(state.step) * group["rate_factor"]
     state.parser.train()
     image, segmap = batch
-    terms = parser_losses(state.parser(image.contiguous(memory_format=torch.channels_last)), segmap, weights)
+    logits = state.parser(image.contiguous(memory_format=torch.channels_last))
+    row, column = divmod(state.step % config.loss_stride**2, config.loss_stride)
+    seen = (..., slice(row, None, config.loss_stride), slice(column, None, config.loss_stride))
+    terms = parser_losses(logits[seen], segmap[seen], weights)
     total = terms["cross_entropy"] + config.dice * terms["dice"]
     values = {name: value.item() for name, value in {**terms, "total": total}.items()}
     for name, value in values.items():

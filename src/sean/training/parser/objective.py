@@ -9,19 +9,20 @@ _SMOOTHING = 1.0
 """Pixels added to both sides of the Dice quotient, so that a label of few pixels does not jump between 0 and 1."""
 
 
-def class_weights(counts: Int[Tensor, " k"], largest: float) -> Float[Tensor, " k"]:
-    """Weights ~ 1 / sqrt(frequency), scaled so that the mean over the pixels is 1, then cut at `largest`.
+def class_weights(counts: Int[Tensor, " k"], largest: float, power: float = 0.5) -> Float[Tensor, " k"]:
+    """Weights ~ frequency^-power, scaled so that the mean over the pixels is 1, then cut at `largest`.
 
-    The root lies between no weights, under which rare labels are never predicted, and 1 / frequency, under which they
-    are everywhere. A label that does not occur gets 0.
+    Powers between 0 and 1 lie between no weights, under which rare labels are never predicted, and 1 / frequency,
+    under which they are everywhere. A label that does not occur gets 0.
 
     Args:
         counts: pixels of each label.
         largest: of any weight.
+        power: how far rare labels are preferred.
     """
     frequency = counts.double() / counts.sum().clamp(min=1)
-    root = frequency.sqrt()
-    weights = torch.where(counts > 0, 1 / (root * root.sum()).clamp(min=1e-12), 0.0)
+    raw = torch.where(counts > 0, frequency.clamp(min=1e-12) ** -power, 0.0)
+    weights = raw / (frequency * raw).sum().clamp(min=1e-12)
     return weights.clamp(max=largest).float()
 
 

@@ -1,16 +1,20 @@
 """All that a parser's training is at one moment, and its checkpoints."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
+from torch import nn
 
 from sean.errors import InputError
+from sean.models.imagenet_weights import load_efficientnet
 from sean.models.parser import Parser
+from sean.models.parser_weights import new_parser
+from sean.models.pyramid_parser import PyramidParser
 from sean.training.checkpoints import checkpoint_files, checkpoint_path, read_newest
 from sean.training.parser.config import ParserTrainConfig, check_resumable, config_from_json, config_to_json
 from sean.training.tree_file import save_tree
@@ -68,19 +72,51 @@ class ParserState:
         return problems
 
 
-def new_parser_state(config: ParserTrainConfig, fabric: Fabric) -> ParserState:
-    """A fresh network, drawn from the config's seed, and its optimizer."""
+def new_parser_state(config: ParserTrainConfig, fabric: Fabric, start: Parser | None = None) -> ParserState:
+    """A fresh network, drawn from the config's seed but for an encoder of ImageNet, and its optimizer.
+
+    Args:
+        config: sizes and rates.
+        fabric: device and precision.
+        start: a parser whose weights it begins with.
+
+    Raises:
+        InputError: the package with the weights of the encoder is not installed, or `start` has other sizes.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        parser = Parser(config.model)
+        parser = new_parser(config.model)
+    pretrained: set[nn.Parameter] = set()
+    if isinstance(parser, PyramidParser):
+        if start is None:
+            parser.encoder = load_efficientnet(parser.config.encoder)
+        pretrained = set(parser.encoder.parameters())
+        if config.frozen_stages:
+            for part in (parser.encoder.stem, *parser.encoder.stages[: config.frozen_stages]):
+                part.requires_grad_(False)
+    if start is not None:
+        _copy_weights(start, parser)
     parser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(parser).requires_grad_(False).eval()
     fabric.to_device(average)
-    kernels = [parameter for parameter in parser.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in parser.parameters() if parameter.ndim <= 1]
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter in parser.parameters():
+        if parameter.requires_grad:
+            rate_factor = config.encoder_rate if parameter in pretrained else 1.0
+            weight_decay = config.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault((rate_factor, weight_decay), []).append(parameter)
     optimizer = torch.optim.AdamW(
-        [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}],
+        [
+            {"params": members, "rate_factor": rate_factor, "weight_decay": weight_decay}
+            for (rate_factor, weight_decay), members in groups.items()
+        ],
         lr=config.rate,
     )
     wrapped, wrapped_optimizer = fabric.setup(parser, optimizer)
     return ParserState(parser=wrapped, average=average, optimizer=wrapped_optimizer)
+
+
+def _copy_weights(start: Parser, parser: Parser) -> None:
+    if replace(start.config, image_size=parser.config.image_size) != parser.config:
+        raise InputError(f"expected a parser of {parser.config} to start from, got one of {start.config}")
+    parser.load_state_dict(start.state_dict())
