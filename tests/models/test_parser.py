@@ -155,7 +155,7 @@ def lost_weight(folder: Path) -> None:
         (text("config.json", "{"), ["not readable JSON"]),
         (text("config.json", "[]"), ["no parser configuration"]),
         (text("model.safetensors", "junk"), ["not a readable safetensors file"]),
-        (config(lambda raw: raw.update(architecture="sean")), ["expected an architecture of parser, got 'sean'"]),
+        (config(lambda raw: raw.update(architecture="sean")), ["architecture of parser, pyramid-parser, got 'sean'"]),
         (config(lambda raw: raw.pop("labels")), ["no parser configuration", "labels"]),
         (config(lambda raw: raw.update(model=3)), ["no parser configuration"]),
         (config(lambda raw: raw["model"].update(depth=3)), ["unknown model settings depth"]),

@@ -56,6 +56,7 @@ def evaluate(
       sean evaluate --data faces/ --output report.json
       sean evaluate --model runs/faces/model --data faces/ --region hair --output report.json
       sean evaluate --model runs/faces/model --data faces/ --extractor parser/ --segmenter parser/ --output report.json
+      sean evaluate --data faces/ --extractor efficientnet-lite1 --segmenter bundled --output report.json
       sean evaluate --data faces/ --extractor inception --segmenter segformer:owner/name --output report.json
       torchrun --nproc-per-node 4 -m sean evaluate --data faces/ --extractor parser/ --output report.json
 
@@ -63,8 +64,8 @@ def evaluate(
         model: a bundled name, a model folder, or a hub id owner/name.
         data: folder with images/, labels/ and classes.txt.
         output: the report to write, .json.
-        extractor: for FID and KID: inception (needs torchvision and torch-fidelity), bundled (the face parser that
-            comes with the package), or a parser's folder.
+        extractor: for FID and KID: efficientnet-lite1 or -lite0 (needs sean[imagenet]), inception (needs torchvision
+            and torch-fidelity), bundled (the face parser that comes with the package), or a parser's folder.
         segmenter: for mIoU and accuracy: bundled (faces), a parser's folder, or segformer: and a hub id or folder
             (needs transformers).
         label_mapping: JSON file that matches the segmenter's label names with the data's where they differ.

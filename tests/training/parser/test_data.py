@@ -31,6 +31,16 @@ def test_a_folder_is_split_and_read(tmp_path: Path) -> None:
     assert_one_line(error, "label_pixels.json is damaged", "delete it")
 
 
+def test_a_part_is_kept_for_a_test(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path / "pairs", halves(), 10)  # named 0 to 9
+    data = open_parser_data(replace(CONFIG, test_fraction=0.2, validation=0.25), root)
+    assert [data.training[i]["name"] for i in range(6)] == list("012345")
+    assert [data.validation[i]["name"] for i in range(2)] == list("67")
+    with pytest.raises(InputError) as error:
+        open_parser_data(replace(CONFIG, test_fraction=0.99), root)
+    assert_one_line(error, "keeping 0.99 of the 10 pairs", "leaves none")
+
+
 def test_unlabelled_pixels_are_not_counted() -> None:
     class Maps(Dataset[Any]):
         def __len__(self) -> int:

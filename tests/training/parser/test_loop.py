@@ -114,6 +114,20 @@ def test_rare_labels_weigh_more_in_the_loss(scenes: TrainingData, tmp_path: Path
     assert terms[0]["dice"] == terms[1]["dice"]
 
 
+def test_the_loss_looks_at_another_phase_in_each_step(scenes: TrainingData) -> None:
+    """Labels that only the pixels of one phase have: they are seen in their own step alone."""
+    fabric = Fabric(accelerator="cpu", devices=1)
+    config = replace(CONFIG, loss_stride=2)
+    state = new_parser_state(config, fabric)
+    losses = []
+    for step in range(5):
+        segmap = torch.full((2, 32, 32), 3)
+        segmap[:, 1::2, ::2] = 1  # the phase of step 2: the second row, the first column
+        assert state.step == step
+        losses.append(parser_step(state, (torch.zeros(2, 3, 32, 32), segmap), torch.ones(3), config, fabric))
+    assert [step for step, terms in enumerate(losses) if terms["cross_entropy"] > 0] == [2]
+
+
 def test_an_interrupted_run_ends_as_the_straight_one(
     scenes: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

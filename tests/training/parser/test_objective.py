@@ -23,6 +23,15 @@ def test_class_weights_of_a_worked_example() -> None:
     assert class_weights(torch.zeros(2, dtype=torch.int64), 5.0).tolist() == [0.0, 0.0]
 
 
+def test_the_power_says_how_far_rare_labels_are_preferred() -> None:
+    counts = torch.tensor([8100, 1600, 300])
+    assert class_weights(counts, 99.0, 0.0).tolist() == pytest.approx([1.0, 1.0, 1.0])
+    # to the power of 1/4: 81/16 of the pixels, 3/2 of the weight
+    weights = class_weights(counts, 99.0, 0.25)
+    assert float(weights[1] / weights[0]) == pytest.approx(1.5)
+    assert class_weights(counts, 99.0, 1.0).tolist() == pytest.approx([1 / 2.43, 1 / 0.48, 1 / 0.09])
+
+
 def test_losses_of_a_worked_example() -> None:
     # two pixels: certain to 3/4 of the right label 0, and to 1/4 of the right label 1
     logits = torch.tensor([[[[math.log(3.0), math.log(3.0)]], [[0.0, 0.0]]]])
