@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data shard": ("shards.shard", "write a data folder as tar shards, to stream it"),
     "data check": ("data.check", "report on a folder of training pairs"),
     "data mend-sides": ("data.mend_sides", "left and right of faces in their places"),
+    "data parse": ("data.parse", "training pairs from pictures without label maps"),
     "data prepare": ("data.prepare", "the download of an official data set to a folder of training pairs"),
     "import-official": ("models.import_official", "the authors' checkpoint to a model folder"),
     "bench": ("bench.bench", "speed and memory against the published formulation, in one run"),

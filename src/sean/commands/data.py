@@ -1,9 +1,11 @@
-"""The commands on data folders: data check, data mend-sides, data prepare."""
+"""The commands on data folders: data check, data mend-sides, data parse, data prepare."""
 
+import signal
 from pathlib import Path
 
+from sean.commands.photo_options import DEFAULT_PHOTO_OPTIONS, PhotoOptions
 from sean.commands.progress import reporting
-from sean.errors import InputError
+from sean.errors import InputError, Interrupted
 
 
 def check(folder: Path, /) -> None:
@@ -50,6 +52,60 @@ def mend_sides(folder: Path, /, *, output: Path) -> None:
     for stem, pairs in mended.exchanged.items():
         print(f"{stem}: exchanged {'; '.join(pairs)}")
     print(f"{output}: {mended.num_pairs} pairs, left and right exchanged in {len(mended.exchanged)}")
+
+
+def parse(
+    folder: Path,
+    /,
+    *,
+    output: Path,
+    photos: PhotoOptions = DEFAULT_PHOTO_OPTIONS,
+    labels: Path | None = None,
+    least_score: float = 0.8,
+    ignore_below: float = 0.0,
+) -> None:
+    """A folder of training pairs from pictures without label maps: a parser makes the maps.
+
+    Pictures that the parser is not sure of are left out. The score of a picture is the mean over its regions of the
+    mean probability in each; the report says which pictures were left out and why, parsing.jsonl in the folder has the
+    score of each. Whole pictures are linked, faces are cut out. After an interrupt the same command goes on where it
+    ended; later it labels the pictures that are new.
+
+    Examples:
+      sean data parse portraits/ --output faces/
+      sean data parse portraits/ --output faces/ --crop none --least-score 0.85 --ignore-below 0.6
+      sean data parse streets/ --output pairs/ --parser segformer:owner/name
+
+    Args:
+        folder: with pictures, or with images/.
+        output: the data folder to make.
+        photos: parser and crop; "auto" cuts out the largest face where the parser's labels are those of faces, "none"
+            takes pictures as they are.
+        labels: classes.txt of the labels to make, where they are not the parser's own; --label-mapping matches them.
+        least_score: pictures below it are left out.
+        ignore_below: pixels whose label has a lower probability are left unlabelled; 0 labels all.
+    """
+    from sean.commands.devices import best_device
+    from sean.data.pictures import find_pictures
+    from sean.editing.labelling import LabellingSettings, label_pictures
+    from sean.editing.photo_parser import open_parser
+    from sean.evaluation.label_matching import read_label_mapping
+    from sean.evaluation.segmenters import own_labels
+    from sean.labels import LabelSet, shipped_version
+
+    settings = LabellingSettings(least_score=least_score, ignore_below=ignore_below, crop=photos.crop)
+    pictures = find_pictures(folder)
+    mapping = None if photos.label_mapping is None else read_label_mapping(photos.label_mapping)
+    wanted = own_labels(photos.parser) if labels is None else shipped_version(LabelSet.from_classes_txt(labels))
+    parser = open_parser(photos.parser, wanted, best_device(), mapping)
+    try:
+        with reporting("parsing") as report_progress:
+            report = label_pictures(pictures, parser, output, settings, report_progress)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(
+            f"interrupted; what is done is in {output}, and the same command goes on from there", signal.SIGINT
+        ) from interrupt
+    print(report.text())
 
 
 def prepare(

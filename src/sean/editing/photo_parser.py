@@ -1,5 +1,7 @@
 """Label maps of photos that have none, by a segmentation network: the bundled parser, another one, or a SegFormer."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -13,6 +15,19 @@ from sean.labels import LabelSet
 
 # the logit of a label that the network does not know; finite, as interpolation makes NaN of infinities
 _NEVER = -1e4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ParsedPhoto:
+    """The label map of a photo, and how sure the parser is of it.
+
+    Attributes:
+        segmap: int64 [h, w], ids 0..k-1; k where the network sees something that is none of the labels.
+        confidence: float32 [h, w], the probability of that label.
+    """
+
+    segmap: np.ndarray
+    confidence: np.ndarray
 
 
 class PhotoParser:
@@ -37,6 +52,16 @@ class PhotoParser:
         """Height and width, in pixels, of what the network sees."""
         return self._segmenter.size
 
+    @property
+    def name(self) -> str:
+        """What reports call the network; other weights, other name."""
+        return self._segmenter.name
+
+    @property
+    def sees_others(self) -> bool:
+        """Whether the network knows things that are none of the labels."""
+        return self.labels.num_regions in self._segmenter.match.ids
+
     @torch.inference_mode()
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """The label map of a photo.
@@ -50,11 +75,25 @@ class PhotoParser:
         Raises:
             InputError: not a picture.
         """
+        ids: np.ndarray = enlarged_argmax(self._averaged(image), image.shape[:2])[0].cpu().numpy()
+        return ids
+
+    @torch.inference_mode()
+    def parse(self, image: np.ndarray) -> ParsedPhoto:
+        """The label map of a photo with the probabilities of its labels; see `__call__`."""
+        logits = self._averaged(image)
+        size = (image.shape[0], image.shape[1])
+        probability = logits.softmax(dim=1).amax(dim=1, keepdim=True)
+        larger = F.interpolate(probability, size=size, mode="bilinear", align_corners=False)
+        return ParsedPhoto(
+            segmap=enlarged_argmax(logits, size)[0].cpu().numpy(), confidence=larger[0, 0].float().cpu().numpy()
+        )
+
+    def _averaged(self, image: np.ndarray) -> Float[Tensor, "1 l h w"]:
+        """The logits of a photo and of its mirror image, averaged."""
         picture = image_to_tensor(resize_image(image, self.size)).unsqueeze(0).to(self._device)
         logits = self._logits(picture)
-        mirrored = self._logits(picture.flip(-1)).flip(-1)[:, self._mirrored_ids]
-        ids: np.ndarray = enlarged_argmax((logits + mirrored) / 2, image.shape[:2])[0].cpu().numpy()
-        return ids
+        return (logits + self._logits(picture.flip(-1)).flip(-1)[:, self._mirrored_ids]) / 2
 
     def _logits(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b l h w"]:
         """Logits of the k labels and of "none of them"; probabilities add up where several stand for one label."""

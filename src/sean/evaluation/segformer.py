@@ -57,26 +57,44 @@ def load_segformer(
     Raises:
         InputError: transformers is missing, it cannot load the model, or its labels do not fit.
     """
+    network = _network(source)
+    from transformers import ImageProcessingMixin
+
     try:
-        from transformers import ImageProcessingMixin, SegformerForSemanticSegmentation
+        preprocessing, _ = ImageProcessingMixin.get_image_processor_dict(source)
+    except OSError:  # the model has no such file
+        preprocessing = {}
+    title = _title(source)
+    match = match_labels(f"the SegFormer {title}", _label_names(network), labels, mapping)
+    return SegformerSegmenter(network.to(device).eval(), match, title, preprocessing)
+
+
+def segformer_labels(source: str) -> LabelSet:
+    """The labels of a SegFormer, with _ for spaces in their names; see `load_segformer`."""
+    return LabelSet(name=_title(source), names=tuple("_".join(name.split()) for name in _label_names(_network(source))))
+
+
+def _network(source: str) -> Any:
+    try:
+        from transformers import SegformerForSemanticSegmentation
     except Exception as error:  # transformers imports lazily, and a broken package beside it fails in many ways
         raise InputError(
             f"a SegFormer needs transformers, which cannot be imported here ({type(error).__name__}); "
             "pip install 'sean[segment]'"
         ) from error
     try:
-        network: Any = SegformerForSemanticSegmentation.from_pretrained(source)
+        return SegformerForSemanticSegmentation.from_pretrained(source)
     except Exception as error:  # of its own, of the hub client, of safetensors
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"cannot load the SegFormer {source!r} (hub id or folder): {reason}") from error
-    try:
-        preprocessing, _ = ImageProcessingMixin.get_image_processor_dict(source)
-    except OSError:  # the model has no such file
-        preprocessing = {}
-    names = [str(network.config.id2label[index]) for index in range(network.config.num_labels)]
-    title = folder_title(source) if Path(source).is_dir() else source
-    match = match_labels(f"the SegFormer {title}", names, labels, mapping)
-    return SegformerSegmenter(network.to(device).eval(), match, title, preprocessing)
+
+
+def _label_names(network: Any) -> list[str]:
+    return [str(network.config.id2label[index]) for index in range(network.config.num_labels)]
+
+
+def _title(source: str) -> str:
+    return folder_title(source) if Path(source).is_dir() else source
 
 
 def _channels(values: Any, device: torch.device) -> Tensor:

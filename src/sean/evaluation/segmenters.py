@@ -67,6 +67,16 @@ class ParserSegmenter(Segmenter):
         return self._parser(image)
 
 
+def own_labels(name: str) -> LabelSet:
+    """The labels that a segmenter was trained with; see `load_segmenter` for its name, and for errors."""
+    if name.startswith(SEGFORMER_PREFIX):
+        from sean.evaluation.segformer import segformer_labels
+
+        return segformer_labels(name.removeprefix(SEGFORMER_PREFIX))
+    _, labels = load_parser(find_parser(name, other=f"{SEGFORMER_PREFIX}HUB_ID_OR_FOLDER"))
+    return labels
+
+
 def load_segmenter(name: str, labels: LabelSet, device: torch.device, mapping: LabelMapping | None = None) -> Segmenter:
     """A segmenter for a data set.
 
