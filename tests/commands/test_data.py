@@ -58,8 +58,9 @@ def test_an_unfinished_folder_is_refused_in_one_line(tmp_path: Path, capsys: pyt
     source, root = cmp_facades(tmp_path / "download"), tmp_path / "pairs"
     (source / "base" / "cmp_b0001.jpg").write_bytes(b"nothing")
     assert main(["data", "prepare", "cmp-facades", str(source), str(root), "--workers", "1"]) == 2
-    assert f"  expected a picture (PNG, JPEG, ...), but {source / 'base' / 'cmp_b0001.jpg'} is none" in (
-        capsys.readouterr().out
+    assert (
+        f"  expected a picture (JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF), but {source / 'base' / 'cmp_b0001.jpg'} is none"
+        in (capsys.readouterr().out)
     )
     assert main(["data", "check", str(root)]) == 2
     said = capsys.readouterr()
