@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "segmap": {"errors", "files", "labels", "images"},
     "figures": {"errors", "files", "labels", "images", "segmap"},
     "plan": {"errors", "labels", "segmap"},
+    "compositing": {"errors"},
     "data": {"errors", "files", "labels", "images", "segmap", "figures", "plan"},
     "ops": {"errors", "labels", "segmap", "plan"},
     "pretrained": {"errors"},
@@ -62,6 +63,7 @@ TRAINING_ONLY = {"lightning", "lightning_fabric", "tensorboard", "torch.utils.te
 FILES = {"io", "json", "os", "pathlib", "shutil", "tempfile", "PIL"}
 BANNED: dict[str, set[str]] = {
     "labels": {"torch"},
+    "compositing": {"torch"},
     "figures": {"torch"},
     "models": FILES,
     "ops": FILES,

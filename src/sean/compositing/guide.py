@@ -1,0 +1,184 @@
+"""A photo prepared for composites: what depends on the photo and its map, and not on the edit, is kept."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from sean.compositing.colour import RegionColour, lab_colour, srgb_to_lab
+from sean.compositing.frame import Box, Frame
+from sean.compositing.matte import ColourGuide, Matte, finished_matte, guide_radius
+
+# Mattes are made on a grid of at most so many cells a side; their coefficients are smooth, so more show nothing more.
+_GRID = 512
+_STRIP_PIXELS = 1 << 18
+# Kept for the next edit of the same regions, at most; larger photos are taken through anew, strip by strip.
+_CACHED_BYTES = 384 << 20
+_MAX_WORKERS = 4
+# Below this a matte changes no level of 255.
+_LEAST_SHARE = 1 / 1024
+# Where regions end without the photo ending: width of the fall to 0, as a part of the frame.
+EDGE = 0.06
+
+_Part = TypeVar("_Part")
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RegionPixels:
+    """Those pixels of a part of a photo that belong to any of some regions.
+
+    Attributes:
+        index: int64 [n], flat positions in the photo.
+        lab: float32 [n, 3], their colours.
+        shares: float32 [r, n] in [0, 1], how much of each belongs to each region; at most 1 for all together.
+    """
+
+    index: np.ndarray
+    lab: np.ndarray
+    shares: np.ndarray
+
+    @property
+    def num_bytes(self) -> int:
+        """Of all arrays."""
+        return self.index.nbytes + self.lab.nbytes + self.shares.nbytes
+
+
+class PhotoGuide:
+    """Mattes, colours and pixels of a photo's regions, each computed when it is first asked for.
+
+    Args:
+        photo: uint8 [h, w, 3]; must not change.
+        frame: what the maps of its regions cover.
+        map_size: (h, w) of those maps.
+        workers: threads for parts of the photo; by default one per processor, at most 4.
+    """
+
+    def __init__(
+        self, photo: np.ndarray, frame: Frame, map_size: tuple[int, int], *, workers: int | None = None
+    ) -> None:
+        self.photo, self.frame, self.map_size = photo, frame, map_size
+        self.shape = grid_shape(frame)
+        self.workers = workers or min(_MAX_WORKERS, len(os.sched_getaffinity(0)))
+        seen, self.inside = frame.seen(photo, self.shape)
+        self.seen = seen
+        colours = np.ascontiguousarray(seen.transpose(2, 0, 1), dtype=np.float32) / 255
+        self._guide = ColourGuide(colours, guide_radius(self.shape, map_size))
+        self._edges = frame.edge_weights(self.shape, (photo.shape[0], photo.shape[1]), EDGE)
+        self._mattes: dict[bytes, tuple[Matte, RegionColour | None]] = {}
+        self._pixels: tuple[tuple[bytes, ...], list[RegionPixels]] | None = None
+
+    def matte(self, mask: np.ndarray) -> Matte:
+        """The matte of a region, bool [h, w] in the map."""
+        return self._region(mask)[0]
+
+    def colour(self, mask: np.ndarray) -> RegionColour | None:
+        """The colour of a region in the photo; None where the photo shows nothing of it."""
+        return self._region(mask)[1]
+
+    def pixels(self, masks: Sequence[np.ndarray]) -> list[RegionPixels]:
+        """The pixels of regions, in parts of bounded size."""
+        return self.each_part(masks, lambda part: part)
+
+    def each_part(self, masks: Sequence[np.ndarray], function: Callable[[RegionPixels], _Result]) -> list[_Result]:
+        """Apply a function to the pixels of regions part by part, on several threads.
+
+        Args:
+            masks: one bool [h, w] in the map for each region.
+            function: gets each part.
+
+        Returns:
+            Its results, from the top of the photo downwards.
+        """
+        key = tuple(_key(mask) for mask in masks)
+        if self._pixels is not None and self._pixels[0] == key:
+            return self._mapped(function, self._pixels[1])
+        mattes = [self.matte(mask) for mask in masks]
+        kept: list[RegionPixels] = []
+
+        def taken(box: Box) -> _Result:
+            part = self._part(mattes, box)
+            kept.append(part)
+            if sum(each.num_bytes for each in kept) > _CACHED_BYTES:
+                overflown.append(True)
+            if overflown:
+                kept.clear()
+            return function(part)
+
+        overflown: list[bool] = []
+        self._pixels = None
+        results = self._mapped(taken, self._strips(mattes))
+        if not overflown:
+            self._pixels = (key, kept)
+        return results
+
+    def _region(self, mask: np.ndarray) -> tuple[Matte, RegionColour | None]:
+        key = _key(mask)
+        if key not in self._mattes:
+            matte = self._guide.matte(mask)
+            most, least = matte.most * self._edges, matte.least * self._edges
+            matte = Matte(slopes=matte.slopes, offset=matte.offset, least=least, most=most)
+            sure = np.where(self.inside, np.maximum(least - 0.5, 0), 0)
+            if not sure.any():  # a region so thin that it has no inside
+                sure = np.where(self.inside, matte.on_grid(self._guide.colours), 0)
+            shown = sure > 0
+            colour = lab_colour(srgb_to_lab(self.seen[shown]), sure[shown])
+            self._mattes[key] = (matte, colour)
+        return self._mattes[key]
+
+    def _strips(self, mattes: Sequence[Matte]) -> list[Box]:
+        """The boxes of the photo to look at for regions: strips of the box around each of them."""
+        most: np.ndarray = np.zeros(self.shape) + sum(matte.most for matte in mattes)
+        rows, columns = np.nonzero(most.any(axis=1))[0], np.nonzero(most.any(axis=0))[0]
+        if not len(rows):
+            return []
+        height, width = self.shape
+        part = self.frame.part(
+            (rows[0] - 1) / height, (columns[0] - 1) / width, (rows[-1] + 2) / height, (columns[-1] + 2) / width
+        )
+        first, start, last, stop = part.box((self.photo.shape[0], self.photo.shape[1]))
+        step = max(1, _STRIP_PIXELS // max(1, stop - start))
+        return [(row, start, min(row + step, last), stop) for row in range(first, last, step)]
+
+    def _part(self, mattes: Sequence[Matte], box: Box) -> RegionPixels:
+        top, left, bottom, right = box
+        part = self.photo[top:bottom, left:right]
+        shares = np.stack([self._shares(matte, box, part) for matte in mattes])
+        total = shares.sum(axis=0)
+        np.divide(shares, total, out=shares, where=total > 1)
+        rows, columns = (total > _LEAST_SHARE).nonzero()
+        return RegionPixels(
+            index=(rows + top) * self.photo.shape[1] + columns + left,
+            lab=srgb_to_lab(part[rows, columns]),
+            shares=shares[:, rows, columns],
+        )
+
+    def _shares(self, matte: Matte, box: Box, part: np.ndarray) -> np.ndarray:
+        """The matte of a box of the photo."""
+        most = self.frame.sample(matte.most, box)
+        if not most.any():
+            return np.zeros_like(most)
+        linear = np.array(self.frame.sample(matte.offset, box))
+        for channel in range(3):
+            linear += self.frame.sample(matte.slopes[channel], box) * (part[:, :, channel] * np.float32(1 / 255))
+        return finished_matte(linear, self.frame.sample(matte.least, box), most)
+
+    def _mapped(self, function: Callable[[_Part], _Result], parts: Sequence[_Part]) -> list[_Result]:
+        if self.workers == 1 or len(parts) < 2:
+            return [function(part) for part in parts]
+        with ThreadPoolExecutor(self.workers) as pool:
+            return list(pool.map(function, parts))
+
+
+def grid_shape(frame: Frame) -> tuple[int, int]:
+    """The size of the grid for a frame: the photo's own resolution, at most 512 cells a side."""
+    height, width = frame.extent
+    scale = min(1.0, _GRID / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _key(mask: np.ndarray) -> bytes:
+    return np.packbits(mask).tobytes()

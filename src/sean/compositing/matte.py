@@ -1,0 +1,123 @@
+"""Mattes: how much of each pixel of a photo belongs to a region, from a small map and the photo's own edges.
+
+The colour guided filter (He, Sun and Tang, TPAMI 2013) on a small grid gives the matte as a local linear function of
+colour; the function's coefficients are smooth, so that they can be enlarged and applied to the photo's own pixels (He
+and Sun, Fast Guided Filter, 2015). So the matte ends where the photo's edge is, hair by hair.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from sean.compositing.frame import resized, smooth_step
+
+# Of colours in [0, 1]: a variance far below it counts as flat.
+_FLATNESS = 2e-4
+# Radius of the filter, and how far the matte may leave the map: in pixels of the map, and at least this part of the
+# frame, as parsers err by that.
+_RADIUS = (1.5, 0.012)
+_REACH = (2.5, 0.02)
+# The guided filter's answer reaches 0 and 1 only in flat parts; what is so near is taken as there.
+_SLACK = 0.12
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Matte:
+    """A matte as a function of the photo's colours.
+
+    Attributes:
+        slopes: float32 [3, h, w], of R, G and B in [0, 1].
+        offset: float32 [h, w].
+        least: float32 [h, w], the matte where the map leaves no doubt that the pixel is in the region.
+        most: float32 [h, w], 0 where the map leaves no doubt that it is not.
+    """
+
+    slopes: np.ndarray
+    offset: np.ndarray
+    least: np.ndarray
+    most: np.ndarray
+
+    def on_grid(self, colours: np.ndarray) -> np.ndarray:
+        """The matte [h, w] of a picture of the grid's size with float32 colours [3, h, w] in [0, 1]."""
+        return finished_matte((self.slopes * colours).sum(axis=0) + self.offset, self.least, self.most)
+
+
+def finished_matte(linear: np.ndarray, least: np.ndarray, most: np.ndarray) -> np.ndarray:
+    """The matte from the value of the linear function and its bounds, all of one shape."""
+    sharp = np.clip((linear - _SLACK) / (1 - 2 * _SLACK), 0, 1)
+    return np.minimum(np.maximum(sharp, least), most)
+
+
+class ColourGuide:
+    """The statistics of a picture that all its mattes share.
+
+    Args:
+        colours: float32 [3, h, w] in [0, 1].
+        radius: of the filter, in pixels.
+    """
+
+    def __init__(self, colours: np.ndarray, radius: float) -> None:
+        self.colours = colours
+        self._size = 2 * max(1, round(radius)) + 1
+        self._means = self._mean(colours)
+        pairs = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
+        rr, rg, rb, gg, gb, bb = (
+            self._mean(colours[i] * colours[j]) - self._means[i] * self._means[j] for i, j in pairs
+        )
+        rr, gg, bb = rr + _FLATNESS, gg + _FLATNESS, bb + _FLATNESS
+        cofactors = np.stack(
+            [gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg, rr * bb - rb * rb, rb * rg - rr * gb,
+             rr * gg - rg * rg]
+        )  # fmt: skip
+        self._inverse = cofactors / (rr * cofactors[0] + rg * cofactors[1] + rb * cofactors[2])
+
+    def filter(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The guided filter of weights [h, w]: slopes [3, h, w] and offset [h, w] of the local linear function."""
+        mean = self._mean(weights)
+        r, g, b = self._mean(self.colours * weights) - self._means * mean
+        i = self._inverse
+        slopes = np.stack(
+            [i[0] * r + i[1] * g + i[2] * b, i[1] * r + i[3] * g + i[4] * b, i[2] * r + i[4] * g + i[5] * b]
+        )
+        offset = mean - (slopes * self._means).sum(axis=0)
+        return self._mean(slopes), self._mean(offset)
+
+    def matte(self, mask: np.ndarray) -> Matte:
+        """The matte of a region.
+
+        Args:
+            mask: bool [h', w'], the region in a map of the same frame, of any size.
+        """
+        shape = (self.colours.shape[1], self.colours.shape[2])
+        weights = resized(mask.astype(np.float32), shape)
+        inside = weights >= 0.5
+        slopes, offset = self.filter(weights)
+        reach = _length(_REACH, shape, (mask.shape[0], mask.shape[1]))
+        depth = ndimage.distance_transform_edt(np.pad(inside, 1, mode="edge"))[1:-1, 1:-1]
+        away = ndimage.distance_transform_edt(np.pad(~inside, 1, mode="edge"))[1:-1, 1:-1]
+        if not inside.any():
+            away = np.full(shape, np.inf)
+        if inside.all():
+            depth = np.full(shape, np.inf)
+        return Matte(
+            slopes=slopes.astype(np.float32),
+            offset=offset.astype(np.float32),
+            least=smooth_step((depth - 1) / reach),
+            most=smooth_step(1 - (away - 1) / reach),
+        )
+
+    def _mean(self, values: np.ndarray) -> np.ndarray:
+        """The mean over the filter's square, of the last two axes."""
+        sizes = (1,) * (values.ndim - 2) + (self._size, self._size)
+        return ndimage.uniform_filter(values, size=sizes, mode="nearest")
+
+
+def guide_radius(shape: tuple[int, int], map_shape: tuple[int, int]) -> float:
+    """The radius of the filter, in pixels of a grid of that shape, for maps of another."""
+    return _length(_RADIUS, shape, map_shape)
+
+
+def _length(limits: tuple[float, float], shape: tuple[int, int], map_shape: tuple[int, int]) -> float:
+    pixel = max(shape[0] / map_shape[0], shape[1] / map_shape[1], 1.0)
+    return max(limits[0] * pixel, limits[1] * max(shape))

@@ -1,0 +1,121 @@
+"""Regions of a photo in other colours: the photo's detail stays, its light and colour move."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sean.compositing.colour import RegionColour, lab_to_srgb, srgb_to_lab
+from sean.compositing.frame import Frame
+from sean.compositing.guide import PhotoGuide, RegionPixels
+from sean.compositing.transfer import ColourTransfer, colour_transfer
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RegionChange:
+    """A region that takes another colour.
+
+    Attributes:
+        mask: bool [h, w], the region in the photo's map.
+        target: the colour that it takes at strength 1. None: what the model made of it, `edited` less `own`, at which
+            strength is the model's matter.
+        strength: in [0, 1].
+    """
+
+    mask: np.ndarray
+    target: RegionColour | None = None
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ModelPictures:
+    """What the model makes of a photo.
+
+    Attributes:
+        own: uint8 [h, w, 3], its reconstruction of what it sees.
+        edited: uint8 [h, w, 3], its picture after the edit.
+        frame: the place of both in the photo.
+    """
+
+    own: np.ndarray
+    edited: np.ndarray
+    frame: Frame
+
+
+def recoloured(guide: PhotoGuide, changes: Sequence[RegionChange], pictures: ModelPictures | None = None) -> np.ndarray:
+    """The photo with other colours in some regions.
+
+    Args:
+        guide: of the photo.
+        changes: one for each region.
+        pictures: for the changes without a target; may be left out where every change has one.
+
+    Returns:
+        uint8 [h, w, 3]; the photo's own bit for bit outside the regions, and everywhere where all strengths are 0.
+    """
+    result = guide.photo.copy()
+    plans = [plan for change in changes if (plan := _plan(guide, change, pictures)) is not None]
+    flat = result.reshape(-1, 3)
+
+    def write(part: RegionPixels) -> None:
+        moved = part.lab.copy()
+        for share, (_, transfer) in zip(part.shares, plans, strict=True):
+            difference = transfer(part.lab) - part.lab
+            moved += share[:, None] * difference
+        flat[part.index] = lab_to_srgb(moved)
+
+    if plans:
+        guide.each_part([mask for mask, _ in plans], write)
+    return result
+
+
+def _plan(
+    guide: PhotoGuide, change: RegionChange, pictures: ModelPictures | None
+) -> tuple[np.ndarray, ColourTransfer] | None:
+    own = guide.colour(change.mask)
+    if own is None or change.strength == 0:
+        return None
+    if change.target is not None:
+        return change.mask, colour_transfer(own, change.target, change.strength)
+    moved = None if pictures is None else _model_change(guide, change.mask, pictures)
+    if moved is None or not moved.any():
+        return None
+    mean = own.mean + moved
+    return change.mask, colour_transfer(own, RegionColour(mean=(float(mean[0]), float(mean[1]), float(mean[2]))))
+
+
+def _model_change(guide: PhotoGuide, mask: np.ndarray, pictures: ModelPictures) -> np.ndarray | None:
+    """The mean change [3] in Lab that the model made in a region; None where its pictures do not show the region."""
+    shown = carried(mask, guide.frame, pictures.frame, (pictures.own.shape[0], pictures.own.shape[1]))
+    if not shown.any():
+        return None
+    change: np.ndarray = srgb_to_lab(pictures.edited[shown]) - srgb_to_lab(pictures.own[shown])
+    return change.mean(axis=0, dtype=np.float64)
+
+
+def carried(field: np.ndarray, source: Frame, target: Frame, shape: tuple[int, int]) -> np.ndarray:
+    """A field over one frame on a grid over another frame of the same photo: the nearest values.
+
+    Args:
+        field: [h, w] over `source`.
+        source: a frame.
+        target: another one.
+        shape: of the result.
+
+    Returns:
+        [*shape] over `target`; 0 beyond `source`.
+    """
+    height, width = shape
+    if source == target and field.shape == shape:
+        return field
+    a, b, c, d, e, f = target.matrix
+    u, v = (np.arange(width) + 0.5) / width, ((np.arange(height) + 0.5) / height)[:, None]
+    x, y = a * u + b * v + c, d * u + e * v + f
+    a, b, c, d, e, f = source.matrix
+    determinant = a * e - b * d
+    across = (e * (x - c) - b * (y - f)) / determinant
+    down = (a * (y - f) - d * (x - c)) / determinant
+    inside = (across >= 0) & (across < 1) & (down >= 0) & (down < 1)
+    rows = np.clip(down * field.shape[0], 0, field.shape[0] - 1).astype(np.int64)
+    columns = np.clip(across * field.shape[1], 0, field.shape[1] - 1).astype(np.int64)
+    return np.where(inside, field[rows, columns], np.zeros((), field.dtype))
