@@ -31,9 +31,7 @@ def main_convolutions(generator: Generator, size: tuple[int, int]) -> Iterator[t
 
 def inference_floor(generator: Generator, size: tuple[int, int]) -> Callable[[], None]:
     """A function that runs the convolutions for one picture by the very calls of the fast path."""
-    calls = [
-        (PackedConv(conv), _activation(1, conv.in_channels, at)) for conv, at in main_convolutions(generator, size)
-    ]
+    calls = [(PackedConv(conv), _activation(1, conv, at)) for conv, at in main_convolutions(generator, size)]
 
     @torch.inference_mode()
     def run() -> None:
@@ -49,7 +47,7 @@ def training_floor(generator: Generator, size: tuple[int, int], batch: int) -> C
     for conv, at in main_convolutions(generator, size):
         weight = conv.weight.detach().clone().requires_grad_()
         bias = None if conv.bias is None else conv.bias.detach().clone().requires_grad_()
-        x = _activation(batch, conv.in_channels, at).requires_grad_()
+        x = _activation(batch, conv, at).requires_grad_()
         calls.append((x, weight, bias, conv.kernel_size[0] // 2))
 
     def run() -> None:
@@ -61,5 +59,6 @@ def training_floor(generator: Generator, size: tuple[int, int], batch: int) -> C
     return run
 
 
-def _activation(batch: int, channels: int, size: tuple[int, int]) -> Tensor:
-    return torch.randn(batch, channels, *size).contiguous(memory_format=torch.channels_last)
+def _activation(batch: int, conv: nn.Conv2d, size: tuple[int, int]) -> Tensor:
+    x = torch.randn(batch, conv.in_channels, *size, device=conv.weight.device)
+    return x.contiguous(memory_format=torch.channels_last)

@@ -46,11 +46,11 @@ def by_size(model: SEANModel, folder: Path | None, rounds: int) -> list[Point]:
     return points
 
 
-def by_labels(config: SEANConfig, rounds: int) -> list[Point]:
+def by_labels(config: SEANConfig, rounds: int, device: torch.device | str = "cpu") -> list[Point]:
     """Models of 19, 35 and 150 labels: on one and the same segmap, and on one where every label has a region."""
     points = []
     for num_regions in LABELS:
-        model = build_model(replace(config, num_regions=num_regions)).eval()
+        model = build_model(replace(config, num_regions=num_regions)).to(device).eval()
         # the same patches, with the label ids spread over the model's
         segmaps = [
             segmap * (num_regions - 1) // (LABELS[0] - 1) for segmap in face_segmaps(config.image_size, _SEGMAPS)

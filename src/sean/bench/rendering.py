@@ -39,33 +39,36 @@ def rendering_cases(
     # kept for as many pairs of segmap and style as take turns here, else "repeat" would be none
     renderer = Renderer(model.generator, num_kept=8)
     shape = (1, model.config.num_regions, model.config.style_dim)
-    codes, plan = torch.rand(shape) * 2 - 1, plan_segmap(segmaps[0])
+    device = next(model.parameters()).device
     masks = itertools.cycle(segmaps)
     planner, strokes = Planner(segmaps[0]), _strokes(segmaps[0])
     other_planner, other_strokes = Planner(segmaps[0]), _strokes(segmaps[0])
 
     def new_codes() -> Tensor:
-        return torch.rand(shape) * 2 - 1
+        return torch.rand(shape, device=device) * 2 - 1
+
+    codes, plan = new_codes(), plan_segmap(segmaps[0]).to(device)
 
     cases: dict[str, Callable[[], Any]] = {
         FLOOR: inference_floor(model.generator, size),
         REPEAT: lambda: renderer(plan, codes),
         "new style": lambda: renderer(plan, new_codes()),
-        "new segmap": lambda: renderer(plan_segmap(next(masks)), codes),
-        BOTH: lambda: renderer(plan_segmap(next(masks)), new_codes()),
-        STROKE: lambda: renderer(planner.update(next(strokes)), codes),
+        "new segmap": lambda: renderer(plan_segmap(next(masks)).to(device), codes),
+        BOTH: lambda: renderer(plan_segmap(next(masks)).to(device), new_codes()),
+        STROKE: lambda: renderer(planner.update(next(strokes)).to(device), codes),
         "plan alone": lambda: plan_segmap(next(masks)),
         "plan of a stroke": lambda: other_planner.update(next(other_strokes)),
     }
     if dense:
         published = torch.no_grad()(dense_formulation(model).render)
-        cases[DENSE] = lambda: published(next(masks), new_codes())
+        cases[DENSE] = lambda: published(next(masks).to(device), new_codes())
     return cases
 
 
 def encoder_cases(model: SEANModel, segmap: Tensor, size: tuple[int, int]) -> dict[str, Callable[[], Any]]:
     """The style encoder: as it runs here, as a plain module, and with the regions pooled one after the other."""
-    image = torch.rand(1, 3, *size) * 2 - 1
+    device = next(model.parameters()).device
+    image, segmap = torch.rand(1, 3, *size, device=device) * 2 - 1, segmap.to(device)
     encoder, module = Encoder(model.style_encoder), cast(StyleEncoder, model.style_encoder)
 
     @torch.no_grad()

@@ -18,6 +18,8 @@ from sean.bench.training import FAST as FAST_STEP
 def as_markdown(result: dict[str, Any]) -> str:
     """The tables of a result of `sean.bench.suite`; parts that were not measured are left out."""
     parts = [_heading(result["machine"]), _rendering(result), _encoder(result), _noise(result)]
+    if "precision" in result:
+        parts.append(_precision(result["precision"]))
     if "training" in result:
         parts.append(_training(result))
     if "sizes" in result:
@@ -71,6 +73,18 @@ def _noise(result: dict[str, Any]) -> str:
         cases["training step"] = (result["noise training"][FAST_STEP], result["noise training"][DENSE_STEP])
     rows = [[name, _ms(fast), _ms(dense), f"{fast / dense:.2f}"] for name, (fast, dense) in cases.items()]
     return "### A segmap of pixel noise\n\n" + _table(["", "fast, ms", "dense, ms", "fast / dense"], rows)
+
+
+def _precision(result: dict[str, Any]) -> str:
+    rows = [
+        [name, _ms(wide), _ms(narrow), f"{narrow / wide:.2f}"] for name, (wide, narrow) in result["seconds"].items()
+    ]
+    difference = (
+        f"Of {result['pictures']} pictures: {result['largest']:.2f}/255 at most from float32, {result['mean']:.2f}/255 "
+        "in the mean, before rounding."
+    )
+    header = ["", "float32, ms", f"{result['dtype']}, ms", f"{result['dtype']} / float32"]
+    return f"### In {result['dtype']}\n\n" + _table(header, rows) + f"\n\n{difference}"
 
 
 def _training(result: dict[str, Any]) -> str:

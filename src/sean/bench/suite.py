@@ -45,7 +45,7 @@ class BenchSettings:
 def phases(model: SEANModel, settings: BenchSettings) -> Iterator[tuple[str, Callable[[], Any]]]:
     """The parts of the result, each by its name and the function that measures it."""
     config, rounds = model.config, settings.rounds
-    size = config.image_size
+    size, device = config.image_size, next(model.parameters()).device
     model.eval()
     segmaps = default_segmaps(settings.data, size, _SEGMAPS, config.num_regions)
     noise = noise_segmap(size, config.num_regions)
@@ -62,7 +62,7 @@ def phases(model: SEANModel, settings: BenchSettings) -> Iterator[tuple[str, Cal
 
     yield (
         "machine",
-        lambda: {**_machine(), **asdict(config), "rounds": rounds, "segmaps": str(settings.data or "drawn")},
+        lambda: {**_machine(device), **asdict(config), "rounds": rounds, "segmaps": str(settings.data or "drawn")},
     )
     yield "rendering", lambda: median_seconds(rendering_cases(model, segmaps, size), rounds)
     yield "encoder", lambda: median_seconds(encoder_cases(model, segmaps[0], size), rounds)
@@ -73,12 +73,16 @@ def phases(model: SEANModel, settings: BenchSettings) -> Iterator[tuple[str, Cal
         yield "training", lambda: step_seconds(batch, True)
         yield "noise training", lambda: step_seconds(torch.cat([noise, noise.flip(2)]), False)
         yield (
-            "memory",
-            lambda: {name: peak_memory(one_step, config, batch.tolist(), name) for name in (FAST_STEP, DENSE_STEP)},
+            "memory",  # of a process: a card's is not in it
+            lambda: (
+                {}
+                if device.type != "cpu"
+                else {name: peak_memory(one_step, config, batch.tolist(), name) for name in (FAST_STEP, DENSE_STEP)}
+            ),
         )
     if settings.growth:
         yield "sizes", lambda: [asdict(point) for point in by_size(model, settings.data, rounds)]
-        yield "labels", lambda: [asdict(point) for point in by_labels(config, rounds)]
+        yield "labels", lambda: [asdict(point) for point in by_labels(config, rounds, device)]
 
 
 def _arithmetic(model: SEANModel, segmap: torch.Tensor, size: tuple[int, int]) -> dict[str, float]:
@@ -93,10 +97,14 @@ def _arithmetic(model: SEANModel, segmap: torch.Tensor, size: tuple[int, int]) -
     return counted
 
 
-def _machine() -> dict[str, str | int]:
+def _machine(device: torch.device) -> dict[str, str | int]:
     names = [line for line in _cpu_lines() if line.startswith("model name")]
     return {
-        "processor": names[0].split(":")[1].strip() if names else platform.processor() or platform.machine(),
+        "processor": torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else names[0].split(":")[1].strip()
+        if names
+        else platform.processor() or platform.machine(),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -47,8 +47,10 @@ def one_step(config: SEANConfig, segmap: Sequence[Any], formulation: str) -> Non
 
 
 def _step(generator: Generator, segmap: Tensor, config: SEANConfig) -> Callable[[], None]:
-    plan = plan_segmap(segmap)
-    codes = (torch.rand(segmap.shape[0], config.num_regions, config.style_dim) * 2 - 1).requires_grad_()
+    device = next(generator.parameters()).device
+    plan, segmap = plan_segmap(segmap).to(device), segmap.to(device)
+    shape = (segmap.shape[0], config.num_regions, config.style_dim)
+    codes = (torch.rand(shape, device=device) * 2 - 1).requires_grad_()
 
     def run() -> None:
         out = generator(segmap, codes, plan=plan, noise=True)

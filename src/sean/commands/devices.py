@@ -2,8 +2,40 @@
 
 import torch
 
+from sean.errors import InputError
 
-def best_device() -> torch.device:
-    """The accelerator (CUDA, MPS, ...) where there is one, else the CPU."""
-    accelerator = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return accelerator or torch.device("cpu")
+AUTO = "auto"
+
+
+def chosen_device(name: str) -> torch.device:
+    """The device that --device names; "auto" is a CUDA card (or AMD's, under ROCm) where there is one, else the CPU.
+
+    Other accelerators are not chosen: the networks' statistics need float64, which Apple's has not.
+
+    Raises:
+        InputError: not a device that sean computes on, or there is no such card here.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == AUTO:
+        return torch.device("cuda" if count else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())):
+        raise InputError(f"expected a device of auto, cpu, cuda or cuda:NUMBER, got {name!r}")
+    if kind == "cuda" and not count:
+        reason = "sees no card" if torch.version.cuda or torch.version.hip else "is built for CPUs alone"
+        raise InputError(
+            f"expected a CUDA card for the device {name!r}, but torch {torch.__version__} {reason}; use cpu"
+        )
+    if index and int(index) >= count:
+        raise InputError(f"expected a device up to cuda:{count - 1}, as there are {count} cards, got {name!r}")
+    return torch.device(name)
+
+
+def named_device(name: str) -> str | None:
+    """The name of a device that is here, for a training, whose processes choose theirs; None for "auto".
+
+    Raises:
+        InputError: see `chosen_device`.
+    """
+    device = chosen_device(name)
+    return None if name == AUTO else str(device)

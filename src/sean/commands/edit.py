@@ -32,6 +32,7 @@ def edit(
     margin: float = SEAM_MARGIN,
     photos: PhotoOptions = DEFAULT_PHOTO_OPTIONS,
     output: Path,
+    device: str = "auto",
 ) -> None:
     """Edit a photo: styles of regions from elsewhere, a repainted label map, or a script of edits.
 
@@ -63,8 +64,9 @@ def edit(
         margin: with keep_original, how far beyond the edited pixels the picture fades out, as a part of its height.
         photos: how photos without a label map are opened.
         output: the picture to write.
+        device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import best_device
+    from sean.commands.devices import chosen_device
     from sean.commands.photos import PhotoOpener
     from sean.editing.editor import Editor
     from sean.editing.edits import read_edits
@@ -74,7 +76,7 @@ def edit(
     format_of(output)  # refuses a wrong suffix before any work
     _check_beginning(image, project, {"--segmap": segmap, "--new-segmap": new_segmap})
     edits = [] if script is None else read_edits(script)
-    pipeline = SEANPipeline.from_pretrained(model, best_device())
+    pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
     opener = PhotoOpener(pipeline, photos)
     if image is not None:
         editor = _begun(pipeline, opener, image, segmap)

@@ -22,6 +22,7 @@ def demo(
     image: Path | None = None,
     segmap: Path | None = None,
     photos: PhotoOptions = DEFAULT_PHOTO_OPTIONS,
+    device: str = "auto",
 ) -> None:
     """Show what the model does: reconstruct, edit region by region, reshape, interpolate and cross over.
 
@@ -39,15 +40,16 @@ def demo(
         image: your own photo.
         segmap: its label map (palette or grey PNG); left out, the parser makes it.
         photos: how photos without a label map are opened.
+        device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import best_device
+    from sean.commands.devices import chosen_device
     from sean.commands.photos import PhotoOpener
     from sean.editing.demo import run_demo
     from sean.editing.pipeline import SEANPipeline
 
     if image is None and segmap is not None:
         raise InputError(f"expected the photo of the label map {segmap}; give it as --image")
-    pipeline = SEANPipeline.from_pretrained(model, best_device())
+    pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
     photo = None
     if image is not None:
         opener = PhotoOpener(pipeline, photos)
@@ -64,6 +66,7 @@ def reconstruct(
     segmap: Path | None = None,
     photos: PhotoOptions = DEFAULT_PHOTO_OPTIONS,
     output: Path,
+    device: str = "auto",
 ) -> None:
     """Encode a photo's styles and render its label map with them.
 
@@ -77,14 +80,15 @@ def reconstruct(
         segmap: its label map (palette or grey PNG); left out, the parser makes it.
         photos: how photos without a label map are opened.
         output: the picture to write.
+        device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import best_device
+    from sean.commands.devices import chosen_device
     from sean.commands.photos import PhotoOpener
     from sean.editing.pipeline import SEANPipeline
     from sean.images import format_of
 
     format_of(output)  # refuses a wrong suffix before any work
-    pipeline = SEANPipeline.from_pretrained(model, best_device())
+    pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
     opener = PhotoOpener(pipeline, photos)
     photo = opener.open(image, segmap)
     _write(output, photo, pipeline(photo.segmap, photo.styles))
@@ -101,6 +105,7 @@ def interpolate(
     steps: int = 7,
     photos: PhotoOptions = DEFAULT_PHOTO_OPTIONS,
     output: Path,
+    device: str = "auto",
 ) -> None:
     """A strip of pictures from the photo's own styles to another photo's (the paper's Fig. 5).
 
@@ -120,8 +125,9 @@ def interpolate(
         steps: pictures in the strip.
         photos: how photos without a label map are opened.
         output: the strip to write.
+        device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import best_device
+    from sean.commands.devices import chosen_device
     from sean.commands.photos import PhotoOpener
     from sean.editing.pipeline import SEANPipeline
     from sean.editing.strips import interpolation_strip
@@ -130,7 +136,7 @@ def interpolate(
     format_of(output)  # refuses a wrong suffix before any work
     if steps < 2:
         raise InputError(f"expected at least 2 steps, got {steps}")
-    pipeline = SEANPipeline.from_pretrained(model, best_device())
+    pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
     opener = PhotoOpener(pipeline, photos)
     photo, other = opener.open(image, segmap), opener.open(style_image, style_segmap)
     tiles = interpolation_strip(pipeline, photo.segmap, photo.styles, other.styles, steps, region or None)
@@ -146,6 +152,7 @@ def crossover(
     style_segmap: Path | None = None,
     photos: PhotoOptions = DEFAULT_PHOTO_OPTIONS,
     output: Path,
+    device: str = "auto",
 ) -> None:
     """A strip in which more and more ResBlks take another photo's styles (the paper's Fig. 7).
 
@@ -161,15 +168,16 @@ def crossover(
         style_segmap: its label map, likewise.
         photos: how photos without a label map are opened.
         output: the strip to write.
+        device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import best_device
+    from sean.commands.devices import chosen_device
     from sean.commands.photos import PhotoOpener
     from sean.editing.pipeline import SEANPipeline
     from sean.editing.strips import crossover_strip
     from sean.images import format_of
 
     format_of(output)  # refuses a wrong suffix before any work
-    pipeline = SEANPipeline.from_pretrained(model, best_device())
+    pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
     opener = PhotoOpener(pipeline, photos)
     photo, other = opener.open(image, segmap), opener.open(style_image, style_segmap)
     _write_strip(output, crossover_strip(pipeline, photo.segmap, photo.styles, other.styles))

@@ -17,6 +17,8 @@ from sean.files import write_text_atomic
 from sean.pretrained import DEFAULT_MODEL, find_model
 
 if TYPE_CHECKING:
+    import torch
+
     from sean.data.paired import PairedDataset
     from sean.evaluation.judges import Judges
     from sean.evaluation.settings import EvaluationRun, EvaluationSettings, Sums
@@ -41,6 +43,7 @@ def evaluate(
     count: int | None = None,
     batch_size: int = 8,
     seed: int = 0,
+    device: str = "auto",
 ) -> None:
     """Score a model on held-out pairs, beside the real pictures, as the paper's Tables 1 and 2 do.
 
@@ -76,7 +79,9 @@ def evaluate(
         count: only the first so many held-out pictures, and as many training pictures, for a quick look.
         batch_size: pictures at a time.
         seed: of the subsets of KID.
+        device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
+    from sean.commands.devices import chosen_device
     from sean.evaluation.engine import evaluate_model, evaluate_real
     from sean.evaluation.extractors import load_extractor
     from sean.evaluation.features import feature_statistics
@@ -93,8 +98,9 @@ def evaluate(
     if count is not None and count < 1:
         raise InputError(f"expected a --count of at least 1, got {count}")
     settings = EvaluationSettings(seed=seed, batch_size=batch_size)
-    fabric = _processes()
-    run = _run(fabric, output)
+    chosen = chosen_device(device)
+    fabric = _processes(chosen)
+    run = _run(fabric, chosen, output)
     network, labels = load_model(find_model(model))
     region_id = None if region is None else labels.id_of(region)
     sets = _open_sets(data, network, labels, (validation, training_prefix), count)
@@ -238,12 +244,11 @@ def _public_name(model: str) -> str:
     return Path(model).resolve().name if Path(model).is_dir() else model
 
 
-def _run(fabric: Processes, output: Path) -> "EvaluationRun":
-    from sean.commands.devices import best_device
+def _run(fabric: Processes, device: "torch.device", output: Path) -> "EvaluationRun":
     from sean.evaluation.settings import EvaluationRun
 
     if fabric is None:
-        return EvaluationRun(device=best_device(), partial=output, progress=tracked)
+        return EvaluationRun(device=device, partial=output, progress=tracked)
     return EvaluationRun(
         device=fabric.device,
         rank=fabric.global_rank,
@@ -254,13 +259,13 @@ def _run(fabric: Processes, output: Path) -> "EvaluationRun":
     )
 
 
-def _processes() -> Processes:
+def _processes(device: "torch.device") -> Processes:
     """The other processes, where torchrun started such; only then lightning-fabric is needed."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return None
     from sean.training.distributed import start_processes
 
-    return start_processes("32-true")
+    return start_processes("32-true", device.type)
 
 
 def _together(fabric: Processes) -> AbstractContextManager[None]:

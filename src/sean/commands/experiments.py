@@ -29,6 +29,7 @@ def experiment(
     model: str = DEFAULT_MODEL,
     pairs: int = 64,
     remarks: Path | None = None,
+    device: str = "auto",
 ) -> None:
     """Rerun the paper's tables and figures from trained models, or train them first.
 
@@ -62,8 +63,9 @@ def experiment(
         model: of the figures 1, 2, 5 and 7: a bundled name, a model folder, or a hub id.
         pairs: of scenes in the edit benchmark.
         remarks: a markdown file to go in after the tables.
+        device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import best_device
+    from sean.commands.devices import chosen_device
     from sean.evaluation.settings import EvaluationRun
     from sean.experiments.measuring import Networks
     from sean.experiments.report import write_experiment
@@ -85,6 +87,6 @@ def experiment(
         train=train,
         num_pairs=pairs,
         model=model,
-        run=EvaluationRun(device=best_device(), progress=tracked),
+        run=EvaluationRun(device=chosen_device(device), progress=tracked),
     )
     print(f"written: {write_experiment(name, settings, output, remarks)}")

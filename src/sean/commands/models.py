@@ -65,7 +65,14 @@ def import_official(
 
 
 def style_bank(
-    *, model: Path, data: Path, output: Path, count: int = 32, card: Path | None = None, half: bool = False
+    *,
+    model: Path,
+    data: Path,
+    output: Path,
+    count: int = 32,
+    card: Path | None = None,
+    half: bool = False,
+    device: str = "auto",
 ) -> None:
     """Add a style bank to a trained model: the style codes of some training pictures, as vectors.
 
@@ -81,10 +88,11 @@ def style_bank(
         count: how many pictures.
         card: a text file to go in as the model card, README.md.
         half: store numbers in 16 bits.
+        device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
     import torch
 
-    from sean.commands.devices import best_device
+    from sean.commands.devices import chosen_device
     from sean.data.folder import PairedFolder
     from sean.data.paired import PairedDataset
     from sean.data.transforms import PairedTransform
@@ -95,7 +103,7 @@ def style_bank(
         raise InputError(f"expected a count of at least 1, got {count}")
     if card is not None and not card.is_file():
         raise InputError(f"expected a model card, found no file at {card}")
-    pipeline = SEANPipeline.from_pretrained(model, best_device())
+    pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
     folder = PairedFolder.open(data)
     stems = folder.split(0.1)[0]
     dataset = PairedDataset(folder.pairs(stems), PairedTransform(size=pipeline.image_size).evaluation())

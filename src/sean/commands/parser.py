@@ -14,6 +14,7 @@ def train_parser(
     unlabelled: Path | None = None,
     start_from: Path | None = None,
     resume: bool = False,
+    device: str = "auto",
 ) -> None:
     """Train a parser: a network that makes label maps of photos.
 
@@ -41,11 +42,22 @@ def train_parser(
         unlabelled: folder with pictures, or with images/, for the self-training.
         start_from: a parser's folder, whose weights the training begins with; it may be of another size.
         resume: continue the run in `output` from its newest checkpoint.
+        device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
+    from sean.commands.devices import named_device
     from sean.training.parser.data import open_parser_data
     from sean.training.parser.loop import train_parser as run_training
     from sean.training.parser.self_training import open_unlabelled
 
+    where = named_device(device)
     pictures = None if unlabelled is None else open_unlabelled(config, unlabelled)
     opened = open_parser_data(config, data)
-    run_training(config, opened, output, unlabelled=pictures, start_from=start_from, resume=resume)
+    run_training(
+        config,
+        opened,
+        output,
+        unlabelled=pictures,
+        start_from=start_from,
+        resume=resume,
+        device=where,
+    )

@@ -21,6 +21,7 @@ def train(
     start_from: Path | None = None,
     vgg_weights: Path | None = None,
     dry_run: bool = False,
+    device: str = "auto",
 ) -> None:
     """Train a model.
 
@@ -49,7 +50,9 @@ def train(
         start_from: model folder whose weights a new run starts with, to fine-tune it.
         vgg_weights: torchvision's vgg19-dcbb9e9d.pth for the perceptual term, instead of a download.
         dry_run: print settings, number of parameters, estimated memory and steps per epoch, and train nothing.
+        device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
+    from sean.commands.devices import named_device
     from sean.training.data import open_data
     from sean.training.loop import train as run_training
     from sean.training.summary import summary
@@ -65,7 +68,7 @@ def train(
         return
     if output is None:
         raise InputError("expected --output RUN, the folder for checkpoints, logs and model; got none")
-    run_training(config, opened, output, resume=resume, start_from=start_from)
+    run_training(config, opened, output, resume=resume, start_from=start_from, device=named_device(device))
 
 
 def curves(runs: list[Path], /, *, output: Path) -> None:

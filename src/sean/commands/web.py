@@ -26,6 +26,7 @@ def web(
     open: bool = True,
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    device: str = "auto",
 ) -> None:
     """Edit photos in a browser: paint on the label map, change styles of regions, see the picture while you do.
 
@@ -45,19 +46,20 @@ def web(
         open: open the page in a browser.
         threads: threads that the model computes with; all cores when left out.
         limits: what users may do and how much memory they get.
+        device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import best_device
+    from sean.commands.devices import chosen_device
     from sean.editing.pipeline import SEANPipeline
     from sean.web.app import create_app
     from sean.web.security import hosts_served
     from sean.web.server import listen, serve, url_of
     from sean.web.studio import Studio
 
-    device = best_device()
+    where = chosen_device(device)
     listener = listen(host, port)
     with listener:
-        pipeline = SEANPipeline.from_pretrained(model, device)
-        studio = Studio(pipeline, parser=_parser(parser, pipeline, device), limits=limits, num_threads=threads)
+        pipeline = SEANPipeline.from_pretrained(model, where)
+        studio = Studio(pipeline, parser=_parser(parser, pipeline, where), limits=limits, num_threads=threads)
         url = url_of(listener)
 
         def started() -> None:

@@ -104,7 +104,13 @@ class PhotoParser:
         return logits
 
 
-def open_parser(name: str, labels: LabelSet, device: torch.device, mapping: LabelMapping | None = None) -> PhotoParser:
+def open_parser(
+    name: str,
+    labels: LabelSet,
+    device: torch.device,
+    mapping: LabelMapping | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> PhotoParser:
     """A parser that makes maps of the given labels.
 
     Args:
@@ -112,11 +118,12 @@ def open_parser(name: str, labels: LabelSet, device: torch.device, mapping: Labe
         labels: of the maps, normally those of the model that renders them.
         device: where it is to compute.
         mapping: where the network's label names differ from those of `labels`.
+        dtype: to compute in, see `sean.evaluation.segmenters.load_segmenter`.
 
     Raises:
         InputError: there is none of that name, it is damaged, its labels do not fit, or transformers is missing.
     """
-    return PhotoParser(load_segmenter(name, labels, device, mapping), labels, device)
+    return PhotoParser(load_segmenter(name, labels, device, mapping, dtype), labels, device)
 
 
 def enlarged_argmax(logits: Float[Tensor, "b l h w"], size: tuple[int, int]) -> Int[Tensor, "b hout wout"]:

@@ -54,17 +54,20 @@ class ParserSegmenter(Segmenter):
         parser: in evaluation mode.
         match: its labels as those of the data set.
         title: what it is called, see `folder_title`.
+        dtype: to compute in; None is that of the parser.
     """
 
-    def __init__(self, parser: Parser, match: LabelMatch, title: str) -> None:
-        self._parser = parser
+    def __init__(self, parser: Parser, match: LabelMatch, title: str, dtype: torch.dtype | None = None) -> None:
         self.match = match
         self.size = parser.config.image_size
         self.name = f"parser {title} ({network_digest(parser)[:8]})"
+        self._dtype = dtype or next(parser.parameters()).dtype
+        self._parser = parser.to(self._dtype)
 
     def logits(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n h w"]:
         """See `Segmenter`."""
-        return self._parser(image)
+        logits: Tensor = self._parser(image.to(self._dtype))
+        return logits.float() if logits.element_size() < 4 else logits
 
 
 def own_labels(name: str) -> LabelSet:
@@ -77,7 +80,13 @@ def own_labels(name: str) -> LabelSet:
     return labels
 
 
-def load_segmenter(name: str, labels: LabelSet, device: torch.device, mapping: LabelMapping | None = None) -> Segmenter:
+def load_segmenter(
+    name: str,
+    labels: LabelSet,
+    device: torch.device,
+    mapping: LabelMapping | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Segmenter:
     """A segmenter for a data set.
 
     Args:
@@ -86,6 +95,7 @@ def load_segmenter(name: str, labels: LabelSet, device: torch.device, mapping: L
         labels: of the data set.
         device: where it is to compute.
         mapping: where the network's names differ from the data set's.
+        dtype: to compute in; a SegFormer computes in float32.
 
     Raises:
         InputError: there is none of that name, it is damaged, its labels do not fit, or transformers is missing.
@@ -98,4 +108,4 @@ def load_segmenter(name: str, labels: LabelSet, device: torch.device, mapping: L
     parser, own_labels = load_parser(folder)
     title = folder_title(folder)
     match = match_labels(f"the parser {title}", own_labels.names, labels, mapping)
-    return ParserSegmenter(parser.to(device), match, title)
+    return ParserSegmenter(parser.to(device), match, title, dtype)

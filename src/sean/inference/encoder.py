@@ -17,10 +17,12 @@ class Encoder:
 
     Args:
         encoder: whose weights are taken as they are now.
+        dtype: of convolutions and activations; None is that of the weights.
     """
 
-    def __init__(self, encoder: StyleEncoder | StyleEncoders) -> None:
-        packed = copy.deepcopy(encoder).requires_grad_(False)
+    def __init__(self, encoder: StyleEncoder | StyleEncoders, dtype: torch.dtype | None = None) -> None:
+        packed = copy.deepcopy(encoder).requires_grad_(False).to(dtype)
+        self._dtype = next(packed.parameters()).dtype
         packed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for module in packed.modules():
             if isinstance(module, StyleEncoder):
@@ -32,7 +34,7 @@ class Encoder:
         self, image: Float[Tensor, "b 3 h w"], segmap: Int[Tensor, "b h w"]
     ) -> tuple[Float[Tensor, "b k d"], Bool[Tensor, "b k"]]:
         """Style codes [b, k, d] and which regions are present; the same as `StyleEncoder.forward`, which see."""
-        return self._encoder(image.contiguous(memory_format=torch.channels_last), segmap)
+        return self._encoder(image.to(self._dtype).contiguous(memory_format=torch.channels_last), segmap)
 
 
 def _packed_layers(layers: Iterable[nn.Module]) -> list[nn.Module]:

@@ -30,17 +30,22 @@ class Engine(ABC):
         """The same model with its own memory of the last `num_kept` segmaps and styles."""
 
 
-def engine_for(model: StyledModel) -> Engine:
-    """The fastest way of using a model, which must not change from here on."""
-    return _PackedEngine(model) if isinstance(model, SEANModel) else _PlainEngine(model)
+def engine_for(model: StyledModel, dtype: torch.dtype | None = None) -> Engine:
+    """The fastest way of using a model, which must not change from here on.
+
+    Args:
+        model: in evaluation mode.
+        dtype: to compute in; None is that of the model.
+    """
+    return _PackedEngine(model, dtype) if isinstance(model, SEANModel) else _PlainEngine(model, dtype)
 
 
 class _PackedEngine(Engine):
     """SEAN, its weights packed and the rows of the last segmaps and styles kept."""
 
-    def __init__(self, model: SEANModel) -> None:
-        self._encoder = Encoder(model.style_encoder)
-        self._renderer = Renderer(model.generator)
+    def __init__(self, model: SEANModel, dtype: torch.dtype | None) -> None:
+        self._encoder = Encoder(model.style_encoder, dtype)
+        self._renderer = Renderer(model.generator, dtype=dtype)
 
     def encode(self, image: Tensor, segmap: Tensor) -> tuple[Tensor, Tensor]:
         return self._encoder(image, segmap)
@@ -57,17 +62,19 @@ class _PackedEngine(Engine):
 class _PlainEngine(Engine):
     """A baseline, as it is trained."""
 
-    def __init__(self, model: StyledModel) -> None:
-        self._model = model
+    def __init__(self, model: StyledModel, dtype: torch.dtype | None) -> None:
+        own = next(model.parameters()).dtype
+        self._dtype = dtype or own
+        self._model = model if self._dtype == own else copy.deepcopy(model).to(self._dtype)
 
     @torch.inference_mode()
     def encode(self, image: Tensor, segmap: Tensor) -> tuple[Tensor, Tensor]:
-        return self._model.encode(image, segmap)
+        return self._model.encode(image.to(self._dtype), segmap)
 
     @torch.inference_mode()
     def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: torch.Generator | None) -> Tensor:
         (style,) = styles
-        return self._model.render(plan.segmap, style, plan=plan, noise=noise, rng=rng)
+        return self._model.render(plan.segmap, style.to(self._dtype), plan=plan, noise=noise, rng=rng)
 
     def fork(self, num_kept: int) -> "_PlainEngine":
         return self

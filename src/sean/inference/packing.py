@@ -19,16 +19,24 @@ class PackedConv:
 
     Args:
         conv: its weight is shared where it is in the right form already, so it must not change from here on.
+        dtype: in which it computes; None is the weight's own.
     """
 
-    def __init__(self, conv: nn.Conv2d) -> None:
-        self._weight = conv.weight.detach().contiguous(memory_format=torch.channels_last)
-        self._bias = None if conv.bias is None else conv.bias.detach()
+    def __init__(self, conv: nn.Conv2d, dtype: torch.dtype | None = None) -> None:
+        dtype = dtype or conv.weight.dtype
+        self._weight = conv.weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
+        self._bias = None if conv.bias is None else conv.bias.detach().to(dtype)
         self._padding = conv.kernel_size[0] // 2
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which it computes."""
+        return self._weight.dtype
 
     def __call__(self, x: Float[Tensor, "b cin h w"]) -> Float[Tensor, "b cout h w"]:
         """The convolution of a channels_last activation, channels_last."""
         b, _, h, w = x.shape
+        x = x.to(self._weight.dtype)
         if h * w > _FEW_PIXELS:
             return F.conv2d(x, self._weight, self._bias, padding=self._padding)
         patches = F.pad(x, [self._padding] * 4).unfold(2, self._weight.shape[2], 1).unfold(3, self._weight.shape[3], 1)
@@ -42,14 +50,15 @@ class PackedProjection:
 
     Args:
         conv: it must not change from here on.
+        dtype: of the weight; None is its own.
     """
 
-    def __init__(self, conv: nn.Conv2d) -> None:
-        self._weight = conv.weight.detach().flatten(1).contiguous()
+    def __init__(self, conv: nn.Conv2d, dtype: torch.dtype | None = None) -> None:
+        self._weight = conv.weight.detach().to(dtype or conv.weight.dtype).flatten(1).contiguous()
 
     def after(self, x: Tensor, rows: Float[Tensor, "q two_c"], pixels: Int[Tensor, "b h w"]) -> Tensor:
         """conv(x * scale + shift); see `scale_shift_project`."""
-        return scale_shift_project(x, rows, pixels, self._weight)
+        return scale_shift_project(x, rows, pixels, self._weight.to(x.dtype))
 
 
 class StyleTable:

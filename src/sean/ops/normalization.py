@@ -118,21 +118,26 @@ def scale_shift_project(
     """
     out = x.new_empty(pixels.numel(), weight.shape[0])
     for piece, values in _scaled_pieces(x, folded, pixels):
-        torch.mm(values, weight.T, out=out[piece])
+        torch.mm(values.to(x.dtype), weight.T, out=out[piece])
     return out.view(*pixels.shape, -1).permute(0, 3, 1, 2)
 
 
 def _scaled_pieces(
     x: Tensor, folded: Tensor, pixels: Tensor, flat_out: Tensor | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Pieces of x * scale + shift, [p, c] each, written to `flat_out` where it is given."""
+    """Pieces of x * scale + shift, [p, c] each, written to `flat_out` where it is given.
+
+    Computed in the rows' dtype, which may be wider than the activation's.
+    """
     flat, ids, c = _pixels_first(x), pixels.flatten(), x.shape[1]
     source = None if x.shape[2:] == pixels.shape[1:] else _doubled(x)
     for piece in _pieces(flat, len(ids)):
         row = folded.index_select(0, ids[piece])
         values = flat[piece] if source is None else flat.index_select(0, source[piece])
-        target = row[:, :c] if flat_out is None else flat_out[piece]
-        yield piece, torch.addcmul(row[:, c:], values, row[:, :c], out=target)
+        same = flat_out is None or flat_out.dtype == row.dtype
+        target = flat_out[piece] if flat_out is not None and same else row[:, :c]
+        result = torch.addcmul(row[:, c:], values.to(row.dtype), row[:, :c], out=target)
+        yield piece, result if same or flat_out is None else flat_out[piece].copy_(result)
 
 
 def _doubled(x: Tensor) -> Tensor:

@@ -15,9 +15,11 @@ def region_mean(
         onehot: the segmap at the size of the features; a pixel of no region is zero in all k channels.
 
     Returns:
-        codes: [b, k, d]; the code of a region without a pixel is zero.
+        codes: [b, k, d], float32 of 16-bit features; the code of a region without a pixel is zero.
         present: [b, k], whether the region has a pixel.
     """
-    sums = torch.einsum("bkhw,bdhw->bkd", onehot, features)
-    counts = onehot.sum(dim=(2, 3))
+    # 16 bits cannot count beyond 256 pixels
+    wide = torch.promote_types(features.dtype, torch.float32)
+    sums = torch.einsum("bkhw,bdhw->bkd", onehot.to(wide), features.to(wide))
+    counts = onehot.sum(dim=(2, 3), dtype=wide)
     return sums / counts.clamp_min(1).unsqueeze(-1), counts > 0

@@ -34,7 +34,7 @@ def start_processes(precision: str, accelerator: str = "auto") -> Fabric:
 
     Args:
         precision: 32-true, bf16-mixed or 16-mixed.
-        accelerator: lightning-fabric's name; "auto" takes a GPU where there is one.
+        accelerator: cpu, cuda or cuda:1; "auto" takes a CUDA card where there is one.
 
     Raises:
         InputError: torchrun started unequal numbers of processes on the machines, or more than a machine has GPUs.
@@ -48,11 +48,14 @@ def start_processes(precision: str, accelerator: str = "auto") -> Fabric:
             f"expected at most {torch.cuda.device_count()} processes on this machine, one for each GPU, got "
             f"{local_size}; lower --nproc-per-node"
         )
+    accelerator, _, index = accelerator.partition(":")
+    if accelerator == "auto":  # not Apple's, which has no float64
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     strategy: Any = DDPStrategy(gradient_as_bucket_view=True, **_OWN_BUFFERS) if world_size > 1 else "auto"
-    plugins = [] if precision == "32-true" else [_MixedPrecision(precision, _device_type(accelerator))]  # type: ignore[arg-type]
+    plugins = [] if precision == "32-true" else [_MixedPrecision(precision, accelerator)]  # type: ignore[arg-type]
     fabric = Fabric(
         accelerator=accelerator,
-        devices=local_size,
+        devices=[int(index)] if index else local_size,
         num_nodes=world_size // local_size,
         strategy=strategy,
         plugins=plugins,  # type: ignore[arg-type]
@@ -68,8 +71,12 @@ class _MixedPrecision(MixedPrecision):
         return data
 
 
-def _device_type(accelerator: str) -> str:
-    return "cuda" if accelerator != "cpu" and torch.cuda.is_available() else "cpu"
+def device_line(fabric: Fabric) -> str:
+    """Which device a training uses, for its log."""
+    if fabric.device.type == "cuda":
+        return f"training on {fabric.device} ({torch.cuda.get_device_name(fabric.device)})"
+    count = torch.get_num_threads()
+    return f"training on the CPU ({count} thread{'s' if count > 1 else ''}); a CUDA card is many times as fast"
 
 
 def mean_over_processes(values: Tensor, fabric: Fabric) -> Tensor:

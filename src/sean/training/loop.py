@@ -17,7 +17,7 @@ from sean.training.batch import batch_plan, training_batches
 from sean.training.checkpoints import CHECKPOINTS_FOLDER, checkpoint_files, read_newest, save_checkpoint, sole_user
 from sean.training.config import TrainConfig, config_to_json
 from sean.training.data import TrainingData
-from sean.training.distributed import largest, lost_processes_as_input_errors, on_first, start_processes
+from sean.training.distributed import device_line, largest, lost_processes_as_input_errors, on_first, start_processes
 from sean.training.interruption import Interruption
 from sean.training.log import METRICS_NAME, Log, TrainingLog
 from sean.training.perceptual import perceptual_loss
@@ -30,7 +30,13 @@ MAX_SKIPPED_IN_A_ROW = 20
 
 
 def train(
-    config: TrainConfig, data: TrainingData, run: Path, *, resume: bool = False, start_from: Path | None = None
+    config: TrainConfig,
+    data: TrainingData,
+    run: Path,
+    *,
+    resume: bool = False,
+    start_from: Path | None = None,
+    device: str | None = None,
 ) -> Path:
     """Train, or continue a training, until `config.steps`.
 
@@ -44,6 +50,7 @@ def train(
         run: the run's folder.
         resume: continue from the newest checkpoint in `run`; where there is none yet, start.
         start_from: model folder whose weights a new run starts with; the discriminator starts afresh.
+        device: cpu, cuda or cuda:1; None is a GPU where there is one.
 
     Returns:
         The model folder.
@@ -54,7 +61,7 @@ def train(
         Interrupted: SIGINT or SIGTERM came; the checkpoint of the last step is written.
     """
     config = replace(config, model=replace(config.model, num_regions=data.labels.num_regions))
-    fabric = start_processes(config.precision, ACCELERATOR)
+    fabric = start_processes(config.precision, device or ACCELERATOR)
     batch_plan(data, config, world_size=fabric.world_size)  # says at once if the batch cannot be shared
     with ExitStack() as stack:
         stack.enter_context(lost_processes_as_input_errors(fabric))
@@ -147,7 +154,8 @@ def _announce(
         log.message(f"{message}; going on from the checkpoint before it")
     if continued:
         log.message(f"continuing {run} at step {state.step}")
-    if fabric.world_size == 1 and torch.cuda.device_count() > 1:
+    log.message(device_line(fabric))
+    if fabric.device.type == "cuda" and fabric.world_size == 1 and torch.cuda.device_count() > 1:
         log.message(
             f"one of {torch.cuda.device_count()} GPUs is used; for all of them: "
             f"torchrun --nproc-per-node {torch.cuda.device_count()} -m sean train ..."

@@ -22,6 +22,7 @@ from sean.models.parser_weights import load_parser, save_parser
 from sean.segmap import colorize
 from sean.training.checkpoints import checkpoint_files, sole_user
 from sean.training.data import TrainingData
+from sean.training.distributed import device_line, start_processes
 from sean.training.ema import update_average
 from sean.training.interruption import Interruption
 from sean.training.log import METRICS_NAME, TrainingLog
@@ -45,6 +46,7 @@ def train_parser(
     unlabelled: Dataset[Any] | None = None,
     start_from: Path | None = None,
     resume: bool = False,
+    device: str | None = None,
 ) -> Path:
     """Train a parser in one process, or continue its training, until `config.steps`.
 
@@ -58,6 +60,7 @@ def train_parser(
         unlabelled: pictures for the self-training, see `open_unlabelled`.
         start_from: a parser's folder whose weights a new run begins with; it may be of another size.
         resume: continue from the newest checkpoint in `run`; where there is none yet, start.
+        device: cpu, cuda or cuda:1; None is a GPU where there is one.
 
     Returns:
         The model folder.
@@ -72,7 +75,7 @@ def train_parser(
     config = replace(config, model=replace(config.model, num_regions=data.labels.num_regions))
     if not resume and (checkpoint_files(run) or (run / METRICS_NAME).exists()):
         raise InputError(f"{run} already holds a training; continue it with --resume or choose another --output")
-    fabric = Fabric(accelerator=ACCELERATOR, devices=1, precision=config.precision)  # type: ignore[arg-type]
+    fabric = start_processes(config.precision, device or ACCELERATOR)
     with ExitStack() as stack:
         stack.enter_context(sole_user(run))
         pixels = label_pixels(run, data)  # before signals are held back for a checkpoint: there is none to write yet
@@ -82,6 +85,7 @@ def train_parser(
         problems = state.continue_from(run, config) if resume else None
         write_text_atomic(run / "config.json", config_to_json(config) + "\n")
         log = stack.enter_context(TrainingLog(run, state.step, config.steps, config.log_every, config.batch_size))
+        log.message(device_line(fabric))
         for problem in problems or []:
             log.message(f"{problem}; going on from the checkpoint before it")
         if problems is not None:
