@@ -52,6 +52,8 @@ def test_a_card_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
         "evaluate --data x --output y.json",
         "experiment figure1 --output x",
         "bench",
+        "data speed --data x",
+        "data parse x --output y",
         "style-bank --model x --data x --output y",
     ],
 )

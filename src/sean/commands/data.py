@@ -63,6 +63,7 @@ def parse(
     labels: Path | None = None,
     least_score: float = 0.8,
     ignore_below: float = 0.0,
+    device: str = "auto",
 ) -> None:
     """A folder of training pairs from pictures without label maps: a parser makes the maps.
 
@@ -84,8 +85,9 @@ def parse(
         labels: classes.txt of the labels to make, where they are not the parser's own; --label-mapping matches them.
         least_score: pictures below it are left out.
         ignore_below: pixels whose label has a lower probability are left unlabelled; 0 labels all.
+        device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import best_device
+    from sean.commands.devices import chosen_device
     from sean.data.pictures import find_pictures
     from sean.editing.labelling import LabellingSettings, label_pictures
     from sean.editing.photo_parser import open_parser
@@ -93,11 +95,12 @@ def parse(
     from sean.evaluation.segmenters import own_labels
     from sean.labels import LabelSet, shipped_version
 
+    where = chosen_device(device)
     settings = LabellingSettings(least_score=least_score, ignore_below=ignore_below, crop=photos.crop)
     pictures = find_pictures(folder)
     mapping = None if photos.label_mapping is None else read_label_mapping(photos.label_mapping)
     wanted = own_labels(photos.parser) if labels is None else shipped_version(LabelSet.from_classes_txt(labels))
-    parser = open_parser(photos.parser, wanted, best_device(), mapping)
+    parser = open_parser(photos.parser, wanted, where, mapping)
     try:
         with reporting("parsing") as report_progress:
             report = label_pictures(pictures, parser, output, settings, report_progress)

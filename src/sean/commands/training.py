@@ -89,7 +89,9 @@ def curves(runs: list[Path], /, *, output: Path) -> None:
     draw_curves(runs, output)
 
 
-def speed(*, data: str, preset: str = "mini-128", workers: int = 2, batches: int = 100, steps: int = 10) -> None:
+def speed(
+    *, data: str, preset: str = "mini-128", workers: int = 2, batches: int = 100, steps: int = 10, device: str = "auto"
+) -> None:
     """Whether the data keeps up: pictures a second that the loader delivers, and that the training step consumes.
 
     Examples:
@@ -102,14 +104,19 @@ def speed(*, data: str, preset: str = "mini-128", workers: int = 2, batches: int
         workers: processes that read.
         batches: to read.
         steps: to train, of throw-away networks.
+        device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
+    from sean.commands.devices import chosen_device
     from sean.training.data import open_data
     from sean.training.throughput import measure_throughput
 
     if min(batches, steps) < 1:
         raise InputError(f"expected at least 1 batch and 1 step, got {batches} and {steps}")
+    where = chosen_device(device)
     config = replace(find_preset(preset), num_workers=workers)
-    result = measure_throughput(config, open_data(config, data), num_batches=batches, num_steps=steps)
+    result = measure_throughput(
+        config, open_data(config, data), num_batches=batches, num_steps=steps, accelerator=str(where)
+    )
     print(f"loader, {workers} workers: {result.loader:.1f} pictures a second, {preset}")
     print(f"training step:     {result.step:.1f} pictures a second")
     if result.loader < result.step:
