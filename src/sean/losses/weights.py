@@ -14,9 +14,9 @@ class LossWeights:
     """Weights of the generator's terms; a term of weight 0 is not computed. The defaults are the paper's.
 
     Attributes:
-        adversarial: hinge loss.
+        adversarial: the adversarial loss, see `gan`.
         feature_matching: L1 of discriminator features.
-        perceptual: L1 of VGG19 features.
+        perceptual: L1 of features, VGG19's in the paper.
         l1: L1 of the pictures; not in the paper, useful for short trainings and where VGG19 is not to be had.
         kl: KL divergence of a VAE's style vector, of models that have one (SPADE).
         gan: the adversarial loss: hinge, or least-squares (pix2pixHD's).
