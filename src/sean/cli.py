@@ -9,6 +9,7 @@ import itertools
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import sean
@@ -40,8 +41,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "style-bank": ("models.style_bank", "add styles of training pictures to a trained model"),
 }
 
-# subcommand -> module whose `preset(name)` gives the defaults of its --config.*
-PRESETS = {"train": "sean.training.presets", "train-parser": "sean.training.parser.config"}
+# subcommand -> module whose `preset(name)` gives the defaults of its --config.*, and module that reads those of a run
+PRESETS = {
+    "train": ("sean.training.presets", "sean.training.config"),
+    "train-parser": ("sean.training.parser.config", "sean.training.parser.config"),
+}
 # subcommand -> the extra without which it can do nothing
 NEEDS = {
     "web": "web",
@@ -118,25 +122,36 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
     module, function = COMMANDS[name][0].split(".")
     command = getattr(importlib.import_module(f"sean.commands.{module}"), function)
     if name in PRESETS:
-        command = _with_preset(command, rest, PRESETS[name])
+        command = _with_preset(command, rest, *PRESETS[name])
     call = _parse_options(command, name, rest)
     if name in NEEDS:
         require(NEEDS[name], f"sean {name}")
     return call
 
 
-def _with_preset(command: Callable[..., None], options: list[str], presets: str) -> Callable[..., None]:
-    """`command` with the settings of the preset, and the method, among the options as the defaults of --config.*."""
+def _with_preset(command: Callable[..., None], options: list[str], presets: str, configs: str) -> Callable[..., None]:
+    """`command` with the defaults of its --config.*: the settings of the preset and the method among the options, or
+    those of the run that goes on. With another number of steps, the schedule is that of so many."""
     signature = inspect.signature(command)
 
-    def given(name: str) -> str:
+    def given(name: str) -> str | None:
         names = [after for before, after in itertools.pairwise(options) if before == f"--{name}"]
         names += [option.removeprefix(f"--{name}=") for option in options if option.startswith(f"--{name}=")]
-        return names[-1] if names else signature.parameters[name].default
+        return names[-1] if names else None
 
-    config = importlib.import_module(presets).preset(given("preset"))
-    if "method" in signature.parameters:
-        config = importlib.import_module("sean.training.methods").with_method(config, given("method"))
+    def default(name: str) -> str:
+        return signature.parameters[name].default
+
+    run = given("output") if "--resume" in options and given("preset") is None and given("method") is None else None
+    config = None if run is None else importlib.import_module(configs).config_of_run(Path(run))
+    if config is None:
+        config = importlib.import_module(presets).preset(given("preset") or default("preset"))
+        if "method" in signature.parameters:
+            methods = importlib.import_module("sean.training.methods")
+            config = methods.with_method(config, given("method") or default("method"))
+    steps = given("config.steps")
+    if steps is not None and steps.isdecimal() and int(steps):
+        config = config.with_steps(int(steps))
     parameters = [p.replace(default=config) if p.name == "config" else p for p in signature.parameters.values()]
 
     @functools.wraps(command)

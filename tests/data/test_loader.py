@@ -256,7 +256,9 @@ class Handlers(Dataset[dict[str, Any]]):
         return 2
 
     def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
-        return {"ignored": [signal.getsignal(s) == signal.SIG_IGN for s in (signal.SIGINT, signal.SIGTERM)]}
+        return {
+            "ignored": [signal.getsignal(s) == signal.SIG_IGN for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+        }
 
 
 @pytest.mark.integration

@@ -18,7 +18,7 @@ def train(
     method: str = SEAN,
     data: str | None = None,
     resume: bool = False,
-    start_from: Path | None = None,
+    start_from: str | None = None,
     vgg_weights: Path | None = None,
     dry_run: bool = False,
     device: str = "auto",
@@ -26,12 +26,16 @@ def train(
     """Train a model.
 
     The run's folder gets the checkpoints, the logs (JSON lines, TensorBoard, curves.png), sample sheets, and in model/
-    (the best one in best/) the model folder that all other commands take. Ctrl-C and SIGTERM save a checkpoint first.
+    (the best one in best/) the model folder that all other commands take. Ctrl-C, SIGTERM and SIGHUP save a checkpoint
+    first. --resume takes the run's own settings and data; number of steps, rates, batch size, accumulation and
+    precision may change, and the run's history.jsonl says at which step they did.
 
     Examples:
       sean train --preset synthetic --output runs/first
       sean train --preset mini-128 --data faces/ --output runs/faces
-      sean train --preset mini-128 --data faces/ --output runs/faces --resume
+      sean train --output runs/faces --resume
+      sean train --output runs/faces --resume --config.steps 6000 --config.generator-rate 2e-4
+      sean train --preset mini-128 --data my-faces/ --start-from celebamask-mini-128 --output runs/mine
       sean train --preset mini-256 --data faces/ --output runs/large --config.batch-size 8 --config.seed 1
       sean train --preset mini-128 --method spade --data faces/ --output runs/spade
       sean train --preset cityscapes --data cityscapes/ --dry-run
@@ -46,18 +50,24 @@ def train(
             preset's networks and losses.
         data: folder with images/, labels/ and classes.txt ("id name" a line, and "ignore 255" where 255 marks
             unlabelled pixels), or folder or url of shards; without it, synthetic scenes.
-        resume: continue the run in `output` from its newest checkpoint.
-        start_from: model folder whose weights a new run starts with, to fine-tune it.
+        resume: continue the run in `output` from its newest checkpoint; where there is none, start it.
+        start_from: the model whose weights a new run starts with, to fine-tune it: a bundled name, a model folder, or a
+            hub id owner/name.
         vgg_weights: torchvision's vgg19-dcbb9e9d.pth for the perceptual term, instead of a download.
         dry_run: print settings, number of parameters, estimated memory and steps per epoch, and train nothing.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
     from sean.commands.devices import named_device
+    from sean.pretrained import find_model
     from sean.training.data import open_data
     from sean.training.loop import train as run_training
+    from sean.training.resume import last_entry
     from sean.training.summary import summary
 
-    if data is None and preset != "synthetic":
+    begun = last_entry(output) if resume and output is not None else None
+    if data is None and begun is not None:
+        data = begun["data"]
+    elif data is None and preset != "synthetic":
         raise InputError(f"the preset {preset!r} needs --data DIR (images/, labels/, classes.txt); or use synthetic")
     if vgg_weights is not None:
         config = replace(config, vgg_weights=str(vgg_weights))
@@ -68,7 +78,8 @@ def train(
         return
     if output is None:
         raise InputError("expected --output RUN, the folder for checkpoints, logs and model; got none")
-    run_training(config, opened, output, resume=resume, start_from=start_from, device=named_device(device))
+    weights = None if start_from is None else find_model(start_from)
+    run_training(config, opened, output, resume=resume, start_from=weights, device=named_device(device))
 
 
 def curves(runs: list[Path], /, *, output: Path) -> None:

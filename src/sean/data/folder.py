@@ -162,8 +162,8 @@ class PairedFolder:
 
         Args:
             validation: a fraction below 1 (0.1: the last tenth by sorted name; 0.0: none), or the prefix
-                of the validation files, e.g. "val_". None takes the split of the manifest, and the last
-                tenth where there is no manifest.
+                of the validation files, e.g. "val_". None takes the split of the manifest, and where there is no
+                manifest the last tenth (of a single pair, none).
             training: train only on stems with this prefix, e.g. "train_" where there is a test set too.
 
         Raises:
@@ -173,7 +173,7 @@ class PairedFolder:
         if validation is None and self.manifest is not None:
             return self._official_split(self.manifest, training)
         if validation is None:
-            validation = LAST_TENTH
+            validation = LAST_TENTH if len(self.stems) > 1 else 0.0
         if isinstance(validation, str):
             validation = composed(validation)
             held_out = {stem for stem in self.stems if validation and stem.startswith(validation)}

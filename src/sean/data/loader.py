@@ -7,7 +7,7 @@ at a step, or runs with other workers or processes, sees the batches that it wou
 import itertools
 import signal
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,9 @@ from sean.errors import InputError
 from sean.plan.planner import plan_segmap
 
 Key = tuple[int, int]
+
+STOPPING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""What asks a training to stop: Ctrl-C, a scheduler, a closed terminal. Windows knows no SIGHUP."""
 
 # seconds without a batch after which a worker counts as stuck (a file system that hangs, say)
 _TIMEOUT = 900
@@ -136,11 +139,11 @@ def batches(
     pin_memory: bool = False,
     plan_segmaps: bool = False,
     instance_edges: bool = False,
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any]]:
     """The collated samples of step start_step, start_step + 1, ... without end.
 
     Tensors are stacked along a new first dimension, names become a list. The global random state of
-    torch is left alone.
+    torch is left alone. Close the generator to end its workers.
 
     Args:
         dataset: its `__getitem__` takes a key (epoch, index). A `Fetching` one is told which groups of the plan will
@@ -169,16 +172,36 @@ def batches(
         timeout=_TIMEOUT if num_workers else 0,
         generator=torch.Generator().manual_seed(plan.seed),  # else the global one is advanced
     )
-    for batch in loader:
-        if isinstance(batch, InputError):
-            raise batch
-        yield batch
+    iterator = iter(loader)
+    try:
+        for batch in iterator:
+            if isinstance(batch, InputError):
+                raise batch
+            yield batch
+    finally:
+        _end_workers(iterator)
 
 
 def _leave_signals_to_the_main_process(worker: int) -> None:
-    """Ctrl-C and a scheduler's SIGTERM reach all processes; a training that saves first still needs its workers."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    """A signal to stop reaches all processes; a training that saves first still needs its workers."""
+    for number in STOPPING_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def _end_workers(iterator: Any) -> None:
+    """End the worker processes for good.
+
+    One that waits for a lock which a killed worker held does not end when torch asks it to, and takes no SIGTERM: the
+    exit of the training would wait for it without end.
+    """
+    workers = getattr(iterator, "_workers", ())
+    if workers:
+        with suppress(RuntimeError):  # the death of a worker, which is told already
+            iterator._shutdown_workers()
+    for worker in workers:
+        if worker.is_alive():
+            worker.kill()
+        worker.join()
 
 
 class _Steps(Sampler[int]):

@@ -5,6 +5,7 @@ state of a random generator is carried on, and neither the number of processes n
 """
 
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,16 +64,17 @@ def training_batches(
         plan_segmaps=config.model.uses_plan,
         instance_edges=edges,
     )
-    for micro_step, batch in enumerate(loaded, start=first):
-        places = range(micro_step * plan.batch_size, (micro_step + 1) * plan.batch_size)
-        own = places[plan.rank * plan.local_batch_size :][: plan.local_batch_size]
-        yield TrainingBatch(
-            image=fabric.to_device(batch["image"]),
-            segmap=fabric.to_device(batch["segmap"]),
-            plan=fabric.to_device(batch["plan"]) if config.model.uses_plan else None,
-            edges=fabric.to_device(batch["edges"]) if edges else None,
-            noise=noise_generators(config.seed, stream, own, fabric.device),
-        )
+    with closing(loaded):
+        for micro_step, batch in enumerate(loaded, start=first):
+            places = range(micro_step * plan.batch_size, (micro_step + 1) * plan.batch_size)
+            own = places[plan.rank * plan.local_batch_size :][: plan.local_batch_size]
+            yield TrainingBatch(
+                image=fabric.to_device(batch["image"]),
+                segmap=fabric.to_device(batch["segmap"]),
+                plan=fabric.to_device(batch["plan"]) if config.model.uses_plan else None,
+                edges=fabric.to_device(batch["edges"]) if edges else None,
+                noise=noise_generators(config.seed, stream, own, fabric.device),
+            )
 
 
 def batch_plan(data: TrainingData, config: TrainConfig, *, rank: int = 0, world_size: int = 1) -> BatchPlan:

@@ -2,11 +2,13 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 from sean.errors import InputError
 from sean.losses.weights import LossWeights
 from sean.models.configs import CONFIGS, ModelConfig, SEANConfig, config_from_dict
+from sean.training.resume import Changes, changed_settings, read_run_config
 
 # The averaged weights stay in float32, so the trained ones must too.
 _PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -123,6 +125,10 @@ class TrainConfig:
             if getattr(self, name) not in allowed:
                 raise InputError(f"expected {name} to be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
 
+    def with_steps(self, steps: int) -> "TrainConfig":
+        """The same training in another number of steps: the rates fall over the same part of it."""
+        return replace(self, steps=steps, decay_steps=round(self.decay_steps * steps / self.steps))
+
     def rate_factor(self, step: int) -> float:
         """What the learning rates are multiplied by at `step` (0, 1, ...): 1, then linearly down to 0."""
         if not self.decay_steps:
@@ -141,15 +147,21 @@ _FREE_ON_RESUME = (
     "keep_last",
     "keep_best",
 )
+# What a run may change on its way; it then goes on from its checkpoint with the new values.
+_CHANGEABLE_ON_RESUME = (
+    "steps",
+    "decay_steps",
+    "generator_rate",
+    "discriminator_rate",
+    "batch_size",
+    "accumulate",
+    "precision",
+)
 
 
-def check_resumable(saved: TrainConfig, now: TrainConfig) -> None:
-    """Raise InputError, naming the fields, when a run of config `saved` cannot continue under `now`."""
-    wanted = replace(now, **{name: getattr(saved, name) for name in _FREE_ON_RESUME})
-    differing = [f.name for f in fields(saved) if getattr(saved, f.name) != getattr(wanted, f.name)]
-    if differing:
-        pairs = "; ".join(f"{n}: {getattr(saved, n)} then, {getattr(now, n)} now" for n in differing)
-        raise InputError(f"the run was started with other settings ({pairs}); resume with the same, or start a new run")
+def check_resumable(saved: TrainConfig, now: TrainConfig) -> Changes:
+    """What a run of config `saved` changes when it goes on under `now`; InputError where it cannot."""
+    return changed_settings(saved, now, free=_FREE_ON_RESUME, changeable=_CHANGEABLE_ON_RESUME)
 
 
 def config_to_json(config: TrainConfig) -> str:
@@ -157,6 +169,15 @@ def config_to_json(config: TrainConfig) -> str:
     values = asdict(config)
     values["model"] = {"architecture": config.model.architecture, **values["model"]}
     return json.dumps(values, indent=1)
+
+
+def config_of_run(run: Path) -> TrainConfig | None:
+    """The settings that a run was started or continued with; None where there is no run.
+
+    Raises:
+        InputError: its config.json is damaged, or of another kind of training.
+    """
+    return read_run_config(run, config_from_json)
 
 
 def config_from_json(text: str) -> TrainConfig:

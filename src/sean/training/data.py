@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 from sean.data.folder import PairedFolder
 from sean.data.paired import PairedDataset, PairSource
 from sean.data.recolor import Recolor
+from sean.data.remote import is_url
 from sean.data.shard_source import holds_shards, open_shards
 from sean.data.synthetic import SyntheticScenes
 from sean.data.transforms import PairedTransform
@@ -28,11 +29,16 @@ class TrainingData:
         training: takes keys (epoch, index).
         validation: held out, never cropped at random or mirrored.
         labels: of both.
+        location: folder or url that they come from; None for synthetic scenes.
+        held_out: whether the validation pictures are held out; else they are training pictures, and their scores say
+            nothing of others.
     """
 
     training: Dataset[Any]
     validation: Dataset[Any]
     labels: LabelSet
+    location: str | None = None
+    held_out: bool = True
 
     @property
     def groups(self) -> tuple[int, ...] | None:
@@ -48,7 +54,8 @@ def open_data(config: TrainConfig, folder: Path | str | None) -> TrainingData:
         folder: paired folder, folder of shards, or the url of one; None gives synthetic scenes of the config's seed.
 
     Raises:
-        InputError: the folder is neither a well-formed paired folder nor one of shards, or nothing of it is held out.
+        InputError: the folder is neither a well-formed paired folder nor one of shards, it has no instance maps and the
+            networks take such, or the prefix of the held-out pairs fits none.
     """
     size = config.model.image_size
     if folder is None:
@@ -56,30 +63,37 @@ def open_data(config: TrainConfig, folder: Path | str | None) -> TrainingData:
         validation = SyntheticScenes(size=size, length=SYNTHETIC_VALIDATION, seed=config.seed + 1)
         return TrainingData(training=training, validation=validation, labels=training.labels)
     pairs, held_out = (_shard_sources if holds_shards(folder) else _folder_sources)(config, folder)
+    if config.model.instance_edges and not pairs.has_instances:
+        raise InputError(
+            f"expected instance maps (instances/*.png) in {folder} for networks that see the edges of instances; add "
+            "them, or set instance_edges of the model to False"
+        )
     transform = PairedTransform(size=size, resize=config.resize, shrink=config.shrink, flip=config.flip)
     recolor = Recolor(probability=config.recolor) if config.recolor else None
     return TrainingData(
         training=PairedDataset(pairs, transform, config.seed, recolor=recolor),
-        validation=PairedDataset(held_out, transform.evaluation()),
+        validation=PairedDataset(held_out or pairs, transform.evaluation()),
         labels=pairs.labels,
+        location=_absolute(folder),
+        held_out=held_out is not None,
     )
 
 
-def _folder_sources(config: TrainConfig, folder: Path | str) -> tuple[PairSource, PairSource]:
+def _absolute(folder: Path | str) -> str:
+    return str(folder) if is_url(str(folder)) else str(Path(folder).resolve())
+
+
+def _folder_sources(config: TrainConfig, folder: Path | str) -> tuple[PairSource, PairSource | None]:
     pairs = PairedFolder.open(folder)
     training, validation = pairs.split(config.validation, training=config.training_prefix)
-    if not validation:
-        raise InputError(f"expected a validation fraction above 0 (some pairs are held out), got {config.validation}")
-    return pairs.pairs(training), pairs.pairs(validation)
+    return pairs.pairs(training), pairs.pairs(validation) if validation else None
 
 
-def _shard_sources(config: TrainConfig, location: Path | str) -> tuple[PairSource, PairSource]:
+def _shard_sources(config: TrainConfig, location: Path | str) -> tuple[PairSource, PairSource | None]:
     if config.validation is not None or config.training_prefix:
         raise InputError(
             f"the split of the shards in {location} was made by `sean data shard`; leave out the settings validation "
             "and training-prefix, or shard the folder anew with them"
         )
     shards = open_shards(location)
-    if shards.validation is None:
-        raise InputError(f"the shards in {location} hold no pairs out; shard the folder anew with --validation 0.1")
     return shards.training, shards.validation

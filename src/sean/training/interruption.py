@@ -1,14 +1,18 @@
-"""Signals that ask a training to stop: Ctrl-C, and SIGTERM as schedulers send it before they take a machine away."""
+"""Signals that ask a training to stop: Ctrl-C; SIGTERM, as schedulers send it before they take a machine away; and
+SIGHUP, as a terminal that closes sends it."""
 
 import signal
 import threading
 from types import FrameType, TracebackType
 
+from sean.data.loader import STOPPING_SIGNALS
+
 
 class Interruption:
-    """Context manager that takes note of SIGINT and SIGTERM, for the loop to look at between steps.
+    """Context manager that takes note of the signals, for the loop to look at between steps.
 
-    A second signal interrupts at once.
+    A second signal interrupts at once. A signal that the process was told to ignore, as nohup does with SIGHUP, stays
+    ignored.
 
     Attributes:
         signal: the number of the signal that came, or 0.
@@ -20,8 +24,9 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():  # Python allows handlers there only
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._handlers[number] = signal.signal(number, self._note)
+            for number in STOPPING_SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._handlers[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(

@@ -1,8 +1,8 @@
 """The training loop: batches, steps, logs, validation, checkpoints, and the exported model at the end."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from sean.errors import InputError, Interrupted
 from sean.files import write_text_atomic
 from sean.losses.perceptual import PerceptualLoss
 from sean.models.weights import load_model
-from sean.training.batch import batch_plan, training_batches
+from sean.training.batch import TrainingBatch, batch_plan, training_batches
 from sean.training.checkpoints import CHECKPOINTS_FOLDER, checkpoint_files, read_newest, save_checkpoint, sole_user
 from sean.training.config import TrainConfig, config_to_json
 from sean.training.data import TrainingData
@@ -21,6 +21,7 @@ from sean.training.distributed import device_line, largest, lost_processes_as_in
 from sean.training.interruption import Interruption
 from sean.training.log import METRICS_NAME, Log, TrainingLog
 from sean.training.perceptual import perceptual_loss
+from sean.training.resume import Changes, check_labels, note, said
 from sean.training.state import TrainingState, new_state
 from sean.training.step import training_step
 from sean.training.validation import MODEL_FOLDER, validate_and_export
@@ -48,7 +49,8 @@ def train(
         config: its number of regions is replaced by that of the data.
         data: what to train and validate on.
         run: the run's folder.
-        resume: continue from the newest checkpoint in `run`; where there is none yet, start.
+        resume: continue from the newest checkpoint in `run`; where there is none yet, start. Number of steps, rates,
+            batch size, accumulation and precision may have changed: see `sean.training.resume`.
         start_from: model folder whose weights a new run starts with; the discriminator starts afresh.
         device: cpu, cuda or cuda:1; None is a GPU where there is one.
 
@@ -58,7 +60,7 @@ def train(
     Raises:
         InputError: `run` holds a run and `resume` is off, or is in use by another training; the checkpoint or the model
             to start from does not fit; a loss is not finite; the run's folder cannot be written; a process died.
-        Interrupted: SIGINT or SIGTERM came; the checkpoint of the last step is written.
+        Interrupted: SIGINT, SIGTERM or SIGHUP came; the checkpoint of the last step is written.
     """
     config = replace(config, model=replace(config.model, num_regions=data.labels.num_regions))
     fabric = start_processes(config.precision, device or ACCELERATOR)
@@ -67,18 +69,24 @@ def train(
         stack.enter_context(lost_processes_as_input_errors(fabric))
         on_first(fabric, lambda: _enter(stack, run, resume))
         interruption = stack.enter_context(Interruption())
+        if resume:
+            on_first(fabric, lambda: check_labels(run, data.labels))
         state = new_state(config, fabric)
-        continued = resume and _continue(state, config, run, fabric)
-        if not continued and start_from is not None:
+        continued = _continue(state, config, run, fabric) if resume else None
+        if continued is None and start_from is not None:
             _take_weights(state, start_from, config)
-        on_first(fabric, lambda: write_text_atomic(run / "config.json", config_to_json(config) + "\n"))
+        changes = {} if continued is None else continued.changes
+        on_first(fabric, lambda: _write_down(run, state.step, config, data, fabric, changes))
         log = Log()
         if fabric.is_global_zero:
             log = stack.enter_context(TrainingLog(run, state.step, config.steps, config.log_every, config.batch_size))
-        _announce(log, state, run, fabric, continued=bool(continued), messages=continued or [])
+        _announce(log, state, run, fabric, continued)
+        if not data.held_out:
+            log.message("no pictures are held out: the scores are those of training pictures")
         perceptual = perceptual_loss(config, fabric, log)
-        with _dead_workers_as_input_errors(state):
-            _steps(state, data, config, run, fabric, log, perceptual, interruption)
+        stream = training_batches(data, config, state.step, fabric)
+        with _dead_workers_as_input_errors(state), closing(stream):
+            _steps(state, data, config, run, fabric, log, perceptual, interruption, stream)
         log.message(f"the model is in {run / MODEL_FOLDER}")
     return run / MODEL_FOLDER
 
@@ -92,8 +100,8 @@ def _steps(
     log: Log,
     perceptual: PerceptualLoss | None,
     interruption: Interruption,
+    stream: Iterator[TrainingBatch],
 ) -> None:
-    stream = training_batches(data, config, state.step, fabric)
     skipped_in_a_row = 0
     while state.step < config.steps:
         skipped = state.skipped
@@ -119,24 +127,39 @@ def _enter(stack: ExitStack, run: Path, resume: bool) -> None:
     stack.enter_context(sole_user(run))
 
 
-def _continue(state: TrainingState, config: TrainConfig, run: Path, fabric: Fabric) -> list[str] | None:
-    """Load the newest checkpoint into the state; what is wrong with newer ones, or None where there is none."""
+@dataclass(frozen=True, kw_only=True)
+class _Continued:
+    """What there is to say of a checkpoint that a run goes on from: newer ones that are damaged, changed settings."""
 
-    def load_first() -> tuple[str, list[str]] | None:
+    problems: list[str]
+    changes: Changes
+
+
+def _continue(state: TrainingState, config: TrainConfig, run: Path, fabric: Fabric) -> _Continued | None:
+    """Load the newest checkpoint into the state; None where there is none."""
+
+    def load_first() -> tuple[str, _Continued] | None:
         newest = read_newest(run)
         if newest is None:
             return None
         path, tree, problems = newest
-        state.restore(tree, path, config)
-        return path.name, problems
+        return path.name, _Continued(problems=problems, changes=state.restore(tree, path, config))
 
     loaded = on_first(fabric, load_first)
     if loaded is None:
         return None
-    name, problems = loaded
+    name, continued = loaded
     if not fabric.is_global_zero:
         state.load(run / CHECKPOINTS_FOLDER / name, config)
-    return problems
+    return continued
+
+
+def _write_down(
+    run: Path, step: int, config: TrainConfig, data: TrainingData, fabric: Fabric, changes: Changes
+) -> None:
+    """The settings, and in the run's history what has changed."""
+    write_text_atomic(run / "config.json", config_to_json(config) + "\n")
+    note(run, step, data=data.location, labels=data.labels, device=fabric.device.type, changes=changes)
 
 
 def _take_weights(state: TrainingState, folder: Path, config: TrainConfig) -> None:
@@ -147,13 +170,13 @@ def _take_weights(state: TrainingState, folder: Path, config: TrainConfig) -> No
         network.load_state_dict(model.state_dict())
 
 
-def _announce(
-    log: Log, state: TrainingState, run: Path, fabric: Fabric, *, continued: bool, messages: list[str]
-) -> None:
-    for message in messages:
-        log.message(f"{message}; going on from the checkpoint before it")
-    if continued:
+def _announce(log: Log, state: TrainingState, run: Path, fabric: Fabric, continued: _Continued | None) -> None:
+    if continued is not None:
+        for problem in continued.problems:
+            log.message(f"{problem}; going on from the checkpoint before it")
         log.message(f"continuing {run} at step {state.step}")
+        if continued.changes:
+            log.message(f"from here on with other settings: {said(continued.changes)}")
     log.message(device_line(fabric))
     if fabric.device.type == "cuda" and fabric.world_size == 1 and torch.cuda.device_count() > 1:
         log.message(
@@ -179,11 +202,14 @@ def _dead_workers_as_input_errors(state: TrainingState) -> Iterator[None]:
         worker_error = _worker_error(error)
         if worker_error is None:
             raise
-        reason = " ".join(str(worker_error).split())[:150]
-        raise InputError(
-            f"after step {state.step}: a process that reads data is gone ({reason}); often there is too little memory: "
-            "continue with --resume and fewer --config.num-workers"
-        ) from error
+        reason = " ".join(str(worker_error).split())
+        advice = "often there is too little memory: continue with --resume and fewer --config.num-workers"
+        if "shared memory" in reason:
+            advice = (
+                "/dev/shm is too small: make it larger (docker: --shm-size 2g), or continue with --resume and "
+                "--config.num-workers 0"
+            )
+        raise InputError(f"after step {state.step}: a process that reads data is gone ({reason}); {advice}") from error
 
 
 def _worker_error(error: BaseException | None) -> BaseException | None:

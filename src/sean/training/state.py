@@ -14,6 +14,7 @@ from sean.models.build import build_discriminator, build_model
 from sean.models.sean import synchronize_batch_norms
 from sean.training.config import TrainConfig, check_resumable, config_from_json, config_to_json
 from sean.training.ema import averaged_copy
+from sean.training.resume import Changes, check_steps
 from sean.training.tree_file import load_tree, save_tree
 
 
@@ -54,28 +55,35 @@ class TrainingState:
         counts = {"step": self.step, "skipped": self.skipped, "best": self.best}
         save_tree(path, {**tree, **counts, "config": config_to_json(config)})
 
-    def load(self, path: Path, config: TrainConfig) -> None:
+    def load(self, path: Path, config: TrainConfig) -> Changes:
         """Continue from a checkpoint.
 
-        Raises:
-            InputError: the file is missing, damaged, or of a run with other settings.
-        """
-        self.restore(load_tree(path), path, config)
+        Returns:
+            The settings that change from here on.
 
-    def restore(self, tree: Any, path: Path, config: TrainConfig) -> None:
+        Raises:
+            InputError: the file is missing, damaged, or of a run that cannot go on with these settings.
+        """
+        return self.restore(load_tree(path), path, config)
+
+    def restore(self, tree: Any, path: Path, config: TrainConfig) -> Changes:
         """Continue from the content of the checkpoint at `path`; see `load`."""
         try:
             saved = config_from_json(tree["config"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is not a training checkpoint of this version of sean ({error})") from error
-        check_resumable(saved, config)
+        changes = check_resumable(saved, config)
         try:
+            check_steps(tree["step"], config.steps)
             for name, part in self._parts().items():
                 part.load_state_dict(tree[name])
             self.step, self.skipped, self.best = tree["step"], tree["skipped"], tree["best"]
+        except InputError:
+            raise
         except (KeyError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path} does not fit the networks of this version of sean ({reason})") from error
+        return changes
 
 
 def new_state(config: TrainConfig, fabric: Fabric) -> TrainingState:

@@ -48,22 +48,23 @@ def _score_and_write(
     run: Path,
     fabric: Fabric,
     log: Log,
-) -> dict[str, int | float]:
+) -> dict[str, int | float] | None:
     edges = config.model.instance_edges
     size = max(1, config.batch_size // (config.accumulate * fabric.world_size))
     scores = reconstruction_scores(
         model, collated_batches(data.validation, size, fabric.device, with_edges=edges, count=VALIDATION_IMAGES)
     )
-    log.record("validation", state.step, scores)
+    pictures = "validation" if data.held_out else "training pictures"
+    log.record(pictures, state.step, scores)
     text = " ".join(f"{name} {value:.3f}" for name, value in scores.items())
-    log.message(f"step {state.step}: validation {text}")
+    log.message(f"step {state.step}: {pictures} {text}")
     shown = range(min(SAMPLE_IMAGES, len(data.validation)))  # type: ignore[arg-type]
     batch = collated(data.validation, shown, fabric.device, with_edges=edges)
     path = run / "samples" / f"step-{state.step:07d}.png"
     write_samples(path, model, *batch, data.labels, title=f"step {state.step}")
     draw_curves([run], run / CURVES_NAME)
     save_model(run / MODEL_FOLDER, model, data.labels)
-    if state.best is not None and scores["psnr"] <= state.best["psnr"]:
+    if not data.held_out or (state.best is not None and scores["psnr"] <= state.best["psnr"]):
         return state.best
     if config.keep_best:
         save_model(run / BEST_FOLDER, model, data.labels)
