@@ -1,7 +1,7 @@
 """The training loop: batches, steps, logs, validation, checkpoints, and the exported model at the end."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from sean.training.resume import Changes, check_labels, note, said
 from sean.training.state import TrainingState, new_state
 from sean.training.step import training_step
 from sean.training.validation import MODEL_FOLDER, validate_and_export
+from sean.training.workers import dead_workers_as_input_errors
 
 ACCELERATOR = "auto"
 MAX_SKIPPED_IN_A_ROW = 20
@@ -85,7 +86,7 @@ def train(
             log.message("no pictures are held out: the scores are those of training pictures")
         perceptual = perceptual_loss(config, fabric, log)
         stream = training_batches(data, config, state.step, fabric)
-        with _dead_workers_as_input_errors(state), closing(stream):
+        with dead_workers_as_input_errors(state), closing(stream):
             _steps(state, data, config, run, fabric, log, perceptual, interruption, stream)
         log.message(f"the model is in {run / MODEL_FOLDER}")
     return run / MODEL_FOLDER
@@ -192,28 +193,3 @@ def _report_skipped(log: Log, state: TrainingState, in_a_row: int) -> None:
             f"step {state.step}: {in_a_row} steps in a row had a loss that is not finite; resume from the last "
             "checkpoint with a lower rate or in 32-true precision"
         )
-
-
-@contextmanager
-def _dead_workers_as_input_errors(state: TrainingState) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        worker_error = _worker_error(error)
-        if worker_error is None:
-            raise
-        reason = " ".join(str(worker_error).split())
-        advice = "often there is too little memory: continue with --resume and fewer --config.num-workers"
-        if "shared memory" in reason:
-            advice = (
-                "/dev/shm is too small: make it larger (docker: --shm-size 2g), or continue with --resume and "
-                "--config.num-workers 0"
-            )
-        raise InputError(f"after step {state.step}: a process that reads data is gone ({reason}); {advice}") from error
-
-
-def _worker_error(error: BaseException | None) -> BaseException | None:
-    """What torch's signal handler raised at a worker's death: amid any function, which may have wrapped it."""
-    while error is not None and not (isinstance(error, RuntimeError) and "DataLoader" in str(error)):
-        error = error.__cause__ or error.__context__
-    return error

@@ -1,6 +1,7 @@
 """Small trainings on the CPU: learnt by heart, interrupted, resumed, refused."""
 
 import json
+import multiprocessing
 import os
 import signal
 from dataclasses import replace
@@ -15,6 +16,7 @@ from lightning_fabric import Fabric
 from sean.data.synthetic import SyntheticScenes
 from sean.errors import InputError, Interrupted
 from sean.images import write_image
+from sean.labels import LabelSet
 from sean.models.configs import UNetParserConfig
 from sean.models.parser_weights import load_parser
 from sean.training.checkpoints import checkpoint_files, checkpoint_path
@@ -128,8 +130,9 @@ def test_the_loss_looks_at_another_phase_in_each_step(scenes: TrainingData) -> N
     assert [step for step, terms in enumerate(losses) if terms["cross_entropy"] > 0] == [2]
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_ends_as_the_straight_one(
-    scenes: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scenes: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     train_parser(CONFIG, scenes, tmp_path / "straight")
     step = loop.parser_step
@@ -137,14 +140,14 @@ def test_an_interrupted_run_ends_as_the_straight_one(
     def signalled(state: Any, *args: Any) -> dict[str, float]:
         values = step(state, *args)
         if state.step == 3:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         return values
 
     run = tmp_path / "stopped"
     monkeypatch.setattr(loop, "parser_step", signalled)
     with pytest.raises(Interrupted, match="stopped at step 3, which is saved") as stop:
         train_parser(CONFIG, scenes, run)
-    assert stop.value.exit_code == 128 + signal.SIGTERM
+    assert stop.value.exit_code == 128 + number
     assert last_checkpoint(run)["step"] == 3
     monkeypatch.setattr(loop, "parser_step", step)
     torch.rand(17)  # the global generator is elsewhere now
@@ -154,13 +157,61 @@ def test_an_interrupted_run_ends_as_the_straight_one(
         assert (run / name).read_bytes() == (tmp_path / "straight" / name).read_bytes(), name
 
 
+def test_a_run_goes_on_with_more_steps_and_another_rate(scenes: TrainingData, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train_parser(CONFIG, scenes, run)
+    more = replace(CONFIG.with_steps(12), rate=1e-3, batch_size=3)
+    assert more.warmup_steps == 4
+    train_parser(more, scenes, run, resume=True)
+    checkpoint = last_checkpoint(run)
+    assert checkpoint["step"] == 12
+    assert [group["lr"] for group in checkpoint["optimizer"]["param_groups"]] == [more.rate_at(11)] * 2
+    assert config_from_json((run / "config.json").read_text()) == more
+    history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    assert [(entry["step"], entry["changes"]) for entry in history] == [
+        (0, {}),
+        (6, {"batch_size": [2, 3], "steps": [6, 12], "warmup_steps": [2, 4], "rate": [0.002, 0.001]}),
+    ]
+
+
+def test_a_dead_loader_process_is_one_line(
+    scenes: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = loop.parser_step
+
+    def killing(state: Any, *args: Any) -> dict[str, float]:
+        values = step(state, *args)
+        if state.step == 3:
+            for child in multiprocessing.active_children():
+                os.kill(child.pid or 0, signal.SIGKILL)
+        return values
+
+    monkeypatch.setattr(loop, "parser_step", killing)
+    with pytest.raises(InputError) as error:
+        train_parser(replace(CONFIG, steps=200, num_workers=2), scenes, tmp_path / "run")
+    assert_one_line(error, "a process that reads data is gone", "--config.num-workers")
+    assert multiprocessing.active_children() == []
+
+
 def test_what_cannot_be_continued_says_why(scenes: TrainingData, tmp_path: Path) -> None:
     run = tmp_path / "run"
     short = replace(CONFIG, steps=2, keep_last=1)
     train_parser(short, scenes, run, resume=True)
     with pytest.raises(InputError) as error:
-        train_parser(replace(short, rate=1.0, log_every=7), scenes, run, resume=True)
-    assert_one_line(error, "other settings (rate: 0.002 then, 1.0 now)")
+        train_parser(replace(short, dice=0.5, rate=1.0, log_every=7), scenes, run, resume=True)
+    assert_one_line(error, "other settings (dice: 1.0 then, 0.5 now)")
+    with pytest.raises(InputError) as error:
+        train_parser(replace(short, steps=1, warmup_steps=0), scenes, run, resume=True)
+    assert_one_line(error, "at least 2 steps")
+    others = LabelSet(name="others", names=("road", "sky", "tree"))
+    data = TrainingData(
+        training=SyntheticScenes(size=(64, 64), length=5, labels=others),
+        validation=SyntheticScenes(size=(32, 32), length=3, labels=others),
+        labels=others,
+    )
+    with pytest.raises(InputError) as error:
+        train_parser(short, data, run, resume=True)
+    assert_one_line(error, "ground, thing, other", "road, sky, tree")
     path = checkpoint_path(run, 2)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])

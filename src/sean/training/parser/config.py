@@ -3,7 +3,8 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from sean.errors import InputError
@@ -15,6 +16,7 @@ from sean.models.configs import (
     UNetParserConfig,
     config_from_dict,
 )
+from sean.training.resume import Changes, changed_settings, read_run_config
 
 _PRECISIONS = ("32-true", "bf16-mixed")
 _PARTS = ("grey", "blur", "compression", "occlusion")
@@ -174,6 +176,10 @@ class ParserTrainConfig:
         if self.precision not in _PRECISIONS:
             raise InputError(f"expected precision to be one of {', '.join(_PRECISIONS)}, got {self.precision!r}")
 
+    def with_steps(self, steps: int) -> "ParserTrainConfig":
+        """The same training in another number of steps: the rate rises over the same part of it."""
+        return replace(self, steps=steps, warmup_steps=round(self.warmup_steps * steps / self.steps))
+
     def rate_at(self, step: int) -> float:
         """The learning rate of `step` (0, 1, ...): a linear rise, then half a cosine down to 0."""
         if step < self.warmup_steps:
@@ -184,15 +190,22 @@ class ParserTrainConfig:
 
 # What may differ between a run and its continuation: where and how it runs, not what it computes.
 _FREE_ON_RESUME = ("num_workers", "log_every", "validate_every", "checkpoint_every", "keep_last")
+# What a run may change on its way; it then goes on from its checkpoint with the new values.
+_CHANGEABLE_ON_RESUME = ("steps", "warmup_steps", "rate", "encoder_rate", "batch_size", "precision")
 
 
-def check_resumable(saved: ParserTrainConfig, now: ParserTrainConfig) -> None:
-    """Raise InputError, naming the fields, when a run of config `saved` cannot continue under `now`."""
-    wanted = replace(now, **{name: getattr(saved, name) for name in _FREE_ON_RESUME})
-    differing = [f.name for f in fields(saved) if getattr(saved, f.name) != getattr(wanted, f.name)]
-    if differing:
-        pairs = "; ".join(f"{n}: {getattr(saved, n)} then, {getattr(now, n)} now" for n in differing)
-        raise InputError(f"the run was started with other settings ({pairs}); resume with the same, or start a new run")
+def check_resumable(saved: ParserTrainConfig, now: ParserTrainConfig) -> Changes:
+    """What a run of config `saved` changes when it goes on under `now`; InputError where it cannot."""
+    return changed_settings(saved, now, free=_FREE_ON_RESUME, changeable=_CHANGEABLE_ON_RESUME)
+
+
+def config_of_run(run: Path) -> ParserTrainConfig | None:
+    """The settings that a run was started or continued with; None where there is no run.
+
+    Raises:
+        InputError: its config.json is damaged, or of another kind of training.
+    """
+    return read_run_config(run, config_from_json)
 
 
 def config_to_json(config: ParserTrainConfig) -> str:

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,11 @@ def open_parser_data(config: ParserTrainConfig, folder: Path | str | None) -> Tr
         folder: paired folder; None gives synthetic scenes of the config's seed.
 
     Returns:
-        Training pairs at `oversampling` times the size, held-out ones at the size.
+        Training pairs at `oversampling` times the size, held-out ones at the size; where the split holds none out,
+        training pairs stand in for them.
 
     Raises:
-        InputError: the folder is not a well-formed paired folder, or nothing of it is held out.
+        InputError: the folder is not a well-formed paired folder.
     """
     size = config.model.image_size
     factor = config.augmentation.oversampling
@@ -54,19 +56,22 @@ def open_parser_data(config: ParserTrainConfig, folder: Path | str | None) -> Tr
     if config.test_fraction:
         pairs = pairs.without_last(config.test_fraction)
     training, validation = pairs.split(config.validation, training=config.training_prefix)
-    if not validation:
-        raise InputError(f"expected a validation fraction above 0 (some pairs are held out), got {config.validation}")
     return TrainingData(
         training=PairedDataset(pairs.pairs(training), PairedTransform(size=larger, flip=config.flip), config.seed),
-        validation=PairedDataset(pairs.pairs(validation), PairedTransform(size=size).evaluation()),
+        validation=PairedDataset(pairs.pairs(validation or training), PairedTransform(size=size).evaluation()),
         labels=pairs.labels,
+        location=str(Path(folder).resolve()),
+        held_out=bool(validation),
     )
 
 
 def parser_batches(
     data: TrainingData, config: ParserTrainConfig, start_step: int, fabric: Fabric
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Augmented (image [b, 3, h, w] in [-1, 1], segmap [b, h, w]) of a step and those after it, without end."""
+) -> Generator[tuple[Tensor, Tensor]]:
+    """Augmented (image [b, 3, h, w] in [-1, 1], segmap [b, h, w]) of a step and those after it, without end.
+
+    Close the generator to end its workers.
+    """
     plan = BatchPlan(
         length=len(data.training),  # type: ignore[arg-type]
         batch_size=config.batch_size,
@@ -79,16 +84,17 @@ def parser_batches(
         num_workers=config.num_workers,
         pin_memory=fabric.device.type == "cuda",
     )
-    for step, batch in enumerate(loaded, start=start_step):
-        places = range(step * plan.batch_size, (step + 1) * plan.batch_size)
-        yield augment(
-            fabric.to_device(batch["image"]),
-            fabric.to_device(batch["segmap"]),
-            config.model.image_size,
-            data.labels.num_regions,
-            noise_generators(config.seed, _STREAM, places),
-            config.augmentation,
-        )
+    with closing(loaded):
+        for step, batch in enumerate(loaded, start=start_step):
+            places = range(step * plan.batch_size, (step + 1) * plan.batch_size)
+            yield augment(
+                fabric.to_device(batch["image"]),
+                fabric.to_device(batch["segmap"]),
+                config.model.image_size,
+                data.labels.num_regions,
+                noise_generators(config.seed, _STREAM, places),
+                config.augmentation,
+            )
 
 
 def label_pixels(run: Path, data: TrainingData) -> Tensor:

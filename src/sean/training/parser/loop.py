@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ from sean.training.parser.objective import class_weights, parser_losses
 from sean.training.parser.scores import parser_scores
 from sean.training.parser.self_training import with_pseudo_labels
 from sean.training.parser.state import ParserState, new_parser_state
+from sean.training.resume import CONFIG_NAME, check_labels, note, said
+from sean.training.workers import dead_workers_as_input_errors
 
 ACCELERATOR = "auto"
 MODEL_FOLDER = "model"
@@ -50,8 +52,8 @@ def train_parser(
 ) -> Path:
     """Train a parser in one process, or continue its training, until `config.steps`.
 
-    The folder `run` gets config.json, label_pixels.json, metrics.jsonl, tensorboard/, samples/, checkpoints/ and, at
-    every validation and at the end, model/: the averaged weights as a parser's folder.
+    The folder `run` gets config.json, history.jsonl, label_pixels.json, metrics.jsonl, tensorboard/, samples/,
+    checkpoints/ and, at every validation and at the end, model/: the averaged weights as a parser's folder.
 
     Args:
         config: its number of regions is replaced by that of the data.
@@ -59,7 +61,8 @@ def train_parser(
         run: the run's folder.
         unlabelled: pictures for the self-training, see `open_unlabelled`.
         start_from: a parser's folder whose weights a new run begins with; it may be of another size.
-        resume: continue from the newest checkpoint in `run`; where there is none yet, start.
+        resume: continue from the newest checkpoint in `run`; where there is none yet, start. Number of steps, rate,
+            batch size and precision may have changed: see `sean.training.resume`.
         device: cpu, cuda or cuda:1; None is a GPU where there is one.
 
     Returns:
@@ -67,8 +70,8 @@ def train_parser(
 
     Raises:
         InputError: `run` holds a run and `resume` is off, or is in use by another training; the checkpoint does not
-            fit; a loss is not finite; the run's folder cannot be written.
-        Interrupted: SIGINT or SIGTERM came; the checkpoint of the last step is written.
+            fit; a loss is not finite; the run's folder cannot be written; a process that reads data died.
+        Interrupted: SIGINT, SIGTERM or SIGHUP came; the checkpoint of the last step is written.
     """
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise InputError("a parser is trained by one process; start sean train-parser without torchrun")
@@ -78,22 +81,31 @@ def train_parser(
     fabric = start_processes(config.precision, device or ACCELERATOR)
     with ExitStack() as stack:
         stack.enter_context(sole_user(run))
+        if resume:
+            check_labels(run, data.labels)
         pixels = label_pixels(run, data)  # before signals are held back for a checkpoint: there is none to write yet
         weights = fabric.to_device(class_weights(pixels, config.largest_class_weight, config.class_weight_power))
         interruption = stack.enter_context(Interruption())
         state = new_parser_state(config, fabric, None if start_from is None else _start(start_from, data))
-        problems = state.continue_from(run, config) if resume else None
-        write_text_atomic(run / "config.json", config_to_json(config) + "\n")
+        continued = state.continue_from(run, config) if resume else None
+        problems, changes = continued or ([], {})
+        write_text_atomic(run / CONFIG_NAME, config_to_json(config) + "\n")
+        note(run, state.step, data=data.location, labels=data.labels, device=fabric.device.type, changes=changes)
         log = stack.enter_context(TrainingLog(run, state.step, config.steps, config.log_every, config.batch_size))
-        log.message(device_line(fabric))
-        for problem in problems or []:
+        for problem in problems:
             log.message(f"{problem}; going on from the checkpoint before it")
-        if problems is not None:
+        if continued is not None:
             log.message(f"continuing {run} at step {state.step}")
-        stream = parser_batches(data, config, state.step, fabric)
+        if changes:
+            log.message(f"from here on with other settings: {said(changes)}")
+        log.message(device_line(fabric))
+        if not data.held_out:
+            log.message("no pictures are held out: the scores are those of training pictures")
+        stream = stack.enter_context(closing(parser_batches(data, config, state.step, fabric)))
         if unlabelled is not None:
-            stream = with_pseudo_labels(stream, unlabelled, state, config, fabric)
-        _steps(state, stream, data, weights, config, run, fabric, log, interruption)
+            stream = stack.enter_context(closing(with_pseudo_labels(stream, unlabelled, state, config, fabric)))
+        with dead_workers_as_input_errors(state):
+            _steps(state, stream, data, weights, config, run, fabric, log, interruption)
         log.message(f"the parser is in {run / MODEL_FOLDER}")
     return run / MODEL_FOLDER
 
@@ -179,9 +191,10 @@ def _validate_and_export(
     """Score, sample and export the averaged weights; the state is left as it is."""
     scores = parser_scores(state.average, _held_out(data, config, fabric), data.labels.names)
     if scores["pixels"]:
-        log.record("validation", state.step, {name: scores[name] for name in ("miou", "accuracy")})
+        pictures = "validation" if data.held_out else "training pictures"
+        log.record(pictures, state.step, {name: scores[name] for name in ("miou", "accuracy")})
         log.record("iou", state.step, {name: value for name, value in scores["iou"].items() if value is not None})
-        log.message(f"step {state.step}: validation miou {scores['miou']:.3f} accuracy {scores['accuracy']:.3f}")
+        log.message(f"step {state.step}: {pictures} miou {scores['miou']:.3f} accuracy {scores['accuracy']:.3f}")
     _write_samples(run / "samples" / f"step-{state.step:07d}.png", state, data, fabric)
     save_parser(run / MODEL_FOLDER, state.average, data.labels)
 

@@ -1,6 +1,6 @@
 """Self-training of a parser: pictures without label maps, labelled by the averaged weights, where these are sure."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def with_pseudo_labels(
     state: ParserState,
     config: ParserTrainConfig,
     fabric: Fabric,
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Generator[tuple[Tensor, Tensor]]:
     """The batches of `parser_batches` from the state's step on, each with augmented pictures and their pseudo-labels.
 
     The teacher is the average as it is when the batch is asked for, which a resumed training has, too.

@@ -17,6 +17,7 @@ from sean.models.parser_weights import new_parser
 from sean.models.pyramid_parser import PyramidParser
 from sean.training.checkpoints import checkpoint_files, checkpoint_path, read_newest
 from sean.training.parser.config import ParserTrainConfig, check_resumable, config_from_json, config_to_json
+from sean.training.resume import Changes, check_steps
 from sean.training.tree_file import save_tree
 
 
@@ -44,11 +45,11 @@ class ParserState:
         for old in checkpoint_files(run)[config.keep_last :]:
             old.unlink(missing_ok=True)
 
-    def continue_from(self, run: Path, config: ParserTrainConfig) -> list[str] | None:
+    def continue_from(self, run: Path, config: ParserTrainConfig) -> tuple[list[str], Changes] | None:
         """Load the newest checkpoint of a run.
 
         Returns:
-            What is wrong with newer ones; None where there is no checkpoint.
+            What is wrong with newer ones, and the settings that change from here on; None where there is no checkpoint.
 
         Raises:
             InputError: none can be read, or it is of a run with other settings or of another kind.
@@ -61,15 +62,18 @@ class ParserState:
             saved = config_from_json(tree["parser_config"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is not a checkpoint of a parser's training in this version of sean") from error
-        check_resumable(saved, config)
+        changes = check_resumable(saved, config)
         try:
+            check_steps(tree["step"], config.steps)
             for name, part in self._parts().items():
                 part.load_state_dict(tree[name])
             self.step = tree["step"]
+        except InputError:
+            raise
         except (KeyError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path} does not fit the network of this version of sean ({reason})") from error
-        return problems
+        return problems, changes
 
 
 def new_parser_state(config: ParserTrainConfig, fabric: Fabric, start: Parser | None = None) -> ParserState:

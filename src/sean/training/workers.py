@@ -1,0 +1,40 @@
+"""Processes that read data for a training and die: said in one line, with what to do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol, runtime_checkable
+
+from sean.errors import InputError
+
+
+@runtime_checkable
+class _Stepping(Protocol):
+    """The state of a training."""
+
+    step: int
+
+
+@contextmanager
+def dead_workers_as_input_errors(state: _Stepping) -> Iterator[None]:
+    """Turn torch's error of a dead loader process into an InputError with the step that the training has reached."""
+    try:
+        yield
+    except Exception as error:
+        worker_error = _worker_error(error)
+        if worker_error is None:
+            raise
+        reason = " ".join(str(worker_error).split())
+        advice = "often there is too little memory: continue with --resume and fewer --config.num-workers"
+        if "shared memory" in reason:
+            advice = (
+                "/dev/shm is too small: make it larger (docker: --shm-size 2g), or continue with --resume and "
+                "--config.num-workers 0"
+            )
+        raise InputError(f"after step {state.step}: a process that reads data is gone ({reason}); {advice}") from error
+
+
+def _worker_error(error: BaseException | None) -> BaseException | None:
+    """What torch's signal handler raised at a worker's death: amid any function, which may have wrapped it."""
+    while error is not None and not (isinstance(error, RuntimeError) and "DataLoader" in str(error)):
+        error = error.__cause__ or error.__context__
+    return error
