@@ -1,5 +1,6 @@
 """Processes that read data for a training and die: said in one line, with what to do."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol, runtime_checkable
@@ -23,7 +24,7 @@ def dead_workers_as_input_errors(state: _Stepping) -> Iterator[None]:
         worker_error = _worker_error(error)
         if worker_error is None:
             raise
-        reason = " ".join(str(worker_error).split())
+        reason = _reason(worker_error)
         advice = "often there is too little memory: continue with --resume and fewer --config.num-workers"
         if "shared memory" in reason:
             advice = (
@@ -31,6 +32,15 @@ def dead_workers_as_input_errors(state: _Stepping) -> Iterator[None]:
                 "--config.num-workers 0"
             )
         raise InputError(f"after step {state.step}: a process that reads data is gone ({reason}); {advice}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """The message of an error in one line: of one that a worker passed on, its last part without the traceback."""
+    lines = str(error).strip().splitlines()
+    if any(line.startswith("Traceback") or line.startswith("Original Traceback") for line in lines):
+        starts = [number for number, line in enumerate(lines) if re.match(r"[\w.]+(Error|Exception): ", line)]
+        lines = lines[starts[-1] :] if starts else lines[-1:]
+    return " ".join(" ".join(lines).split())
 
 
 def _worker_error(error: BaseException | None) -> BaseException | None:
