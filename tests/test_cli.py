@@ -13,12 +13,14 @@ from PIL import Image
 
 from sean.cli import COMMANDS, NEEDS, main
 from sean.data.faces import FaceShape, draw_face
+from sean.data.folder import PairedFolder
+from sean.data.shards import write_shards
 from sean.data.synthetic import SyntheticScenes, write_paired
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.extras import EXTRAS
 from sean.images import read_image, write_image
-from sean.labels import CELEBAMASK_HQ
+from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.models.build import build_model
 from sean.models.configs import SEANConfig
 from sean.segmap import read_segmap, write_segmap
@@ -140,6 +142,27 @@ def test_style_bank(workplace: Path, tmp_path: Path) -> None:
     pipeline = SEANPipeline.from_pretrained(tmp_path / "m")
     assert len(pipeline.style_bank) == 3
     assert pipeline.card == "# terms"
+
+
+def test_style_bank_of_other_labels_is_refused(
+    workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenes = SyntheticScenes(size=(32, 32), length=2, labels=LabelSet(name="roads", names=("road", "sky", "tree")))
+    write_paired(tmp_path / "roads", scenes)
+    options = ["--data", f"{tmp_path}/roads", "--output", f"{tmp_path}/m"]
+    assert main(["style-bank", "--model", f"{workplace}/model", *options]) == 2
+    assert "3 labels, the model 19" in capsys.readouterr().err
+    assert not (tmp_path / "m").exists()
+
+
+def test_style_bank_of_shards_is_that_of_their_folder(workplace: Path, tmp_path: Path) -> None:
+    write_shards(PairedFolder.open(workplace / "data"), tmp_path / "shards")
+    for data in (workplace / "data", tmp_path / "shards"):
+        options = ["--data", str(data), "--output", f"{tmp_path}/{data.name}-bank", "--count", "2"]
+        assert main(["style-bank", "--model", f"{workplace}/model", *options]) == 0
+    banks = [SEANPipeline.from_pretrained(tmp_path / f"{name}-bank").style_bank for name in ("data", "shards")]
+    for ours, theirs in zip(*banks, strict=True):
+        assert torch.equal(ours.codes, theirs.codes)
 
 
 @pytest.mark.integration

@@ -12,6 +12,8 @@ import torch
 
 import sean.commands.evaluation as command
 from sean.cli import main
+from sean.data.folder import PairedFolder
+from sean.data.shards import write_shards
 from sean.data.synthetic import SyntheticScenes, write_paired
 from sean.labels import LabelSet
 from sean.models.build import build_model
@@ -88,6 +90,7 @@ def test_all_that_the_report_names(place: Path, tmp_path: Path, capsys: pytest.C
         "training_prefix": "",
         "count": None,
         "validation_pictures": 5,
+        "training_data": "data",
         "training_pictures": 5,
     }
     assert (report["size"], report["settings"]["seed"], report["settings"]["batch_size"]) == ([32, 32], 3, 2)
@@ -128,6 +131,74 @@ def test_twice_the_same(place: Path, tmp_path: Path) -> None:
     assert (tmp_path / "a.json").read_text() == (tmp_path / "b.json").read_text()
     split = json.loads((tmp_path / "a.json").read_text())["split"]
     assert (split["validation_pictures"], split["training_pictures"]) == (3, 1)
+
+
+def split_of(report: Path) -> tuple[int, str | None, int]:
+    split = json.loads(report.read_text())["split"]
+    return split["validation_pictures"], split["training_data"], split["training_pictures"]
+
+
+def rows_of(report: Path) -> Any:
+    return json.loads(report.read_text())["rows"]
+
+
+@pytest.fixture(scope="module")
+def shards(place: Path) -> Path:
+    write_shards(PairedFolder.open(place / "data"), place / "shards", validation=0.5)
+    return place / "shards"
+
+
+@pytest.mark.parametrize("whole", ["1", "1.0", "scene_"])
+def test_a_whole_test_folder_is_scored(place: Path, tmp_path: Path, whole: str) -> None:
+    assert main(options(place, tmp_path / "report.json", "--validation", whole)) == 0
+    assert split_of(tmp_path / "report.json") == (10, None, 0)
+    assert rows_of(tmp_path / "report.json")["model"]["pictures"] == 10
+
+
+def test_a_single_picture_is_scored(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_paired(tmp_path / "one", SyntheticScenes(size=(32, 32), length=1, labels=LABELS))
+    command = ["evaluate", "--model", f"{place}/model", "--data", f"{tmp_path}/one"]
+    command += ["--output", f"{tmp_path}/report.json"]
+    assert "no pair of" in refused(capsys, command)
+    assert not (tmp_path / "report.json").exists()
+    assert main([*command, "--validation", "1"]) == 0
+    assert split_of(tmp_path / "report.json") == (1, None, 0)
+
+
+def test_distances_of_a_whole_test_folder_need_training_pictures(
+    place: Path, shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = ["--validation", "1", *judged(place)]
+    assert "--training-data" in refused(capsys, options(place, tmp_path / "report.json", *whole))
+    assert list(tmp_path.iterdir()) == []
+    assert main(options(place, tmp_path / "report.json", *whole, "--training-data", str(shards))) == 0
+    assert split_of(tmp_path / "report.json") == (10, "shards", 5)
+    distances = rows_of(tmp_path / "report.json")["model"]["distances"]
+    assert (distances["pictures"], distances["training_pictures"]) == (10, 5)
+    write_paired(
+        tmp_path / "others", SyntheticScenes(size=(32, 32), length=2, labels=LabelSet(name="one", names=("sky",)))
+    )
+    line = refused(capsys, options(place, tmp_path / "r.json", *whole, "--training-data", f"{tmp_path}/others"))
+    assert f"the labels of {tmp_path}/others" in line and "1 labels, the model 3" in line
+
+
+def test_shards_give_the_figures_of_their_folder(
+    place: Path, shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def of_shards(report: str, *others: str) -> list[str]:
+        command = ["evaluate", "--model", f"{place}/model", "--data", str(shards), "--batch-size", "2"]
+        return [*command, "--output", f"{tmp_path}/{report}.json", *others]
+
+    assert main(options(place, tmp_path / "folder.json", *judged(place), "--count", "3")) == 0
+    assert main(of_shards("shards", *judged(place), "--count", "3")) == 0
+    assert split_of(tmp_path / "shards.json") == (3, "shards", 3)
+    assert rows_of(tmp_path / "shards.json") == rows_of(tmp_path / "folder.json")
+    assert main(of_shards("whole", "--validation", "1")) == 0
+    assert main(options(place, tmp_path / "folder.json", "--validation", "1")) == 0
+    assert split_of(tmp_path / "whole.json") == (10, None, 0)
+    assert rows_of(tmp_path / "whole.json") == rows_of(tmp_path / "folder.json")
+    for wrong in (["--validation", "0.5"], ["--validation", "scene_"], ["--training-prefix", "scene_"]):
+        assert "made when they were written" in refused(capsys, of_shards("wrong", *wrong))
 
 
 def test_ctrl_c_and_the_same_command_again(

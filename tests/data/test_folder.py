@@ -98,6 +98,27 @@ def test_a_prefix_is_held_out(root: Path) -> None:
         folder.split("p")
 
 
+def test_all_pairs_are_held_out_where_no_training_pair_is_needed(root: Path) -> None:
+    folder = PairedFolder.open(root)
+    for whole in (1.0, "p"):
+        assert folder.split(whole, allow_no_training=True) == ((), STEMS)
+    assert folder.split(0.1, allow_no_training=True) == folder.split(0.1)
+    with pytest.raises(InputError, match="expected a validation fraction"):
+        folder.split(1.5, allow_no_training=True)
+    with pytest.raises(InputError, match="leaves nothing to train on"):
+        folder.split(0.1, training="q", allow_no_training=True)
+
+
+def test_a_single_pair_is_a_training_pair(root: Path) -> None:
+    for stem in STEMS[1:]:
+        for file in (*root.glob(f"images/{stem}.*"), *root.glob(f"labels/{stem}.*")):
+            file.unlink()
+    folder = PairedFolder.open(root)
+    assert folder.split() == (STEMS[:1], ())
+    with pytest.raises(InputError, match="leaves nothing to train on"):
+        folder.split(0.1)  # what is asked for is not changed in silence
+
+
 def test_without_a_manifest_the_last_tenth_is_held_out_by_itself(root: Path) -> None:
     folder = PairedFolder.open(root)
     assert folder.manifest is None

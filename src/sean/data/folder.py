@@ -156,7 +156,7 @@ class PairedFolder:
         return FolderPairs(folder=self, stems=stems)
 
     def split(
-        self, validation: float | str | None = None, *, training: str = ""
+        self, validation: float | str | None = None, *, training: str = "", allow_no_training: bool = False
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Split the stems into (training, validation).
 
@@ -165,9 +165,11 @@ class PairedFolder:
                 of the validation files, e.g. "val_". None takes the split of the manifest, and where there is no
                 manifest the last tenth (of a single pair, none).
             training: train only on stems with this prefix, e.g. "train_" where there is a test set too.
+            allow_no_training: the first part may be empty; the fraction 1.0 holds out all pairs.
 
         Raises:
-            InputError: one of the two parts would be empty, or the folder lacks a pair of its manifest.
+            InputError: the training part is empty without allow_no_training, no stem starts with the validation
+                prefix, or the folder lacks a pair of its manifest.
         """
         training = composed(training)
         if validation is None and self.manifest is not None:
@@ -183,12 +185,12 @@ class PairedFolder:
                     f"names begin like {self.stems[0]!r}"
                 )
         else:
-            if not 0.0 <= validation < 1.0:
+            if not (0.0 <= validation < 1.0 or (allow_no_training and validation == 1.0)):
                 raise InputError(f"expected a validation fraction in 0..1 or a name prefix, got {validation}")
             count = max(1, round(len(self.stems) * validation)) if validation > 0.0 else 0
             held_out = set(self.stems[len(self.stems) - count :])
         kept = tuple(stem for stem in self.stems if stem not in held_out and stem.startswith(training))
-        if not kept:
+        if not kept and (training or not allow_no_training):
             raise InputError(
                 f"the validation split {validation!r} of {self.root} ({len(self.stems)} pairs) leaves "
                 "nothing to train on; hold out fewer"

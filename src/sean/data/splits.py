@@ -1,0 +1,149 @@
+"""Training part and held-out part of a data set, for the measurements of a trained model.
+
+Both kinds of data are opened here, paired folders (`sean.data.folder`) and shards (`sean.data.shard_source`), and give
+their pairs sorted by name.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sean.data.folder import PairedFolder
+from sean.data.paired import Pair, PairSource
+from sean.data.shard_source import ShardSource, holds_shards, open_shards
+from sean.errors import InputError
+from sean.labels import LabelSet
+
+WHOLE = 1.0
+"""The fraction of held-out pairs that leaves no pair to train on: a test set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """The parts of a data set; a part without pairs is None.
+
+    Attributes:
+        name: of the folder or url, for reports.
+        labels: of both parts.
+        training: pairs to train on.
+        validation: held-out pairs.
+    """
+
+    name: str
+    labels: LabelSet
+    training: PairSource | None
+    validation: PairSource | None
+
+
+def open_split(
+    location: str | os.PathLike[str],
+    labels: LabelSet,
+    *,
+    validation: float | str | None = None,
+    training_prefix: str = "",
+) -> Split:
+    """Open data for a model of the given labels, and split it.
+
+    Args:
+        location: paired folder, folder of shards, or the url of one.
+        labels: of the model.
+        validation: held-out pairs, as `PairedFolder.split` takes them, or `WHOLE`. None takes the split of the data:
+            that of the manifest or of the shards, and the last tenth of any other folder.
+        training_prefix: only pairs whose names start so are training pairs.
+
+    Raises:
+        InputError: the data is malformed, has other labels, or cannot be split so.
+    """
+    if holds_shards(location):
+        split = _split_of_shards(location, validation, training_prefix)
+    else:
+        split = _split_of_folder(location, validation, training_prefix)
+    check_labels(split.labels, labels, location)
+    return split
+
+
+def check_labels(found: LabelSet, expected: LabelSet, location: str | os.PathLike[str]) -> None:
+    """Raise InputError, with the first label that differs, unless data has the labels of a model."""
+    if found.names == expected.names:
+        return
+    if found.num_regions != expected.num_regions:
+        difference = f"{found.num_regions} labels, the model {expected.num_regions}"
+    else:
+        pairs = enumerate(zip(found.names, expected.names, strict=True))
+        region, (ours, theirs) = next((region, pair) for region, pair in pairs if pair[0] != pair[1])
+        difference = f"{ours!r} as label {region}, the model {theirs!r}"
+    raise InputError(
+        f"the labels of {location} ({found.name}) are not the model's ({expected.name}): the data has {difference}; "
+        "take the data that the model was trained for"
+    )
+
+
+def first_pairs(source: PairSource, count: int | None) -> PairSource:
+    """The first pairs of a source; all where the count is None."""
+    return source if count is None or count >= len(source) else _Selection(source=source, indices=tuple(range(count)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Selection:
+    """Pairs of another source, by their indices there."""
+
+    source: PairSource
+    indices: tuple[int, ...]
+
+    @property
+    def labels(self) -> LabelSet:
+        return self.source.labels
+
+    @property
+    def has_instances(self) -> bool:
+        return self.source.has_instances
+
+    @property
+    def groups(self) -> None:
+        return None
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def name(self, index: int) -> str:
+        return self.source.name(self.indices[index])
+
+    def fetch(self, group: int) -> None:
+        """Nothing: `read` fetches what it needs."""
+
+    def read(self, index: int) -> Pair:
+        return self.source.read(self.indices[index])
+
+
+def _split_of_folder(location: str | os.PathLike[str], validation: float | str | None, training_prefix: str) -> Split:
+    folder = PairedFolder.open(location)
+    parts = folder.split(validation, training=training_prefix, allow_no_training=True)
+    training, held_out = (folder.pairs(stems) if stems else None for stems in parts)
+    return Split(name=_name(location), labels=folder.labels, training=training, validation=held_out)
+
+
+def _split_of_shards(location: str | os.PathLike[str], validation: float | str | None, training_prefix: str) -> Split:
+    if validation not in (None, WHOLE) or training_prefix:
+        raise InputError(
+            f"the split of the shards in {location} was made when they were written; expected no other fraction or "
+            f"prefix than {WHOLE:g} for all pairs, got validation {validation!r}, training prefix {training_prefix!r}"
+        )
+    shards = open_shards(location)
+    training: ShardSource | None = shards.training
+    held_out = shards.validation
+    if validation is not None:
+        every = (*shards.training.shards, *(() if held_out is None else held_out.shards))
+        training, held_out = None, ShardSource(shards.labels, every, shards.training.store, shards.training.location)
+    parts = [None if part is None else _by_name(part) for part in (training, held_out)]
+    return Split(name=_name(location), labels=shards.labels, training=parts[0], validation=parts[1])
+
+
+def _by_name(source: PairSource) -> PairSource:
+    """The pairs in the order of their folder, which shards mix: figures are those of the folder."""
+    return _Selection(source=source, indices=tuple(sorted(range(len(source)), key=source.name)))
+
+
+def _name(location: str | os.PathLike[str]) -> str:
+    """The last part of a path or url: reports tell no more of the machine."""
+    text = str(location).rstrip("/")
+    return text.rsplit("/", 1)[-1] if "://" in text else Path(location).resolve().name
