@@ -142,14 +142,11 @@ def test_a_run_continues_with_other_surroundings_or_another_schedule() -> None:
     assert "batch_size:" not in message and "log_every" not in message and "\n" not in message
 
 
-@pytest.mark.parametrize("field", ["steps", "seed", "generator_rate", "ema_decay", "precision", "model", "validation"])
+@pytest.mark.parametrize("field", ["seed", "ema_decay", "model", "validation"])
 def test_what_is_computed_may_not_change(field: str) -> None:
     changes = {
-        "steps": 90_000,
         "seed": 1,
-        "generator_rate": 2e-4,
         "ema_decay": 0.9,
-        "precision": "bf16-mixed",
         "model": SEANConfig(style_dim=64),
         "validation": "val_",
     }
