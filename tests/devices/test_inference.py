@@ -13,9 +13,9 @@ from sean.evaluation.segmenters import ParserSegmenter
 from sean.inference.encoder import Encoder
 from sean.inference.renderer import Renderer
 from sean.labels import CELEBAMASK_HQ
-from sean.models.configs import ParserConfig
+from sean.models.configs import ParserConfig, PyramidParserConfig, UNetParserConfig
 from sean.models.dense import dense_formulation
-from sean.models.parser import Parser
+from sean.models.parser_weights import new_parser
 from sean.plan.planner import plan_segmap
 
 from ..inference.conftest import faces, make_codes, make_generator
@@ -106,8 +106,18 @@ def test_the_packed_encoder(card: PretendCard) -> None:
     assert card.reads == []
 
 
-def test_the_parser_reads_the_finished_map_alone(card: PretendCard, rng: np.random.Generator) -> None:
-    parser = randomize(Parser(ParserConfig(num_regions=19, image_size=(32, 32), widths=(4,) * 6))).float().eval()
+@pytest.mark.parametrize(
+    "config",
+    [
+        UNetParserConfig(num_regions=19, image_size=(32, 32), widths=(4,) * 6),
+        PyramidParserConfig(num_regions=19, image_size=(32, 32), encoder="lite0", widths=(4,) * 5),
+    ],
+    ids=["unet", "pyramid"],
+)
+def test_the_parser_reads_the_finished_map_alone(
+    card: PretendCard, rng: np.random.Generator, config: ParserConfig
+) -> None:
+    parser = randomize(new_parser(config)).float().eval()
     image = torch.rand(1, 3, 32, 32) * 2 - 1
     with torch.no_grad():
         expected = parser(image)

@@ -9,8 +9,8 @@ from lightning_fabric import Fabric
 
 from sean.losses.perceptual import PerceptualLoss, VGG19Features
 from sean.losses.weights import LossWeights
-from sean.models.configs import ParserConfig
-from sean.models.parser import Parser
+from sean.models.configs import UNetParserConfig
+from sean.models.parser import UNetParser
 from sean.plan.planner import plan_segmap
 from sean.training.batch import TrainingBatch
 from sean.training.config import TrainConfig
@@ -91,7 +91,7 @@ def test_several_passes_a_step_and_skipped_updates(
 
 
 def test_the_losses_of_a_parser(card: PretendCard) -> None:
-    parser = Parser(ParserConfig(num_regions=3, image_size=(32, 32), widths=(4,) * 6)).to(CARD)
+    parser = UNetParser(UNetParserConfig(num_regions=3, image_size=(32, 32), widths=(4,) * 6)).to(CARD)
     image, segmap = torch.rand(2, 3, 32, 32).to(CARD), torch.randint(4, (2, 32, 32)).to(CARD)
     weights = class_weights(torch.tensor([10, 20, 0]), 5.0).to(CARD)
     card.reads.clear()
