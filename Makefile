@@ -6,17 +6,21 @@ PYTHONS := 3.11 3.12 3.13
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Settings under which torch takes the kernels of other processors, or adds up in another order.
+CPUS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 ONEDNN_MAX_CPU_ISA=SSE41 \
+	OMP_NUM_THREADS=1
 # One process per core, four at most; a file's tests share what it trains.
 TESTS := $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check slow pythons clean
+.PHONY: help demo test test-cpus lint check slow pythons clean
 
 help:
 	@echo "make demo    reconstruct, edit, interpolate and cross over faces with the bundled model, into demo/"
 	@echo "make test    all tests but the slow ones"
 	@echo "make lint    format, lint, spelling, types"
 	@echo "make check   make lint and the fast tests (pre-commit runs this)"
+	@echo "make test-cpus  all tests with the kernels of other processors; an hour"
 	@echo "make slow    the tests that take minutes"
 	@echo "make pythons make check with each of Python $(PYTHONS) that is installed"
 	@echo "make clean   remove what the targets made (keeps $(VENV) and runs/)"
@@ -26,6 +30,12 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(TESTS) -m "not slow"
+
+# Browsers compute nothing with torch: their tests are left out. Goes on after a failure, and tells in the end.
+test-cpus: $(INSTALLED)
+	@failed=""; for cpu in $(CPUS); do echo "$$cpu"; \
+		env $$cpu $(TESTS) -m "not slow" --ignore tests/browser || failed="$$failed $$cpu"; done; \
+	[ -z "$$failed" ] || { echo "failed with:$$failed" >&2; exit 1; }
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .

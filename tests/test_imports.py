@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "ops": {"errors", "labels", "segmap", "plan"},
     "pretrained": {"errors"},
     "heap": set(),
+    "threads": set(),
     "models": {"errors", "labels", "segmap", "plan", "ops"},
     "inference": {"errors", "labels", "segmap", "plan", "ops", "models"},
     "losses": {"errors", "labels", "segmap", "ops", "models"},
@@ -42,7 +43,7 @@ ALLOWED["evaluation"] = {*ALLOWED["data"], "data", "ops", "models", "pretrained"
 ALLOWED["editing"] = {*ALLOWED["evaluation"], "evaluation", "inference", "icc", "photo_output"}
 ALLOWED["training"] = {*ALLOWED["evaluation"], "losses", "evaluation"}
 ALLOWED["web"] = {*ALLOWED["editing"], "editing", "heap"}
-ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation"}
+ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation", "threads"}
 ALLOWED["bench"] = {*ALLOWED["evaluation"], "inference"}
 ALLOWED["experiments"] = {*ALLOWED["training"], "training", "editing"}
 ALLOWED["commands"] = {*ALLOWED["experiments"], "experiments", "inference", "bench", "web", "photo_output"}
@@ -209,6 +210,6 @@ def test_a_right_import_passes(path: str, source: str) -> None:
 def test_importing_is_light(module: str) -> None:
     code = f"import sys, {module}; print(*[name for name in {HEAVY!r} if name in sys.modules])"
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == []

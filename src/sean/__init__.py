@@ -6,6 +6,8 @@ The names below are loaded on first use, so that `import sean` and `sean --help`
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from sean.threads import limit_spinning
+
 if TYPE_CHECKING:
     from sean.editing.editor import Editor
     from sean.editing.pipeline import SEANPipeline
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from sean.labels import LabelSet
 
 __version__ = "0.1.0"
+
+limit_spinning()  # here, as this file runs before any of the package loads torch
 
 _HOMES = {
     "Editor": "sean.editing.editor",

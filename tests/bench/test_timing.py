@@ -22,7 +22,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 50.0
         self.order: list[str] = []
-        monkeypatch.setattr(timing, "_now", lambda: self.now)
+        monkeypatch.setattr(timing, "now", lambda: self.now)
 
     def contender(self, name: str, *durations: float) -> Callable[[], None]:
         left: Iterator[float] = iter(durations)

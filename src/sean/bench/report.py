@@ -17,6 +17,8 @@ from sean.bench.training import FAST as FAST_STEP
 
 def as_markdown(result: dict[str, Any]) -> str:
     """The tables of a result of `sean.bench.suite`; parts that were not measured are left out."""
+    if "busy" in result:
+        return "\n\n".join([_heading(result["machine"]), _busy(result["busy"])])
     parts = [_heading(result["machine"]), _rendering(result), _encoder(result), _noise(result)]
     if "precision" in result:
         parts.append(_precision(result["precision"]))
@@ -114,6 +116,11 @@ def _growth(title: str, points: Sequence[dict[str, Any]]) -> str:
     ]
     columns = ["", "5x5 patches", "floor, ms", "repeat, ms", "new segmap and style, ms", "repeat, us/pixel"]
     return f"{title}\n\n" + _table([*columns, "new, us/pixel", "new / first row"], rows)
+
+
+def _busy(cases: dict[str, dict[str, float]]) -> str:
+    rows = [[name, _ms(t["quiet"]), _ms(t["busy"]), f"{t['busy'] / t['quiet']:.1f}"] for name, t in cases.items()]
+    return "### With another program on one core\n\n" + _table(["", "without, ms", "with, ms", "with / without"], rows)
 
 
 def _ms(seconds: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from sean.bench.busy import busy_cases, quiet_and_busy_seconds
 from sean.bench.growth import by_labels, by_size
 from sean.bench.rendering import BOTH, DENSE, encoder_cases, rendering_cases
 from sean.bench.segmaps import default_segmaps, noise_segmap
@@ -34,12 +35,14 @@ class BenchSettings:
         rounds: of every comparison; the medians are given.
         training: also training steps and their memory.
         growth: also other sizes and numbers of labels.
+        busy: nothing but what another program on one core does to the times.
     """
 
     data: Path | None = None
     rounds: int = 5
     training: bool = True
     growth: bool = True
+    busy: bool = False
 
 
 def phases(model: SEANModel, settings: BenchSettings) -> Iterator[tuple[str, Callable[[], Any]]]:
@@ -64,6 +67,9 @@ def phases(model: SEANModel, settings: BenchSettings) -> Iterator[tuple[str, Cal
         "machine",
         lambda: {**_machine(device), **asdict(config), "rounds": rounds, "segmaps": str(settings.data or "drawn")},
     )
+    if settings.busy:
+        yield "busy", lambda: quiet_and_busy_seconds(busy_cases(model, segmaps), rounds)
+        return
     yield "rendering", lambda: median_seconds(rendering_cases(model, segmaps, size), rounds)
     yield "encoder", lambda: median_seconds(encoder_cases(model, segmaps[0], size), rounds)
     yield "noise", noise_seconds

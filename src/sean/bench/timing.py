@@ -27,9 +27,9 @@ def median_seconds(contenders: Mapping[str, Callable[[], Any]], rounds: int) -> 
     try:
         for index in range(rounds + 1):
             for name, run in contenders.items():
-                start = _now()
+                start = now()
                 run()
-                elapsed = _now() - start
+                elapsed = now() - start
                 if index:
                     seconds[name].append(elapsed)
     finally:
@@ -60,7 +60,7 @@ def _peak_of(run: Callable[..., Any], arguments: tuple[Any, ...], num_threads: i
     return int(lines["VmHWM"].split()[0]) * 1024
 
 
-def _now() -> float:
+def now() -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()

@@ -22,6 +22,7 @@ def bench(
     growth: bool = True,
     device: str = "auto",
     dtype: Literal["float32", "bfloat16", "float16"] = "float32",
+    busy: bool = False,
     output: Path | None = None,
 ) -> None:
     """Measure the fast formulation against the published, dense one and against the convolutions alone.
@@ -34,6 +35,7 @@ def bench(
       sean bench --model celebamask-mini-128 --no-growth
       sean bench --model celebamask-mini-128 --dtype bfloat16 --no-growth --no-training
       sean bench --base-channels 16 --size 128 --rounds 3 --output bench.json
+      sean bench --model celebamask-mini-128 --busy
 
     Args:
         model: a bundled name, a model folder, or a hub id; without it, random weights of the following sizes.
@@ -46,6 +48,8 @@ def bench(
         growth: also pictures of 128 to 1024 pixels and models of 19 to 150 labels.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
         dtype: with 16 bits, also the pictures in them: their time, and how far they are from float32.
+        busy: instead of all this, the times with another program on one core beside those without it; with `sean edit`
+            as a command of its own, which needs the extra photo.
         output: JSON file for all figures.
     """
     import torch
@@ -65,6 +69,8 @@ def bench(
         raise InputError(f"cannot write {output}: {output.parent} is no folder that can be written to")
     where, precision = chosen_device(device), getattr(torch, dtype)
     check_dtype(precision, where)
+    if busy and dtype != "float32":
+        raise InputError(f"expected --busy or --dtype {dtype}, got both; measure one after the other")
     torch.manual_seed(0)
     if model is None:
         network = build_model(
@@ -76,7 +82,7 @@ def bench(
             raise InputError(f"expected a SEAN model to measure, got {loaded.config.architecture} in {model}")
         network = loaded
     network = network.to(where)
-    settings = BenchSettings(data=data, rounds=rounds, training=training, growth=growth)
+    settings = BenchSettings(data=data, rounds=rounds, training=training, growth=growth, busy=busy)
     parts = list(phases(network, settings))
     if precision != torch.float32:
         parts.append(("precision", lambda: comparison(network.eval(), settings.data, precision, rounds)))

@@ -1,0 +1,22 @@
+"""Threads of torch beside other programs: how long they wait for each other without giving their core away.
+
+torch computes in a team of threads, one per core, which wait for each other after every operation. Waiting is a loop
+("spinning") of 300 000 rounds in GNU's OpenMP before a thread lets go of its core. Where another program uses one of
+the cores, the team waits in this way for a thread that cannot run, and every operation takes as long as the system's
+time slices. `docs/performance.md` has figures.
+"""
+
+import os
+
+_SPIN_ROUNDS = 10_000
+"""Enough for the gaps between the operations of a quiet machine; some 10 microseconds."""
+
+
+def limit_spinning() -> None:
+    """Let threads that wait give their core away soon, where the user has set nothing about it.
+
+    OpenMP reads its settings when torch is loaded, so this comes before; after `import torch` it has no effect on this
+    process, but on those that it starts. Other OpenMP libraries than GNU's do not know the setting.
+    """
+    if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = str(_SPIN_ROUNDS)
