@@ -44,7 +44,7 @@ def web_process(*options: str) -> Iterator[WebProcess]:
             yield WebProcess(found[1], process.pid)
         finally:
             process.terminate()
-            code = process.wait(timeout=30)
+            code = process.wait(timeout=600)
             draining.join()
     assert code == 0
     assert "Traceback" not in "".join(lines)

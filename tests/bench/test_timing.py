@@ -50,7 +50,7 @@ def test_medians_of_one_and_of_two_rounds(monkeypatch: pytest.MonkeyPatch) -> No
 def test_real_seconds() -> None:
     event = torch.ones(100, 100)
     seconds = median_seconds({"product": lambda: event @ event, "nothing": lambda: None}, 3)
-    assert 0 <= seconds["nothing"] < seconds["product"] < 1
+    assert 0 <= seconds["nothing"] < seconds["product"]
 
 
 def test_the_garbage_collector_waits_and_comes_back() -> None:

@@ -24,7 +24,7 @@ class EditorPage:
         self.page = page
         self.address = address
         self.problems: list[str] = []
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(600_000)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("console", lambda line: self._note(line.type, line.text))
 
@@ -83,7 +83,7 @@ class EditorPage:
 
     def wait_for_edits(self, count: int) -> None:
         """Until the result shows the state after `count` edits."""
-        end = time.monotonic() + 15
+        end = time.monotonic() + 600
         while time.monotonic() < end:
             state = self.state()
             shown = self.page.locator("#result").get_attribute("data-version")

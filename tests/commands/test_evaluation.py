@@ -262,7 +262,7 @@ def test_two_processes_write_the_report_of_one(place: Path, tmp_path: Path) -> N
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sean"]
     report = tmp_path / "two.json"
     arguments = options(place, report, *judged(place), "--region", "thing")
-    result = subprocess.run([*launch, *arguments], env=environment, capture_output=True, text=True, timeout=300)
+    result = subprocess.run([*launch, *arguments], env=environment, capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stderr[-3000:]
     assert result.stdout.count("written:") == 1
     assert main(options(place, tmp_path / "one.json", *judged(place), "--region", "thing")) == 0

@@ -40,7 +40,7 @@ def start(run: Path, place: str, step: int) -> "subprocess.Popen[str]":
 def finish(run: Path) -> None:
     """Train to the end."""
     process = start(run, "never", 0)
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
 
 
@@ -49,7 +49,7 @@ def kill_at(run: Path, place: str, step: int) -> None:
     sign = run.with_name("hangs")
     process = start(run, place, step)
     try:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 600
         while not sign.exists():
             assert process.poll() is None, f"ended before {place} of step {step}: {process.communicate()[1]}"
             assert time.monotonic() < deadline

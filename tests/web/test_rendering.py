@@ -32,7 +32,7 @@ class Gate:
 
     def open(self) -> None:
         self._open.set()
-        self.future.result(10)
+        self.future.result(600)
 
 
 def test_sessions_take_turns_and_small_work_shares_one(queue: FairQueue) -> None:
@@ -45,7 +45,7 @@ def test_sessions_take_turns_and_small_work_shares_one(queue: FairQueue) -> None
     assert queue.queued == 8
     gate.open()
     for future in futures:
-        future.result(10)
+        future.result(600)
     assert order == ["a0", "b small 0", "b small 1", "b2", "c0", "a1", "b3", "a2"]
     assert queue.queued == 0
 
@@ -57,10 +57,10 @@ def test_only_the_newest_render_of_a_session_is_made_in_one_turn_with_its_edits(
     fresh = queue.newest("a", lambda: order.append("fresh"))
     edit = queue.submit("a", lambda: order.append("edit"), Kind.SMALL)
     gate.open()
-    fresh.result(10), edit.result(10), other.result(10)
+    fresh.result(600), edit.result(600), other.result(600)
     assert order == ["edit", "fresh", "other"]
     with pytest.raises(CancelledError):
-        stale.result(10)
+        stale.result(600)
 
 
 def test_what_fails_tells_its_own_caller_only(queue: FairQueue) -> None:
@@ -69,8 +69,8 @@ def test_what_fails_tells_its_own_caller_only(queue: FairQueue) -> None:
 
     first, second = queue.submit("a", fail, Kind.SMALL), queue.submit("a", lambda: 7, Kind.SMALL)
     with pytest.raises(RuntimeError, match="broken"):
-        first.result(10)
-    assert second.result(10) == 7
+        first.result(600)
+    assert second.result(600) == 7
 
 
 def test_outside_work_holds_up_its_own_session_only(queue: FairQueue) -> None:
@@ -82,9 +82,9 @@ def test_outside_work_holds_up_its_own_session_only(queue: FairQueue) -> None:
 
     packed = queue.submit("a", pack, Kind.OUTSIDE)
     after = queue.submit("a", lambda: order.append("after"), Kind.SMALL)
-    queue.submit("b", lambda: order.append("other"), Kind.LARGE).result(10)
+    queue.submit("b", lambda: order.append("other"), Kind.LARGE).result(600)
     release.set()
-    packed.result(10), after.result(10)
+    packed.result(600), after.result(600)
     assert order == ["other", "packed", "after"]
 
 
@@ -95,8 +95,8 @@ def test_a_session_may_have_so_much_waiting_and_no_more(queue: FairQueue) -> Non
         queue.submit("a", lambda: None, Kind.SMALL)
     queue.submit("b", lambda: None, Kind.SMALL)
     gate.open()
-    futures[-1].result(10)
-    queue.submit("a", lambda: None, Kind.SMALL).result(10)
+    futures[-1].result(600)
+    queue.submit("a", lambda: None, Kind.SMALL).result(600)
 
 
 def test_a_forgotten_session_is_not_worked_for(queue: FairQueue) -> None:
@@ -105,7 +105,7 @@ def test_a_forgotten_session_is_not_worked_for(queue: FairQueue) -> None:
     newest = queue.newest("a", lambda: order.append("a"))
     queue.forget("a"), queue.forget("unknown")
     gate.open()
-    queue.submit("b", lambda: None, Kind.LARGE).result(10)
+    queue.submit("b", lambda: None, Kind.LARGE).result(600)
     assert waiting.cancelled() and newest.cancelled() and order == []
 
 
@@ -116,10 +116,10 @@ def test_closing_lets_the_running_work_finish_and_cancels_the_rest() -> None:
     closing = threading.Thread(target=queue.close)
     closing.start()
     with pytest.raises(CancelledError):
-        waiting.result(10)
+        waiting.result(600)
     assert closing.is_alive() and not gate.future.done()
     gate.open()
-    closing.join(10)
+    closing.join(600)
     assert not closing.is_alive()
     with pytest.raises(Busy, match="stopping"):
         queue.newest("a", lambda: None)
@@ -127,5 +127,5 @@ def test_closing_lets_the_running_work_finish_and_cancels_the_rest() -> None:
 
 def test_the_model_thread_has_the_threads_it_was_given() -> None:
     queue = FairQueue(max_waiting=4, num_threads=3)
-    assert queue.submit("a", torch.get_num_threads, Kind.LARGE).result(10) == 3
+    assert queue.submit("a", torch.get_num_threads, Kind.LARGE).result(600) == 3
     queue.close()

@@ -46,15 +46,15 @@ def test_the_command_serves_and_stops(tmp_path: Path, pipeline: SEANPipeline, nu
         session = json.load(answer)["id"]
     with connect(f"ws{url.removeprefix('http')}api/sessions/{session}/live") as live:
         live.send('{"seq": 1, "render": true}')
-        frame = live.recv(20)
+        frame = live.recv(600)
         assert isinstance(frame, bytes)
         assert pixels(frame[4 + int.from_bytes(frame[:4], "big") :]).shape == (32, 32, 3)
         process.send_signal(number)
         with pytest.raises(ConnectionClosed) as closed:
             while True:
-                live.recv(20)
+                live.recv(600)
     assert closed.value.rcvd is not None and closed.value.rcvd.code == 1001
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate(timeout=600)
     assert process.returncode == 0
     assert output.endswith("sean: stopped\n") and errors == ""
 

@@ -22,7 +22,7 @@ def test_it_forgets_unused_sessions_and_gives_their_memory_back(
         await studio.begin(None)
         assert len(studio.store) == 1
         tidying = asyncio.create_task(studio.keep_tidy())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(600):
             while len(studio.store):
                 await asyncio.sleep(0.02)
             await given_back.wait()
