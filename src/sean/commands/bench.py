@@ -7,6 +7,7 @@ from typing import Literal
 
 from sean.commands.progress import tracked
 from sean.errors import InputError
+from sean.extras import require
 from sean.files import write_text_atomic
 
 
@@ -71,6 +72,8 @@ def bench(
     check_dtype(precision, where)
     if busy and dtype != "float32":
         raise InputError(f"expected --busy or --dtype {dtype}, got both; measure one after the other")
+    if busy:
+        require("photo", "sean bench --busy")
     torch.manual_seed(0)
     if model is None:
         network = build_model(
