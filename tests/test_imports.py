@@ -46,7 +46,7 @@ ALLOWED["web"] = {*ALLOWED["editing"], "editing", "heap"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation", "threads"}
 ALLOWED["bench"] = {*ALLOWED["evaluation"], "inference"}
 ALLOWED["experiments"] = {*ALLOWED["training"], "training", "editing"}
-ALLOWED["commands"] = {*ALLOWED["experiments"], "experiments", "inference", "bench", "web", "photo_output"}
+ALLOWED["commands"] = {*ALLOWED["experiments"], "experiments", "inference", "bench", "extras", "web", "photo_output"}
 ALLOWED["cli"] = set(ALLOWED)
 ALLOWED["__main__"] = {"cli"}
 
