@@ -21,7 +21,7 @@ from sean.training.distributed import device_line, largest, lost_processes_as_in
 from sean.training.interruption import Interruption
 from sean.training.log import METRICS_NAME, Log, TrainingLog
 from sean.training.perceptual import perceptual_loss
-from sean.training.resume import Changes, check_labels, note, said
+from sean.training.resume import NON_FINITE_ADVICE, Changes, check_labels, note, said
 from sean.training.state import TrainingState, new_state
 from sean.training.step import training_step
 from sean.training.validation import MODEL_FOLDER, validate_and_export
@@ -190,6 +190,5 @@ def _report_skipped(log: Log, state: TrainingState, in_a_row: int) -> None:
     log.message(f"step {state.step}: a loss was not finite, the update was skipped ({state.skipped} so far)")
     if in_a_row == MAX_SKIPPED_IN_A_ROW:
         raise InputError(
-            f"step {state.step}: {in_a_row} steps in a row had a loss that is not finite; resume from the last "
-            "checkpoint with a lower rate or in 32-true precision"
+            f"step {state.step}: {in_a_row} steps in a row had a loss that is not finite; {NON_FINITE_ADVICE}"
         )

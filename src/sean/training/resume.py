@@ -15,6 +15,10 @@ from sean.files import write_text_atomic
 from sean.labels import LabelSet
 
 CONFIG_NAME = "config.json"
+NON_FINITE_ADVICE = (
+    "resume with a lower rate or in 32-true precision; where that fails at once, the saved weights are spoilt, too: "
+    "start a new run, from the run's best/ if there is one"
+)
 HISTORY_NAME = "history.jsonl"
 Config = TypeVar("Config")
 Changes = dict[str, tuple[Any, Any]]

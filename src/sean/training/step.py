@@ -17,6 +17,7 @@ from sean.training.batch import TrainingBatch
 from sean.training.config import TrainConfig
 from sean.training.distributed import mean_over_processes
 from sean.training.ema import update_average
+from sean.training.resume import NON_FINITE_ADVICE
 from sean.training.state import TrainingState
 
 Terms = dict[str, float]
@@ -152,8 +153,8 @@ class _Update:
     def _skip(self, name: str, value: float) -> None:
         if self.config.non_finite == "stop":
             raise InputError(
-                f"step {self.state.step}: the loss term '{name}' is {value}; resume from the last checkpoint with a "
-                "lower rate or in 32-true precision, or skip such steps by --config.non-finite skip"
+                f"step {self.state.step}: the loss term '{name}' is {value}; {NON_FINITE_ADVICE}. Single steps of that "
+                "kind can be skipped (setting non_finite)"
             )
         for buffer, before in self.buffers:
             buffer.copy_(before)

@@ -32,7 +32,7 @@ from sean.training.parser.objective import class_weights, parser_losses
 from sean.training.parser.scores import parser_scores
 from sean.training.parser.self_training import with_pseudo_labels
 from sean.training.parser.state import ParserState, new_parser_state
-from sean.training.resume import CONFIG_NAME, check_labels, note, said
+from sean.training.resume import CONFIG_NAME, NON_FINITE_ADVICE, check_labels, note, said
 from sean.training.workers import dead_workers_as_input_errors
 
 ACCELERATOR = "auto"
@@ -173,9 +173,7 @@ def parser_step(
     values = {name: value.item() for name, value in {**terms, "total": total}.items()}
     for name, value in values.items():
         if not torch.isfinite(torch.tensor(value)):
-            raise InputError(
-                f"step {state.step + 1}: the term {name} is {value}; resume from the last checkpoint with a lower rate"
-            )
+            raise InputError(f"step {state.step + 1}: the term {name} is {value}; {NON_FINITE_ADVICE}")
     state.optimizer.zero_grad()
     fabric.backward(total)
     fabric.clip_gradients(state.parser, state.optimizer, max_norm=config.gradient_norm)
