@@ -13,7 +13,7 @@ CPUS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=
 TESTS := $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cpus lint check slow pythons clean
+.PHONY: help demo test test-cpus lint check slow extras pythons clean
 
 help:
 	@echo "make demo    reconstruct, edit, interpolate and cross over faces with the bundled model, into demo/"
@@ -23,6 +23,7 @@ help:
 	@echo "make test-cpus  all tests with the kernels of other processors; an hour"
 	@echo "make slow    the tests that take minutes"
 	@echo "make pythons make check with each of Python $(PYTHONS) that is installed"
+	@echo "make extras  every command from a wheel with no extra, and with each (fresh environments, ten minutes)"
 	@echo "make clean   remove what the targets made (keeps $(VENV) and runs/)"
 
 demo: $(INSTALLED)
@@ -48,6 +49,9 @@ check: lint
 
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m slow
+
+extras: $(INSTALLED)
+	$(BIN)/python tools/extras_matrix.py
 
 pythons:
 	@for version in $(PYTHONS); do \

@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
 from starlette.testclient import TestClient
 
 from sean.editing.edits import KINDS
+from sean.web.security import Access
 from sean.web.studio import Studio
 
 from .conftest import client_of
@@ -32,7 +33,7 @@ OPERATIONS = 19
 
 
 def test_no_answer_of_the_server_is_a_surprise(studio: Studio) -> None:
-    with client_of(studio, hosts=None) as client:
+    with client_of(studio, access=Access.of("0.0.0.0")) as client:
         _test_all(client, client.post("/api/sessions").json()["id"])
 
 

@@ -4,7 +4,8 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from sean.web.security import hosts_served
+from sean.errors import InputError
+from sean.web.security import Access
 from sean.web.studio import Studio
 
 from .conftest import client_of
@@ -80,11 +81,74 @@ def test_a_name_that_was_made_to_point_here_is_refused(client: TestClient, host:
 
 
 def test_any_name_will_do_where_others_may_come(studio: Studio) -> None:
-    with client_of(studio, hosts=hosts_served("0.0.0.0")) as client:
+    with client_of(studio, access=Access.of("0.0.0.0")) as client:
         assert client.get("/health", headers={"host": "studio.example"}).status_code == 200
 
 
 def test_hosts_of_addresses() -> None:
-    assert hosts_served("0.0.0.0") is None and hosts_served("192.0.2.7") is None and hosts_served("::") is None
-    for host in ("127.0.0.1", "127.0.0.2", "localhost", "::1"):
-        assert {"localhost", "127.0.0.1", "[::1]"} <= set(hosts_served(host) or ())
+    assert all(Access.of(address).hosts is None for address in ("0.0.0.0", "192.0.2.7", "::"))
+    for address in ("127.0.0.1", "127.0.0.2", "localhost", "::1"):
+        assert {"localhost", "127.0.0.1", "[::1]"} <= set(Access.of(address).hosts or ())
+
+
+def status_of(client: TestClient, session: str, **headers: str) -> int:
+    """What a change and a WebSocket of a page meet with; both must meet with the same."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    status = client.post(f"{session}/undo", headers=sent).status_code
+    try:
+        with client.websocket_connect(f"{session}/live", headers=sent):
+            live = 200
+    except WebSocketDisconnect:
+        live = 403
+    assert live == status
+    return status
+
+
+@pytest.mark.parametrize("name", ["Example.org", "example.org:8443"])
+def test_a_public_name_behind_a_proxy(studio: Studio, name: str) -> None:
+    page = f"https://{name.lower()}"
+    with client_of(studio, access=Access.of("127.0.0.1", [name])) as client:
+        session = f"/api/sessions/{client.post('/api/sessions', json={}).json()['id']}"
+        assert status_of(client, session, host=name, origin=page) == 200  # the proxy keeps Host
+        assert status_of(client, session, host="127.0.0.1:7860", origin=page) == 200  # nginx by itself
+        assert status_of(client, session, host="127.0.0.1:7860", origin="https://evil.example") == 403
+        assert status_of(client, session, host="127.0.0.1:7860", origin="https://example.org:9") == 403
+        assert status_of(client, session, host="evil.example", origin="https://evil.example") == 403
+
+
+def test_other_names_are_refused_once_one_is_public(studio: Studio) -> None:
+    with client_of(studio, access=Access.of("0.0.0.0", ["example.org"])) as client:
+        assert client.get("/health", headers={"host": "example.org"}).status_code == 200
+        answer = client.get("/health", headers={"host": "evil.example"})
+    assert answer.status_code == 403
+    assert "'evil.example'" in answer.json()["detail"] and "--public-name" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("peer", "status"), [("10.1.2.3", 200), ("10.9.9.9", 200), ("192.0.2.7", 403), ("name", 403)])
+def test_the_forwarded_host_is_believed_of_trusted_proxies_alone(studio: Studio, peer: str, status: int) -> None:
+    access = Access.of("0.0.0.0", proxies=["10.0.0.0/8", "::1"])
+    with client_of(studio, access=access) as client:
+        session = f"/api/sessions/{client.post('/api/sessions', json={}).json()['id']}"
+        beside = TestClient(client.app, base_url="http://sean:7860", client=(peer, 50000))
+        page = {"origin": "https://example.org", "x_forwarded_host": "example.org"}
+        assert status_of(beside, session, **page) == status
+
+
+def test_a_trusted_proxy_widens_no_names(studio: Studio) -> None:
+    """A page whose name was made to point here runs on this machine too, and may send any header."""
+    with client_of(studio, access=Access.of("127.0.0.1", proxies=["127.0.0.1"])) as client:
+        here = TestClient(client.app, base_url="http://127.0.0.1", client=("127.0.0.1", 50000))
+        assert here.get("/health").status_code == 200
+        assert here.get("/health", headers={"x-forwarded-host": "evil.example"}).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["https://example.org", "example.org/tools", "", "*", "exa mple", "example.org:port"])
+def test_names_that_are_none(name: str) -> None:
+    with pytest.raises(InputError, match="expected a host name such as"):
+        Access.of("127.0.0.1", [name])
+
+
+@pytest.mark.parametrize("proxy", ["proxy", "10.0.0.0/33", ""])
+def test_proxies_that_are_none(proxy: str) -> None:
+    with pytest.raises(InputError, match="expected the address of a proxy"):
+        Access.of("127.0.0.1", proxies=[proxy])

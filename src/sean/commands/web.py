@@ -24,6 +24,8 @@ def web(
     host: str = "127.0.0.1",
     port: int = 7860,
     open: bool = True,
+    public_name: tuple[str, ...] = (),
+    trusted_proxy: tuple[str, ...] = (),
     threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     device: str = "auto",
@@ -36,6 +38,7 @@ def web(
       sean web
       sean web --model my-model --parser my-parser --port 8000 --no-open
       sean web --host 0.0.0.0 --limits.sessions 20 --limits.memory-bytes 4000000000
+      sean web --public-name example.org --no-open
 
     Args:
         model: a bundled name, a model folder, or a hub id owner/name.
@@ -44,6 +47,11 @@ def web(
         host: the address to listen on; 0.0.0.0 for all of this machine.
         port: the port to listen on; 0 for any free one.
         open: open the page in a browser.
+        public_name: a name that the page has beyond a reverse proxy, such as example.org or example.org:8443; repeat
+            the option for more. Left out, the server answers to the names of this machine, or with another --host to
+            any.
+        trusted_proxy: address or network of a reverse proxy whose X-Forwarded-Host is believed; repeat the option
+            for more. Needed only where the proxy sends another Host than the browser's.
         threads: threads that the model computes with; all cores when left out.
         limits: what users may do and how much memory they get.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
@@ -51,10 +59,13 @@ def web(
     from sean.commands.devices import chosen_device
     from sean.editing.pipeline import SEANPipeline
     from sean.web.app import create_app
-    from sean.web.security import hosts_served
+    from sean.web.security import Access
     from sean.web.server import listen, serve, url_of
     from sean.web.studio import Studio
 
+    access = Access.of(host, public_name, trusted_proxy)
+    if threads is not None and threads < 1:
+        raise InputError(f"expected at least 1 thread, got {threads}")
     where = chosen_device(device)
     listener = listen(host, port)
     with listener:
@@ -67,7 +78,7 @@ def web(
             if open:  # some browsers keep their caller waiting
                 threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-        serve(create_app(studio, model_name=model, hosts=hosts_served(host)), listener, limits, started)
+        serve(create_app(studio, model_name=model, access=access), listener, limits, started)
     print("sean: stopped")
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -16,18 +16,19 @@ import sean
 from sean.errors import InputError
 from sean.web.rendering import Busy
 from sean.web.routes import router, sessions
-from sean.web.security import LOOPBACK_HOSTS, Guard
+from sean.web.security import Access, Guard
 from sean.web.sessions import UnknownSession
 from sean.web.studio import Studio
 from sean.web.uploads import BodyLimit
 
 STATIC = Path(__file__).parent / "static"
+LOCAL = Access()
 
 
 class App(FastAPI):
     """The application with its guards, which lie around everything, errors of the server included."""
 
-    def __init__(self, studio: Studio, hosts: Sequence[str] | None) -> None:
+    def __init__(self, studio: Studio, access: Access) -> None:
         super().__init__(
             title="sean",
             version=sean.__version__,
@@ -37,25 +38,23 @@ class App(FastAPI):
             lifespan=_lifespan,
         )
         self.state.studio = studio
-        self._hosts = hosts
+        self._access = access
 
     def build_middleware_stack(self) -> ASGIApp:
         limited = BodyLimit(super().build_middleware_stack(), limits=self.state.studio.limits)
-        return Guard(limited, hosts=self._hosts)
+        return Guard(limited, access=self._access)
 
 
-def create_app(
-    studio: Studio, *, model_name: str = "", hosts: Sequence[str] | None = LOOPBACK_HOSTS, static: Path = STATIC
-) -> App:
+def create_app(studio: Studio, *, model_name: str = "", access: Access = LOCAL, static: Path = STATIC) -> App:
     """The application around a studio, which it closes when it stops.
 
     Args:
         studio: what it offers.
         model_name: shown to users.
-        hosts: the Host names that requests may have; None for any.
+        access: under which names it is reached, and through which proxies.
         static: folder of the page's files.
     """
-    app = App(studio, hosts)
+    app = App(studio, access)
     app.state.model_name = model_name
     app.include_router(router)
     app.include_router(sessions)

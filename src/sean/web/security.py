@@ -2,15 +2,24 @@
 
 A page of another site may make the user's browser send requests here. Browsers then say where the page is from
 (Origin), which must be this server; and a name that was made to point here (DNS rebinding) shows in Host.
+
+Behind a reverse proxy the browser's Host may arrive as it was, in X-Forwarded-Host, or not at all. The first needs the
+public name among the names served, the second a proxy that is trusted, and the last an Origin of the public name.
 """
 
 import ipaddress
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sean.errors import InputError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -37,14 +46,77 @@ _HEADERS = {
 }
 
 
-def hosts_served(host: str) -> tuple[str, ...] | None:
-    """The Host names that a server bound to `host` answers to; None for any: bound to more than this machine, it
-    cannot know its names."""
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = host == "localhost"
-    return (*LOOPBACK_HOSTS, host) if is_loopback else None
+# A host name or address, and a port where it is not the usual one.
+_NAME = re.compile(r"([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_LONGEST_SHOWN = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Under which names a server is reached, and through which proxies.
+
+    Attributes:
+        hosts: names, without ports, that a request's Host may be; None for any.
+        public: names, with their ports where browsers show them, that the server has beyond a proxy: pages from there
+            are its own, whatever Host the proxy sends.
+        proxies: networks of the proxies whose X-Forwarded-Host is believed.
+    """
+
+    hosts: tuple[str, ...] | None = LOOPBACK_HOSTS
+    public: tuple[str, ...] = ()
+    proxies: tuple[Network, ...] = ()
+
+    @classmethod
+    def of(cls, address: str, names: Sequence[str] = (), proxies: Sequence[str] = ()) -> "Access":
+        """The access to a server bound to an address.
+
+        Bound to more than this machine, a server cannot know its names, and answers to any unless some are given.
+
+        Args:
+            address: that it listens on.
+            names: its public names, such as example.org or example.org:8443.
+            proxies: addresses (192.0.2.7) or networks (10.0.0.0/8) of trusted proxies.
+
+        Raises:
+            InputError: a name or an address is none.
+        """
+        public = tuple(name.lower().rstrip("/") for name in names)
+        for name in public:
+            if not _NAME.fullmatch(name):
+                raise InputError(
+                    f"expected a host name such as example.org or example.org:8443, without https:// and path, got "
+                    f"{name!r}"
+                )
+        own: tuple[str, ...] | None = (*LOOPBACK_HOSTS, address)
+        if not public and not _is_loopback(address):
+            own = None
+        hosts = None if own is None else (*own, *map(_without_port, public))
+        return cls(hosts=hosts, public=public, proxies=tuple(map(_network, proxies)))
+
+    def host_of(self, scope: Scope) -> str:
+        """The host that the browser asked for, lower case, as far as it can be known."""
+        headers = Headers(scope=scope)
+        forwarded = headers.get("x-forwarded-host", "")
+        if forwarded and self._trusts(scope):
+            return forwarded.split(",")[0].strip().lower()
+        return headers.get("host", "").lower()
+
+    def answers_to(self, host: str) -> bool:
+        """Whether a request with this Host is meant for this server."""
+        return self.hosts is None or _without_port(host) in self.hosts
+
+    def is_own(self, origin: str, host: str) -> bool:
+        """Whether a page of this origin is one of this server, which was asked for as `host`."""
+        page = _host_of(origin)
+        return bool(host) and (page == host or page in self.public)
+
+    def _trusts(self, scope: Scope) -> bool:
+        client = scope.get("client")
+        try:
+            address = ipaddress.ip_address(client[0]) if client else None
+        except ValueError:  # a name that a test client gives itself
+            return False
+        return address is not None and any(address in network for network in self.proxies)
 
 
 class Guard:
@@ -52,12 +124,12 @@ class Guard:
 
     Args:
         app: what is guarded.
-        hosts: names (without ports) that a request's Host may be; None for any.
+        access: which origins and hosts are known.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Sequence[str] | None) -> None:
+    def __init__(self, app: ASGIApp, *, access: Access) -> None:
         self._app = app
-        self._hosts = hosts
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -80,14 +152,33 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008, "reason": refusal})
 
     def _refusal(self, scope: Scope) -> str | None:
-        headers = Headers(scope=scope)
-        host, origins = headers.get("host", ""), headers.getlist("origin")
-        if self._hosts is not None and _without_port(host) not in self._hosts:
-            return "this server does not answer to that host name"
+        host, origins = self._access.host_of(scope), Headers(scope=scope).getlist("origin")
+        if not self._access.answers_to(host):
+            return (
+                f"this server does not answer to the host name {host[:_LONGEST_SHOWN]!r}; if it is meant to, who runs "
+                "it can add the name (sean web --public-name)"
+            )
         acts = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
-        if acts and any(not host or _host_of(origin) != host.lower() for origin in origins):
-            return "requests from pages of other sites are refused"
+        if acts and not all(self._access.is_own(origin, host) for origin in origins):
+            return (
+                "requests from pages of other sites are refused; if this page is the server's own behind a proxy, who "
+                "runs it can add its name (sean web --public-name)"
+            )
         return None
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise InputError(f"expected the address of a proxy, such as 192.0.2.7 or 10.0.0.0/8, got {text!r}") from None
 
 
 def _host_of(origin: str) -> str:

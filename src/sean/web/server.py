@@ -13,6 +13,7 @@ from sean.web.limits import Limits
 from sean.web.studio import Studio
 
 _SHUTDOWN_SECONDS = 10
+_HIGHEST_PORT = 65_535
 _MOST_CONNECTIONS = 1000
 
 
@@ -20,13 +21,15 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket that listens there; port 0 takes any free one.
 
     Raises:
-        InputError: the address is not ours or taken.
+        InputError: there is no such port, or the address is not ours or taken.
     """
+    if not 0 <= port <= _HIGHEST_PORT:
+        raise InputError(f"expected a port of 1 to {_HIGHEST_PORT}, or 0 for any free one, got {port}")
     try:
         infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         return socket.create_server(infos[0][4][:2], family=infos[0][0])
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, UnicodeError) as error:  # the latter of a name that no name server could be asked for
+        reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"cannot listen on {host} port {port}: {reason}; choose another --port or --host") from error
 
 
