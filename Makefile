@@ -16,15 +16,15 @@ TESTS := $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist 
 .PHONY: help demo test test-cpus lint check slow extras pythons clean
 
 help:
-	@echo "make demo    reconstruct, edit, interpolate and cross over faces with the bundled model, into demo/"
-	@echo "make test    all tests but the slow ones"
-	@echo "make lint    format, lint, spelling, types"
-	@echo "make check   make lint and the fast tests (pre-commit runs this)"
+	@echo "make demo       reconstruct, edit, interpolate and cross over faces with the bundled model, into demo/"
+	@echo "make test       all tests but the slow ones"
+	@echo "make lint       format, lint, spelling, types"
+	@echo "make check      make lint and the fast tests (pre-commit runs this)"
 	@echo "make test-cpus  all tests with the kernels of other processors; an hour"
-	@echo "make slow    the tests that take minutes"
-	@echo "make pythons make check with each of Python $(PYTHONS) that is installed"
-	@echo "make extras  every command from a wheel with no extra, and with each (fresh environments, ten minutes)"
-	@echo "make clean   remove what the targets made (keeps $(VENV) and runs/)"
+	@echo "make slow       the tests that take minutes"
+	@echo "make pythons    make check with each of Python $(PYTHONS) that is installed"
+	@echo "make extras     every command from a wheel with no extra, and with each (fresh environments, ten minutes)"
+	@echo "make clean      remove what the targets made (keeps $(VENV) and runs/)"
 
 demo: $(INSTALLED)
 	$(BIN)/sean demo --output demo
