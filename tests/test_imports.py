@@ -19,6 +19,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src"
 # layer -> the layers it may import (itself always).
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "devices": {"errors"},
     "extras": {"errors"},
     "files": {"errors"},
     "label_tables": set(),
@@ -40,13 +41,22 @@ ALLOWED: dict[str, set[str]] = {
     "losses": {"errors", "labels", "segmap", "ops", "models"},
 }
 ALLOWED["evaluation"] = {*ALLOWED["data"], "data", "ops", "models", "pretrained"}
-ALLOWED["editing"] = {*ALLOWED["evaluation"], "evaluation", "inference", "icc", "photo_output"}
+ALLOWED["editing"] = {"devices", *ALLOWED["evaluation"], "evaluation", "inference", "icc", "photo_output"}
 ALLOWED["training"] = {*ALLOWED["evaluation"], "losses", "evaluation"}
 ALLOWED["web"] = {*ALLOWED["editing"], "editing", "heap"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation", "threads"}
 ALLOWED["bench"] = {*ALLOWED["evaluation"], "inference"}
 ALLOWED["experiments"] = {*ALLOWED["training"], "training", "editing"}
-ALLOWED["commands"] = {*ALLOWED["experiments"], "experiments", "inference", "bench", "extras", "web", "photo_output"}
+ALLOWED["commands"] = {
+    "devices",
+    *ALLOWED["experiments"],
+    "experiments",
+    "inference",
+    "bench",
+    "extras",
+    "web",
+    "photo_output",
+}
 ALLOWED["cli"] = set(ALLOWED)
 ALLOWED["__main__"] = {"cli"}
 

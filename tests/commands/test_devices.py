@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sean.cli import main
-from sean.commands.devices import chosen_device
+from sean.devices import chosen_device
 from sean.errors import InputError
 
 

@@ -16,7 +16,7 @@ from sean.images import image_to_tensor, tensor_to_image
 from sean.labels import CELEBAMASK_HQ
 from sean.plan import recent
 from sean.plan.planner import Planner
-from sean.pretrained import bundled_models
+from sean.pretrained import DEFAULT_MODEL, bundled_models
 from sean.segmap import colorize, instance_edges
 
 from .conftest import TINY, random_pipeline, random_styles
@@ -249,3 +249,11 @@ def test_a_map_of_another_shape_is_refused(pipeline: SEANPipeline) -> None:
         pipeline.encode(wide, np.zeros(size, np.uint8))
     with pytest.raises(InputError, match="got 40 x 80 in the photo and 80 x 40 in the segmap; it lies on its side"):
         pipeline.encode(wide, np.zeros((80, 40), np.uint8))
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_one_line(device: str, pipeline: SEANPipeline) -> None:
+    for use in (lambda: SEANPipeline.from_pretrained(DEFAULT_MODEL, device), lambda: pipeline.to(device)):
+        with pytest.raises(InputError, match=f"expected a .*device.*{device}"):
+            use()
+    assert pipeline.device.type == "cpu"

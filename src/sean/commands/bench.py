@@ -58,7 +58,7 @@ def bench(
     from sean.bench.precision import comparison
     from sean.bench.report import as_markdown
     from sean.bench.suite import BenchSettings, phases
-    from sean.commands.devices import chosen_device
+    from sean.devices import chosen_device
     from sean.editing.pipeline import SEANPipeline, check_dtype
     from sean.models.build import build_model
     from sean.models.configs import SEANConfig

@@ -87,8 +87,8 @@ def parse(
         ignore_below: pixels whose label has a lower probability are left unlabelled; 0 labels all.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import chosen_device
     from sean.data.pictures import find_pictures
+    from sean.devices import chosen_device
     from sean.editing.labelling import LabellingSettings, label_pictures
     from sean.editing.photo_parser import open_parser
     from sean.evaluation.label_matching import read_label_mapping

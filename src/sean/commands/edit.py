@@ -66,8 +66,8 @@ def edit(
         output: the picture to write.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import chosen_device
     from sean.commands.photos import PhotoOpener
+    from sean.devices import chosen_device
     from sean.editing.editor import Editor
     from sean.editing.edits import read_edits
     from sean.editing.pipeline import SEANPipeline

@@ -42,8 +42,8 @@ def demo(
         photos: how photos without a label map are opened.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import chosen_device
     from sean.commands.photos import PhotoOpener
+    from sean.devices import chosen_device
     from sean.editing.demo import run_demo
     from sean.editing.pipeline import SEANPipeline
 
@@ -82,8 +82,8 @@ def reconstruct(
         output: the picture to write.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import chosen_device
     from sean.commands.photos import PhotoOpener
+    from sean.devices import chosen_device
     from sean.editing.pipeline import SEANPipeline
     from sean.images import format_of
 
@@ -127,8 +127,8 @@ def interpolate(
         output: the strip to write.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import chosen_device
     from sean.commands.photos import PhotoOpener
+    from sean.devices import chosen_device
     from sean.editing.pipeline import SEANPipeline
     from sean.editing.strips import interpolation_strip
     from sean.images import format_of
@@ -170,8 +170,8 @@ def crossover(
         output: the strip to write.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import chosen_device
     from sean.commands.photos import PhotoOpener
+    from sean.devices import chosen_device
     from sean.editing.pipeline import SEANPipeline
     from sean.editing.strips import crossover_strip
     from sean.images import format_of

@@ -84,7 +84,7 @@ def evaluate(
         seed: of the subsets of KID.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import chosen_device
+    from sean.devices import chosen_device
     from sean.evaluation.engine import evaluate_model, evaluate_real
     from sean.evaluation.extractors import load_extractor
     from sean.evaluation.features import feature_statistics

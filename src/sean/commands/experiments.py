@@ -65,7 +65,7 @@ def experiment(
         remarks: a markdown file to go in after the tables.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import chosen_device
+    from sean.devices import chosen_device
     from sean.evaluation.settings import EvaluationRun
     from sean.experiments.measuring import Networks
     from sean.experiments.report import write_experiment

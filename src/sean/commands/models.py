@@ -92,10 +92,10 @@ def style_bank(
     """
     import torch
 
-    from sean.commands.devices import chosen_device
     from sean.data.paired import PairedDataset
     from sean.data.splits import open_split
     from sean.data.transforms import PairedTransform
+    from sean.devices import chosen_device
     from sean.editing.pipeline import SEANPipeline
     from sean.images import tensor_to_image
 

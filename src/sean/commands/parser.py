@@ -46,7 +46,7 @@ def train_parser(
         resume: continue the run in `output` from its newest checkpoint; where there is none, start it.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import named_device
+    from sean.devices import named_device
     from sean.training.parser.data import open_parser_data
     from sean.training.parser.loop import train_parser as run_training
     from sean.training.parser.self_training import open_unlabelled

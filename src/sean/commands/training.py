@@ -57,7 +57,7 @@ def train(
         dry_run: print settings, number of parameters, estimated memory and steps per epoch, and train nothing.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import named_device
+    from sean.devices import named_device
     from sean.pretrained import find_model
     from sean.training.data import open_data
     from sean.training.loop import train as run_training
@@ -117,7 +117,7 @@ def speed(
         steps: to train, of throw-away networks.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import chosen_device
+    from sean.devices import chosen_device
     from sean.training.data import open_data
     from sean.training.throughput import measure_throughput
 

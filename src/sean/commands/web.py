@@ -56,7 +56,7 @@ def web(
         limits: what users may do and how much memory they get.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.devices import chosen_device
+    from sean.devices import chosen_device
     from sean.editing.pipeline import SEANPipeline
     from sean.web.app import create_app
     from sean.web.security import Access

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from sean.devices import chosen_device
 from sean.editing.styles import StyleCodes, load_style_codes, mean_style, save_style_codes
 from sean.errors import InputError
 from sean.files import write_text_atomic
@@ -90,7 +91,7 @@ class SEANPipeline:
         """Compute on another device or in another dtype from now on; returns this pipeline.
 
         Args:
-            device: where to compute; None leaves it.
+            device: where to compute, see `from_pretrained`; None leaves it.
             dtype: of `DTYPES`; None leaves it. Weights are rounded from those of `model`, so that nothing is lost on
                 the way back.
 
@@ -98,7 +99,7 @@ class SEANPipeline:
             InputError: as for the class.
         """
         if device is not None:
-            self.model.to(device)
+            self.model.to(chosen_device(device))
         self._set_engine(dtype or self._dtype)
         return self
 
@@ -119,17 +120,18 @@ class SEANPipeline:
 
         Args:
             name: a bundled model, a local model folder, or a Hugging Face hub id (owner/name).
-            device: where it is to compute.
+            device: where it is to compute: cpu, cuda, cuda:1, or auto (a CUDA card where there is one).
             dtype: to compute in, of `DTYPES`. In bfloat16 pictures of the bundled model differ by 2/255 at most.
 
         Raises:
-            InputError: no such model, its files are damaged, or another dtype.
+            InputError: no such model, its files are damaged, no such device here, or another dtype.
         """
+        where = chosen_device(device)
         folder = find_model(str(name))
         model, labels = load_model(folder)
         bank = load_style_codes(folder / BANK_NAME) if (folder / BANK_NAME).is_file() else []
         card = (folder / CARD_NAME).read_text(encoding="utf-8") if (folder / CARD_NAME).is_file() else ""
-        return cls(model.to(device), labels, style_bank=bank, card=card, dtype=dtype)
+        return cls(model.to(where), labels, style_bank=bank, card=card, dtype=dtype)
 
     def fork(self, num_kept: int = 1) -> "SEANPipeline":
         """This model with its own memory, for another picture edited meanwhile; the weights are shared.

@@ -1,4 +1,4 @@
-"""The one place where a device is chosen for a command."""
+"""The one place where a device is chosen by its name, for commands and in Python."""
 
 import torch
 
@@ -7,14 +7,19 @@ from sean.errors import InputError
 AUTO = "auto"
 
 
-def chosen_device(name: str) -> torch.device:
-    """The device that --device names; "auto" is a CUDA card (or AMD's, under ROCm) where there is one, else the CPU.
+def chosen_device(name: str | torch.device) -> torch.device:
+    """The device of a name; "auto" is a CUDA card (or AMD's, under ROCm) where there is one, else the CPU.
 
-    Other accelerators are not chosen: the networks' statistics need float64, which Apple's has not.
+    Other accelerators are not chosen: the networks' statistics need float64, which Apple's lacks.
+
+    Args:
+        name: auto, cpu, cuda or cuda:NUMBER; a device of torch is taken as it is.
 
     Raises:
         InputError: not a device that sean computes on, or there is no such card here.
     """
+    if isinstance(name, torch.device):
+        return name
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == AUTO:
         return torch.device("cuda" if count else "cpu")
