@@ -134,3 +134,25 @@ def test_what_is_no_text_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"\xff\xd8\xff\xe0")
     with pytest.raises(UnicodeDecodeError):
         read_text(tmp_path / "a.json")
+
+
+def test_a_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "old.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("store/old.txt")
+    (tmp_path / "chain.txt").symlink_to("link.txt")
+    (tmp_path / "dangling.txt").symlink_to("store/new.txt")
+    (tmp_path / "folder").symlink_to("store")
+    for name, target in (("chain.txt", "old.txt"), ("dangling.txt", "new.txt"), ("folder/third.txt", "third.txt")):
+        write_text_atomic(tmp_path / name, name)
+        assert (tmp_path / "store" / target).read_text() == name
+    assert all((tmp_path / name).is_symlink() for name in ("link.txt", "chain.txt", "dangling.txt", "folder"))
+    assert sorted(path.name for path in (tmp_path / "store").iterdir()) == ["new.txt", "old.txt", "third.txt"]
+
+
+def test_a_failure_behind_a_link_keeps_the_target_and_names_the_link(tmp_path: Path) -> None:
+    (tmp_path / "old.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("old.txt")
+    with pytest.raises(InputError, match=r"link\.txt"), atomic_write(tmp_path / "link.txt"):
+        raise OSError("full")
+    assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "old.txt").read_text() == "old"

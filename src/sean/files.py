@@ -20,18 +20,19 @@ _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.[A-Za-z0-9]+)?|\.tmp[A-Za-z0-9]{6
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it to `path` when the block ends, delete it when it fails.
 
+    Where `path` is a symbolic link, its target is written, and the link stays.
     The temporary name keeps the suffix of `path` (image writers choose the format by it). The data is
     flushed to the disk before the move, so that after a power cut either the old or the new file is there.
 
     Raises:
         InputError: the folder cannot be made or written, or the disk is full.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}.", suffix=target.suffix)
     except OSError as error:
-        raise InputError(f"cannot write {target}: {error.strerror}; choose a writable folder") from error
+        raise InputError(f"cannot write {path}: {error.strerror}; choose a writable folder") from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -41,7 +42,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, target)
     except OSError as error:
         raise InputError(
-            f"cannot write {target}: {error.strerror or error}; free some space or choose another folder"
+            f"cannot write {path}: {error.strerror or error}; free some space or choose another folder"
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -199,3 +199,37 @@ def test_a_map_that_may_lie_sideways_is_told_of(
     run(workplace, *options, "--output", f"{tmp_path}/a.png")
     first, _ = capsys.readouterr().out.splitlines()
     assert "turned upright as its EXIF orientation 3 says" in first and "me_map.png is taken to be upright" in first
+
+
+def test_names_with_commas(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for source, copy in (("you.png", "Doe, Jane.png"), ("you_map.png", "Doe, Jane, map.png")):
+        (tmp_path / copy).write_bytes((workplace / source).read_bytes())
+    plain, commas = (
+        f"{workplace}/you.png,{workplace}/you_map.png",
+        f"{tmp_path}/Doe, Jane.png,{tmp_path}/Doe, Jane, map.png",
+    )
+    for name, source in (("plain", plain), ("commas", commas)):
+        run(workplace, *me(workplace), "--style", f"hair={source}", "--output", f"{tmp_path}/{name}.png")
+    assert np.array_equal(read_image(tmp_path / "plain.png"), read_image(tmp_path / "commas.png"))
+    run(
+        workplace,
+        *me(workplace),
+        *scripted(workplace)[:2],
+        "--style-photo",
+        f"you={commas}",
+        "--output",
+        f"{tmp_path}/o.png",
+    )
+    # a name that is nowhere is refused as it was given, up to where a map's name may begin
+    missing = refused(
+        capsys, workplace, *me(workplace), "--style", "hair=nix.png,map.png", "--output", f"{tmp_path}/o.png"
+    )
+    assert "nix.png, found no file" in missing
+
+
+def test_a_link_as_output_stays(workplace: Path, tmp_path: Path) -> None:
+    (tmp_path / "real.png").write_bytes(b"old")
+    (tmp_path / "link.png").symlink_to("real.png")
+    run(workplace, *me(workplace), "--style", "hair=bank:1", "--output", f"{tmp_path}/link.png")
+    assert (tmp_path / "link.png").is_symlink()
+    assert read_image(tmp_path / "real.png").shape == (64, 64, 3)

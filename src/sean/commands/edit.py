@@ -53,8 +53,8 @@ def edit(
         image: the photo.
         segmap: its label map (palette or grey PNG); left out, the parser makes it.
         style: REGION=SOURCE; repeat the option for more; several regions of one source as hair+skin=SOURCE. A source
-            is PHOTO or PHOTO,LABELMAP or bank:N (a style of the model's bank), mean (of the bank), region:NAME
-            (another region of the photo) or a .safetensors style file.
+            is PHOTO or PHOTO,LABELMAP (names may have commas) or bank:N (a style of the model's bank), mean (of the
+            bank), region:NAME (another region of the photo) or a .safetensors style file.
         new_segmap: the label map to render, if it is another than the photo's; of the whole photo.
         script: JSON file of edits, done after those of the other options.
         style_photo: NAME=PHOTO or NAME=PHOTO,LABELMAP, what a script names photo:NAME; repeat the option for more.
@@ -158,8 +158,8 @@ class _Shelf:
 
         if text.endswith(".safetensors"):
             return self.editor.add_styles(name, StyleCodes.load(text))
-        image, _, segmap = text.partition(",")
-        file = self.opener.read(Path(image), Path(segmap) if segmap else None)
+        image, segmap = _photo_and_map(text)
+        file = self.opener.read(image, segmap)
         return self._add_photo(name, file)
 
     def _add_photo(self, name: str, file: "PhotoFile") -> str:
@@ -171,7 +171,7 @@ class _Shelf:
         """The file's name, with a number where there is a style photo of that name."""
         from sean.editing.sources import MAX_NAME
 
-        stem = "".join(character if character.isprintable() else "_" for character in Path(text.partition(",")[0]).stem)
+        stem = "".join(character if character.isprintable() else "_" for character in _photo_and_map(text)[0].stem)
         stem = stem[: MAX_NAME - 10]
         names = [stem, *(f"{stem} {number}" for number in range(2, len(self.editor.sources) + 2))]
         return next(name for name in names if f"photo:{name}" not in self.editor.sources)
@@ -182,6 +182,15 @@ def _parse_style_option(option: str) -> tuple[list[str], str]:
     if not equals or not regions or not source:
         raise InputError(f"expected --style REGION=SOURCE, e.g. hair=you.jpg, got {option!r}")
     return regions.split("+"), source
+
+
+def _photo_and_map(text: str) -> tuple[Path, Path | None]:
+    """The files of PHOTO or PHOTO,LABELMAP; names may have commas: what exists says where the photo's name ends."""
+    parts = text.split(",")
+    splits = [(",".join(parts[:count]), ",".join(parts[count:])) for count in range(len(parts), 0, -1)]
+    existing = (pair for pair in splits if Path(pair[0]).exists())
+    image, segmap = next(existing, (parts[0], ",".join(parts[1:])))
+    return Path(image), Path(segmap) if segmap else None
 
 
 def _replay(editor: "Editor", edits: "Iterable[Edit]", script: Path | None) -> None:

@@ -8,10 +8,11 @@ import pytest
 from skimage.data import astronaut
 
 from sean.editing.faces import detection
-from sean.editing.faces.detection import detect_faces
+from sean.editing.faces.detection import detect_faces, search_sides
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.subjects import drawn_faces
 from sean.errors import InputError
+from sean.images import resize_image
 from sean.pretrained import DEFAULT_MODEL
 
 
@@ -62,3 +63,39 @@ def test_without_scikit_image(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"pip install 'sean\[photo\]'") as caught:
         detect_faces(astronaut())
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("width", "face"), [(2000, 175), (4000, 175), (4000, 61)])
+def test_small_faces_in_large_photos(width: int, face: int) -> None:
+    """The astronaut's face is 175 pixels as a crop, whose detector's box is 1.56 times smaller."""
+    size = round(512 * face / 175)
+    top, left = width // 5, width // 3
+    photo = np.full((width * 3 // 4, width, 3), (120, 125, 130), np.uint8)
+    photo[top : top + size, left : left + size] = resize_image(astronaut(), (size, size))
+    boxes = [box for side in search_sides((width * 3 // 4, width), face / 1.56) for box in detect_faces(photo, side)]
+    best = max(boxes, key=lambda box: box.support)
+    assert best.support >= 8
+    assert abs(best.x - (left + 225 * face / 175)) < 0.2 * face
+    assert abs(best.y - (top + 112 * face / 175)) < 0.2 * face
+    assert 0.5 * face < best.size < 0.9 * face
+
+
+def test_a_face_on_the_border_of_two_tiles() -> None:
+    """Tiles of 1024 pixels overlap by as much as the largest window that is looked for there."""
+    photo = np.full((1100, 2048, 3), 120, np.uint8)
+    photo[950:1070, 960:1080] = resize_image(astronaut(), (120, 120))
+    assert max((box.support for box in detect_faces(photo, 2048)), default=0) >= 8
+
+
+@pytest.mark.parametrize(
+    ("size", "smallest", "sides"),
+    [
+        ((300, 400), 38.0, [256, 512]),
+        ((200, 100), 38.0, [256, 512]),
+        ((3000, 4000), 38.0, [256, 512, 1024, 2048, 2779]),
+        ((400, 12000), 38.0, [256, 512, 1024, 2048, 4096, 8192, 8337]),
+        ((3000, 4000), 400.0, [256, 512]),
+    ],
+)
+def test_the_sides_of_a_search(size: tuple[int, int], smallest: float, sides: list[int]) -> None:
+    assert search_sides(size, smallest) == sides

@@ -14,6 +14,18 @@ SEARCH_SIDE = 256
 # Of the cascade's windows, in pixels; it cannot see smaller faces.
 WINDOW = 24
 _SCALE_STEP = 1.1
+# Beyond this side a picture is scanned coarsely, for small windows only (larger faces are found at smaller sides), and
+# looked at closely where the scan saw something: 8 to 15 times faster, and what is told of a face is the same.
+_EXHAUSTIVE_SIDE = 512
+_COARSE_SCALE_STEP = 1.2
+_COARSE_STRIDE = 2
+_LARGEST_COARSE = 52
+# Coarse scans go tile by tile, which bounds their memory: a cascade keeps several numbers of 8 bytes for every pixel.
+_TILE = 1024
+# The places looked at closely, the surest ones of the scan; each at this many pixels a box, with so many boxes around.
+_NUM_PLACES = 60
+_PLACE_BOX = 36
+_PLACE_EXTENT = 2.5
 # Windows that overlap so much (intersection over union) show the same face.
 _SAME_FACE = 0.4
 
@@ -42,29 +54,84 @@ def detect_faces(image: np.ndarray, side: int = SEARCH_SIDE) -> list[FaceBox]:
     Args:
         image: uint8 [h, w, 3].
         side: the picture is searched with this longest side, in pixels; at twice the size faces half as large are
-            found, in four times the time.
+            found, in four times the time. Above 512, only faces of few pixels (boxes of 24 to 52) are looked for.
 
     Raises:
         InputError: not a picture, or scikit-image is missing.
     """
-    cascade = _cascade()
     scale = min(1.0, side / max(image.shape[:2]))
     size = tuple(max(1, round(extent * scale)) for extent in image.shape[:2])
     small = resize_image(image, (size[0], size[1]))
+    _cascade()  # says what is missing, however small the picture
     if min(small.shape[:2]) < WINDOW:
         return []
-    # All windows, as its own grouping tells neither how many agree nor leaves one box of one face.
-    found = cascade.detect_multi_scale(
-        small,
-        scale_factor=_SCALE_STEP,
-        step_ratio=1,
+    boxes = _grouped(_windows(small)) if side <= _EXHAUSTIVE_SIDE else _small_faces(small)
+    return [FaceBox(y=box.y / scale, x=box.x / scale, size=box.size / scale, support=box.support) for box in boxes]
+
+
+def search_sides(photo_size: tuple[int, int], smallest: float) -> list[int]:
+    """The sides, in order, at which `detect_faces` finds all faces in a photo whose box is at least so large.
+
+    Args:
+        photo_size: height and width in pixels.
+        smallest: size of a box in pixels.
+    """
+    longest = max(photo_size)
+    last = min(longest, round(longest * WINDOW * _SCALE_STEP / smallest))
+    sides = [SEARCH_SIDE, _EXHAUSTIVE_SIDE]
+    while sides[-1] < last:
+        sides.append(min(2 * sides[-1], last))
+    return sides
+
+
+def _windows(
+    picture: np.ndarray, *, step: float = _SCALE_STEP, stride: int = 1, largest: int | None = None
+) -> np.ndarray:
+    """All windows of the cascade that look like a face, [n, 3]: top, left, size."""
+    # all, as its own grouping tells neither how many agree nor leaves one box of one face
+    found = _cascade().detect_multi_scale(
+        picture,
+        scale_factor=step,
+        step_ratio=stride,
         min_size=(WINDOW, WINDOW),
-        max_size=small.shape[:2],
+        max_size=picture.shape[:2] if largest is None else (largest, largest),
         min_neighbor_number=0,
         intersection_score_threshold=2,
     )
-    windows = np.array([[box["r"], box["c"], box["width"]] for box in found], dtype=np.float64).reshape(-1, 3)
-    return _grouped(windows / scale)
+    return np.array([[box["r"], box["c"], box["width"]] for box in found], dtype=np.float64).reshape(-1, 3)
+
+
+def _small_faces(picture: np.ndarray) -> list[FaceBox]:
+    """The faces of few pixels in a large picture: scanned coarsely, then looked at one by one."""
+    found = [np.empty((0, 3))]
+    for top in range(0, picture.shape[0], _TILE):
+        for left in range(0, picture.shape[1], _TILE):
+            tile = picture[top : top + _TILE + _LARGEST_COARSE, left : left + _TILE + _LARGEST_COARSE]
+            if min(tile.shape[:2]) >= WINDOW:
+                windows = _windows(tile, step=_COARSE_SCALE_STEP, stride=_COARSE_STRIDE, largest=_LARGEST_COARSE)
+                found.append(windows + np.array([top, left, 0]))
+    places = _grouped(np.unique(np.concatenate(found), axis=0))  # tiles overlap
+    seen: list[FaceBox] = []
+    for place in sorted(places, key=lambda box: -box.support)[:_NUM_PLACES]:
+        box = _looked_at(picture, place)
+        if box is not None and all(_overlap(box, other) <= _SAME_FACE for other in seen):
+            seen.append(box)
+    return sorted(seen, key=lambda box: -box.support)
+
+
+def _looked_at(picture: np.ndarray, place: FaceBox) -> FaceBox | None:
+    """The box at a place, with all the windows that a full search counts there; None where they lie elsewhere."""
+    reach = _PLACE_EXTENT * place.size / 2
+    top, left = max(0, int(place.y - reach)), max(0, int(place.x - reach))
+    around = picture[top : int(place.y + reach) + 1, left : int(place.x + reach) + 1]
+    scale = _PLACE_BOX / place.size
+    height, width = (max(WINDOW, round(extent * scale)) for extent in around.shape[:2])
+    boxes = _grouped(_windows(resize_image(around, (height, width)), largest=2 * _PLACE_BOX))
+    for box in boxes:
+        found = FaceBox(y=top + box.y / scale, x=left + box.x / scale, size=box.size / scale, support=box.support)
+        if _overlap(found, place) > _SAME_FACE:
+            return found
+    return None
 
 
 @cache
@@ -90,6 +157,12 @@ def _grouped(windows: np.ndarray) -> list[FaceBox]:
         boxes.append(FaceBox(y=top + size / 2, x=left + size / 2, size=size, support=int(member.sum())))
         windows = windows[~member]
     return boxes
+
+
+def _overlap(box: FaceBox, other: FaceBox) -> float:
+    """Intersection over union of two boxes."""
+    corners = [[each.y - each.size / 2, each.x - each.size / 2, each.size] for each in (box, other)]
+    return float(_overlaps(np.array(corners))[0, 1])
 
 
 def _overlaps(windows: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sean.editing.faces.crop import Crop, cut
-from sean.editing.faces.detection import SEARCH_SIDE, FaceBox, detect_faces
+from sean.editing.faces.detection import FaceBox, detect_faces, search_sides
 from sean.editing.faces.landmarks import Landmarks, find_landmarks, has_landmarks
 from sean.editing.photo_parser import PhotoParser
 
@@ -13,6 +13,8 @@ from sean.editing.photo_parser import PhotoParser
 # CelebAMask, where the crop is the picture (tests/editing/faces/test_real_faces.py).
 _CROP_SIZE = 1.56
 _CROP_RISE = 0.083
+SMALLEST_FACE = 60
+"""Size in pixels of the smallest crops that are found."""
 # Most faces have so many windows of the detector, and hardly anything else has.
 _SURE_SUPPORT = 8
 _NUM_CANDIDATES = 12
@@ -39,8 +41,8 @@ def find_faces(image: np.ndarray, parser: PhotoParser | None = None) -> list[Cro
         parser: of faces; makes the crops more exact, finds more faces, and drops what is none. Others are not used.
 
     Returns:
-        Crops; that of the whole picture where the picture is such a crop already. Much smaller faces beside a clear
-        one may be missing.
+        Crops of 60 pixels and more; that of the whole picture where the picture is such a crop already. The search goes
+        from large faces to small ones, and ends where it is sure of one: much smaller faces beside it may be missing.
 
     Raises:
         InputError: not a picture, or scikit-image is missing.
@@ -48,7 +50,7 @@ def find_faces(image: np.ndarray, parser: PhotoParser | None = None) -> list[Cro
     if parser is not None and not has_landmarks(parser.labels):
         parser = None
     found: list[_Found] = []
-    for side in (SEARCH_SIDE, 2 * SEARCH_SIDE):  # the second one finds small faces
+    for side in search_sides(_photo_size(image), SMALLEST_FACE / _CROP_SIZE):
         found += _candidates(image, side, parser)
         sure = [face.crop for face in found if face.support >= _SURE_SUPPORT]
         if sure:
