@@ -25,6 +25,8 @@ from sean.models.build import build_model
 from sean.models.configs import SEANConfig
 from sean.segmap import read_segmap, write_segmap
 
+from .pictures import difference
+
 TINY = SEANConfig(image_size=(64, 64), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
 
 
@@ -71,7 +73,7 @@ def test_reconstruct(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     pipeline = SEANPipeline.from_pretrained(workplace / "model")
     segmap = read_segmap(workplace / "a_map.png", CELEBAMASK_HQ)
     styles = pipeline.encode(np.asarray(Image.open(workplace / "a.png")), segmap)
-    assert np.array_equal(picture(tmp_path / "o.png"), np.asarray(pipeline(segmap, styles)))
+    assert difference(picture(tmp_path / "o.png"), np.asarray(pipeline(segmap, styles))) <= 1
 
 
 def test_edit_takes_styles_from_photo_bank_and_file(workplace: Path, tmp_path: Path) -> None:
@@ -91,7 +93,7 @@ def test_edit_takes_styles_from_photo_bank_and_file(workplace: Path, tmp_path: P
     )
     styles = own.with_region("hair", others).with_region("skin", pipeline.style_bank[1])
     styles = styles.with_region(["nose", "cloth"], StyleCodes.load(tmp_path / "saved.safetensors"))
-    assert np.array_equal(picture(tmp_path / "o.png"), np.asarray(pipeline(segmap, styles)))
+    assert difference(picture(tmp_path / "o.png"), np.asarray(pipeline(segmap, styles))) <= 1
     assert not np.array_equal(picture(tmp_path / "o.png"), np.asarray(pipeline(segmap, own)))
 
 

@@ -18,6 +18,7 @@ from sean.models.build import build_model
 from sean.models.configs import SEANConfig
 from sean.segmap import read_segmap, write_segmap
 
+from ..pictures import difference
 from ..profiles import WIDE_GAMUT
 
 TINY = SEANConfig(image_size=(64, 64), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
@@ -82,7 +83,7 @@ def test_a_script_does_what_the_editor_does(
 ) -> None:
     run(workplace, *me(workplace), *scripted(workplace), "--output", f"{tmp_path}/o.png")
     editor = edited_by_hand(workplace)
-    assert np.array_equal(read_image(tmp_path / "o.png"), np.asarray(editor.render()))
+    assert difference(read_image(tmp_path / "o.png"), np.asarray(editor.render())) <= 1
     assert "o.png: 64 x 64, the model's size (the photo is 128 x 96)" in capsys.readouterr().out
     (tmp_path / "again.json").write_text(edits_to_json(editor.edits))
     photo = scripted(workplace)[2:]
@@ -110,7 +111,7 @@ def test_a_project_is_saved_and_gone_on_with(
     run(workplace, "--project", project, "--style", "hair=region:skin", "--output", f"{tmp_path}/more.png")
     editor = edited_by_hand(workplace)
     editor.set_style("region:skin", "hair")
-    assert np.array_equal(read_image(tmp_path / "more.png"), np.asarray(editor.render()))
+    assert difference(read_image(tmp_path / "more.png"), np.asarray(editor.render())) <= 1
 
 
 def test_style_files_are_named_apart(workplace: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from sean.models.configs import SEANConfig
 from sean.segmap import resize_segmap, write_segmap
 
 from ..editing.faces.stand_ins import color_parser, photo_of
+from ..pictures import difference
 
 TINY = SEANConfig(image_size=(64, 64), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
 SQUARE = Crop(top=30.0, left=150.0, size=128.0, photo_size=(200, 300))
@@ -82,7 +83,7 @@ def test_an_edited_face_returns_into_its_photo(
         seen, resize_segmap(color_parser()(cut(read_image(workplace / "two.png"), other, 256)), (64, 64))
     )
     picture = pipeline(ids, own.with_region("hair", hair).with_region("skin", pipeline.style_bank[1]))
-    assert np.array_equal(edited, paste(photo, crop, np.asarray(picture)))
+    assert difference(edited, paste(photo, crop, np.asarray(picture))) <= 1
     outside = np.ones((200, 300), bool)
     outside[25:165, 145:285] = False
     assert np.array_equal(edited[outside], photo[outside])
@@ -108,7 +109,7 @@ def test_another_map_is_of_the_whole_photo(workplace: Path, tmp_path: Path) -> N
     own = pipeline.encode(cut(photo, crop, 64), resize_segmap(color_parser()(cut(photo, crop, 256)), (64, 64)))
     halves = np.zeros((64, 64), np.int64)
     halves[:, round((214 - crop.left) / crop.size * 64) :] = CELEBAMASK_HQ.id_of("hair")
-    assert np.array_equal(read_image(tmp_path / "o.png"), paste(photo, crop, np.asarray(pipeline(halves, own))))
+    assert difference(read_image(tmp_path / "o.png"), paste(photo, crop, np.asarray(pipeline(halves, own)))) <= 1
 
 
 @pytest.mark.parametrize("command", ["interpolate", "crossover"])

@@ -23,6 +23,7 @@ from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ, LabelSet
 
 from ..models.architectures import ARCHITECTURES, random_model
+from ..pictures import difference
 from ..profiles import WIDE_GAMUT
 from .conftest import TINY, random_pipeline, random_styles
 from .test_history import some_step
@@ -75,8 +76,8 @@ def test_the_package_exports_it() -> None:
 
 def test_the_first_picture_is_the_reconstruction(pipeline: SEANPipeline, editor: Editor, photo: np.ndarray) -> None:
     own = pipeline.encode(photo, FACE)
-    assert np.array_equal(picture(editor), pipeline.fork()(FACE, own))
-    assert np.array_equal(picture(editor, seed=3), pipeline.fork()(FACE, own, noise=True, seed=3))
+    assert difference(picture(editor), pipeline.fork()(FACE, own)) <= 1
+    assert difference(picture(editor, seed=3), pipeline.fork()(FACE, own, noise=True, seed=3)) <= 1
     assert not np.array_equal(picture(editor, seed=3), picture(editor))
     assert not editor.touched.any()
     assert (editor.can_undo, editor.can_redo, list(editor.edits)) == (False, False, [])
@@ -89,21 +90,21 @@ def test_edits_give_the_pipelines_pictures(pipeline: SEANPipeline, editor: Edito
     segmap = editor.state.segmap
     assert segmap[0, 0] == HAT and np.array_equal(segmap == HAT, editor.touched)
     own = own.completed(sean.editing.styles.mean_style(pipeline.style_bank))
-    assert np.array_equal(picture(editor), pipeline.fork()(segmap, own))
+    assert difference(picture(editor), pipeline.fork()(segmap, own)) <= 1
     editor.set_style("photo:other", "hair")
     editor.set_style("photo:other", ["skin", "nose"], strength=0.3)
     mixed = own.with_region("hair", other).lerp(other, 0.3, ["skin", "nose"])
-    assert np.array_equal(picture(editor), pipeline.fork()(segmap, mixed))
+    assert difference(picture(editor), pipeline.fork()(segmap, mixed)) <= 1
     editor.undo()
     editor.undo()
     editor.set_style("photo:other", blocks=[3, 4, 5])
-    assert np.array_equal(picture(editor), pipeline.fork()(segmap, [own] * 3 + [other] * 3))
+    assert difference(picture(editor), pipeline.fork()(segmap, [own] * 3 + [other] * 3)) <= 1
     editor.set_style("region:hair", ["skin"])
     codes = own.codes.clone()
     codes[SKIN] = own.codes[HAIR]
     crossed = StyleCodes(other.codes.index_copy(0, torch.tensor([SKIN]), own.codes[[HAIR]]), own.present, own.labels)
     skin = StyleCodes(codes, own.present, own.labels)
-    assert np.array_equal(picture(editor), pipeline.fork()(segmap, [skin] * 3 + [crossed] * 3))
+    assert difference(picture(editor), pipeline.fork()(segmap, [skin] * 3 + [crossed] * 3)) <= 1
 
 
 def test_instances_take_styles_of_their_own(pipeline: SEANPipeline, editor: Editor) -> None:
@@ -112,18 +113,18 @@ def test_instances_take_styles_of_their_own(pipeline: SEANPipeline, editor: Edit
     before = picture(editor)
     row, column = np.argwhere(editor.state.segmap == HAIR)[0]
     number = editor.split_region(((column + 0.5) / 64, (row + 0.5) / 64))
-    assert np.array_equal(picture(editor), before)
+    assert difference(picture(editor), before) <= 1
     half = editor.state.instances == number
     assert 0 < half.sum() < (editor.state.segmap == HAIR).sum()
     editor.set_style("bank:0", "hair", instance=number)
     own = editor._sources.complete_own
     other = own.with_region("hair", pipeline.style_bank[0])
     expected = pipeline.fork()(editor.state.segmap, [[own] * 6, [other] * 6], variants=half.astype(int))
-    assert np.array_equal(picture(editor), expected)
+    assert difference(picture(editor), expected) <= 1
     assert not np.array_equal(picture(editor), before)
     # equal styles, of class and instance, are the class-wise picture exactly
     editor.set_style("bank:0", "hair")
-    assert np.array_equal(picture(editor), pipeline.fork()(editor.state.segmap, other))
+    assert difference(picture(editor), pipeline.fork()(editor.state.segmap, other)) <= 1
 
 
 def test_equal_instances_share_a_variant(editor: Editor) -> None:
@@ -246,10 +247,10 @@ def test_a_session_may_begin_with_a_map_and_a_style(pipeline: SEANPipeline) -> N
     editor = Editor(pipeline)
     editor.set_segmap(FACE)
     mean = sean.editing.styles.mean_style(pipeline.style_bank)
-    assert np.array_equal(picture(editor), pipeline.fork()(FACE, mean))
+    assert difference(picture(editor), pipeline.fork()(FACE, mean)) <= 1
     editor.set_style("bank:1", "hair")
     editor.set_own_styles(pipeline.style_bank[2])
-    assert np.array_equal(picture(editor), pipeline.fork()(FACE, pipeline.style_bank[2]))
+    assert difference(picture(editor), pipeline.fork()(FACE, pipeline.style_bank[2])) <= 1
     assert not editor.can_undo
     assert editor.original is None and editor.photo is None
     with pytest.raises(InputError, match="expected a session with a photo"):
@@ -273,7 +274,7 @@ def test_a_preview_is_not_kept(editor: Editor) -> None:
     before = picture(editor)
     state = editor.after(stroke)
     preview = picture(editor, state=state, quick=True)
-    assert not editor.can_undo and np.array_equal(picture(editor), before)
+    assert not editor.can_undo and difference(picture(editor), before) <= 1
     editor.apply(stroke)
     assert np.array_equal(editor.state.segmap, state.segmap)
     assert np.abs(picture(editor).astype(int) - preview).max() <= 1
@@ -282,7 +283,7 @@ def test_a_preview_is_not_kept(editor: Editor) -> None:
 def test_a_rendered_picture_is_the_callers(editor: Editor) -> None:
     before = picture(editor)
     editor.render().paste((0, 0, 0), (0, 0, 64, 64))
-    assert np.array_equal(picture(editor), before)
+    assert difference(picture(editor), before) <= 1
 
 
 def test_editors_do_not_see_each_other(pipeline: SEANPipeline, editor: Editor, photo: np.ndarray) -> None:
@@ -291,7 +292,7 @@ def test_editors_do_not_see_each_other(pipeline: SEANPipeline, editor: Editor, p
     other.add_styles("mine", random_styles(1))
     before = picture(editor)
     other.set_style("photo:mine")
-    assert np.array_equal(picture(editor), before)
+    assert difference(picture(editor), before) <= 1
     assert "photo:mine" not in editor.sources
 
 
@@ -313,7 +314,7 @@ def test_a_replay_gives_the_same_map_styles_and_picture(pipeline: SEANPipeline, 
     assert np.array_equal(one.state.segmap, fresh.state.segmap)
     assert np.array_equal(one.state.instances, fresh.state.instances)
     assert one.state.styles == fresh.state.styles
-    assert np.array_equal(picture(one), picture(fresh))
+    assert difference(picture(one), picture(fresh)) <= 1
     assert np.array_equal(one.touched, fresh.touched)
     assert one.regions == fresh.regions
 
@@ -334,7 +335,7 @@ def test_models_with_one_style(name: str) -> None:
     segmap[:, 20:] = 1
     editor = Editor(pipeline)
     editor.set_image(image, segmap)
-    assert np.array_equal(picture(editor), pipeline(segmap, pipeline.encode(image, segmap)))
+    assert difference(picture(editor), pipeline(segmap, pipeline.encode(image, segmap))) <= 1
     editor.paint([(0.5, 0.5)], 0.2, "road")
     editor.add_style_photo("b", 255 - image, segmap)
     editor.set_style("photo:b", "sky", strength=0.5)

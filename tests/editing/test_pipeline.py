@@ -102,7 +102,10 @@ def test_folder_round_trip(pipeline: SEANPipeline, tmp_path: Path) -> None:
     assert back.labels == full.labels
     assert back.card == "# card"
     assert torch.equal(back.style_bank[0].codes, full.style_bank[0].codes)
-    assert difference(back(FACE, random_styles(0)), full(FACE, random_styles(0))).max() == 0
+    # read weights lie in memory otherwise than built ones, for which a processor may have another kernel
+    assert difference(back(FACE, random_styles(0)), full(FACE, random_styles(0))).max() <= 1
+    again = SEANPipeline.from_pretrained(tmp_path / "model")
+    assert difference(again(FACE, random_styles(0)), back(FACE, random_styles(0))).max() == 0
 
 
 def test_half_precision_on_disk(pipeline: SEANPipeline, tmp_path: Path) -> None:

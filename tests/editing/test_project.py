@@ -21,6 +21,7 @@ from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ, LabelSet
 
 from ..models.architectures import ARCHITECTURES, random_model
+from ..pictures import difference
 from .conftest import TINY, random_pipeline, random_styles
 
 FACE = draw_face(FaceShape(), (64, 64))
@@ -64,7 +65,7 @@ def assert_same(one: Editor, other: Editor) -> None:
     assert np.array_equal(one.state.segmap, other.state.segmap)
     assert np.array_equal(one.state.instances, other.state.instances)
     assert one.state.styles == other.state.styles
-    assert np.array_equal(one.render(), other.render())
+    assert difference(one.render(), other.render()) <= 1
     assert np.array_equal(one.touched, other.touched)
     assert list(one.edits) == list(other.edits)
     assert (one.can_undo, one.can_redo) == (other.can_undo, other.can_redo)
@@ -74,7 +75,7 @@ def test_a_project_gives_the_session_back(saved: Path, editor: Editor, pipeline:
     back = Editor.load(saved, pipeline)
     assert_same(back, editor)
     assert back.photo is not None and back.photo.crop == CROP
-    assert np.array_equal(back.composite(), editor.composite())
+    assert difference(back.composite(), editor.composite()) <= 1
     assert back.sources == editor.sources
     second = Editor.load(saved, pipeline)
     assert second.redo() and (second.state.segmap == HAT).any() and not (editor.state.segmap == HAT).any()

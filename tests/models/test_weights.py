@@ -74,7 +74,8 @@ def test_float32_is_read_back_exactly(model: SEANModel, folder: Path) -> None:
         assert value.dtype == expected[key].dtype, key
         assert torch.equal(value, expected[key]), key
     image, segmap = torch.randn(1, 3, 32, 64), torch.randint(4, (1, 32, 64))
-    assert torch.equal(loaded(image, segmap), model(image, segmap))
+    # the loaded weights lie otherwise in memory, for which a processor may have another kernel
+    torch.testing.assert_close(loaded(image, segmap), model(image, segmap), atol=1e-4, rtol=0)
 
 
 @torch.no_grad()
@@ -124,7 +125,8 @@ def test_a_model_with_instance_edges_is_read_back(tmp_path: Path) -> None:
     assert loaded.config == model.config
     image, segmap = torch.randn(1, 3, 32, 64), torch.randint(4, (1, 32, 64))
     edges = torch.rand(segmap.shape) < 0.3
-    assert torch.equal(loaded(image, segmap, edges=edges), model.eval()(image, segmap, edges=edges))
+    want = model.eval()(image, segmap, edges=edges)
+    torch.testing.assert_close(loaded(image, segmap, edges=edges), want, atol=1e-4, rtol=0)
     change_config(tmp_path, lambda config: config["model"].update(instance_edges=False))
     with pytest.raises(InputError) as error:
         load_model(tmp_path)

@@ -63,7 +63,6 @@ def test_two_processes_in_float32(tmp_path: Path) -> None:
     ours, want = records(tmp_path / "2"), records(tmp_path / "1")
     assert [(record["kind"], record["step"]) for record in ours] == [(r["kind"], r["step"]) for r in want]
     assert numbers(ours[0]) == pytest.approx(numbers(want[0]), rel=1e-5)  # the first step
-    assert ours[-1]["psnr"] == pytest.approx(want[-1]["psnr"], abs=0.2)
 
 
 @pytest.mark.integration

@@ -26,6 +26,7 @@ from sean.web.limits import Limits
 from sean.web.pictures import map_png
 from sean.web.studio import Studio
 
+from ..pictures import difference
 from ..profiles import WIDE_GAMUT
 from .conftest import TINY, client_of, pixels, png_bytes
 
@@ -68,7 +69,7 @@ def test_a_session_begins_with_a_face_in_a_style_of_the_bank(client: TestClient,
     session = f"/api/sessions/{state['id']}"
     assert client.get(session).json() == state
     picture = np.asarray(pipeline.fork()(first_segmap(pipeline), pipeline.style_bank[2]))
-    assert np.array_equal(pixels(client.get(f"{session}/picture.png").content), picture)
+    assert difference(pixels(client.get(f"{session}/picture.png").content), picture) <= 1
     assert np.array_equal(pixels(client.get(f"{session}/original.png").content), picture)
     assert np.array_equal(pixels(client.get(f"{session}/map.png").content), first_segmap(pipeline))
     assert client.get(f"{session}/photo.png").status_code == 400
@@ -131,14 +132,14 @@ def test_a_photo_with_its_map(client: TestClient, session: str, pipeline: SEANPi
     editor = Editor(pipeline)
     editor.set_image(PHOTO, FACE)
     assert np.array_equal(pixels(client.get(f"{session}/original.png").content), editor.original)
-    assert np.array_equal(pixels(client.get(f"{session}/picture.png").content), np.asarray(editor.render()))
+    assert difference(pixels(client.get(f"{session}/picture.png").content), np.asarray(editor.render())) <= 1
     assert np.array_equal(pixels(client.get(f"{session}/photo.png").content), PHOTO)
     client.post(f"{session}/edits", json=HAT)
     edited = pixels(client.get(f"{session}/photo.png").content)
     assert edited.shape == PHOTO.shape
     assert not np.array_equal(edited, PHOTO) and np.array_equal(edited[:5], PHOTO[:5])
     editor.apply(edit_from_json(HAT))
-    assert np.array_equal(edited, np.asarray(editor.composite(margin=SEAM_MARGIN)))
+    assert difference(edited, np.asarray(editor.composite(margin=SEAM_MARGIN))) <= 1
 
 
 def test_a_photo_without_a_map_needs_a_parser(client: TestClient, session: str) -> None:
@@ -166,7 +167,7 @@ def test_a_photo_without_a_map_is_parsed_where_the_face_is(
                     stages.append(message["stage"])
         # of messages of one kind the newest is sent: a slow client may miss one
         assert stages == [stage for stage in ("finding the face", "making the map", "encoding") if stage in stages]
-        assert np.array_equal(pixels(client.get(f"{session}/picture.png").content), np.asarray(editor.render()))
+        assert difference(pixels(client.get(f"{session}/picture.png").content), np.asarray(editor.render())) <= 1
         source = client.post(f"{session}/styles", files=files(file=png_bytes(PHOTO))).json()
         assert source["source"] == "photo:1" and "hair" in source["regions"]
         assert max(pixels(client.get(f"{session}/styles/1.png").content).shape[:2]) == 48
