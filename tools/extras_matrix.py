@@ -41,6 +41,8 @@ LINES: dict[str, str] = {
     "data speed": "--data {work}/data --preset mini-64 --workers 0 --batches 1 --steps 1",
     "data shard": "{work}/data {out}/shards",
     "data check": "{work}/data",
+    "data mend-sides": "{work}/data --output {out}/mended",
+    "data parse": "{work}/data/images --output {out}/parsed --crop none --least-score 0",
     "data prepare": "cmp-facades {work}/none {out}/prepared",
     "import-official": "{work}/none.pth --output {out}/model",
     "bench": "--base-channels 2 --size 64 --rounds 1 --no-training --no-growth",

@@ -29,6 +29,8 @@ def test_defaults_are_the_papers() -> None:
         "encoder_channels": 32,
         "instance_edges": False,
         "encoders": "unified",
+        "encoder_norm": "instance",
+        "mean_color": False,
         "downsampling": True,
         "noise": True,
         "mask_branch": True,

@@ -1,7 +1,8 @@
 """A training small enough for tests: 32 px, three labels, a few channels, on the CPU."""
 
 import json
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,18 @@ def make_state(fabric: Fabric) -> Callable[[TrainConfig], TrainingState]:
         return new_state(config, fabric)
 
     return make
+
+
+@pytest.fixture
+def attended() -> Iterator[None]:
+    """Signals as in a terminal, also where the tests run under nohup or in the background; as before afterwards."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    if hasattr(signal, "SIGHUP"):
+        handlers[signal.SIGHUP] = signal.SIG_DFL
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

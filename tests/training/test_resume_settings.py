@@ -173,7 +173,7 @@ def test_steps_alone_scale_the_schedule(steps: int, decay: int, config: TrainCon
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows knows no SIGHUP")
 def test_a_closed_terminal_saves_and_the_run_ends_as_the_straight_one(
-    config: TrainConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: TrainConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attended: None
 ) -> None:
     train(config, data, tmp_path / "straight")
     with (
@@ -196,18 +196,6 @@ def hanging_up_at(step: int, training_step: Callable[..., Any]) -> Callable[...,
         return training_step(state, *args)
 
     return signalled
-
-
-def test_an_ignored_signal_stays_ignored() -> None:
-    """As under nohup."""
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    try:
-        with loop.Interruption() as interruption:
-            signal.raise_signal(signal.SIGTERM)
-            assert interruption.signal == 0
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_bundled_model_is_a_start(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

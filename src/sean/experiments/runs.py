@@ -10,13 +10,14 @@ from typing import TypeVar
 
 from sean.errors import InputError
 from sean.training.checkpoints import newest_step
-from sean.training.config import TrainConfig
+from sean.training.config import TrainConfig, check_resumable, config_of_run
 from sean.training.data import TrainingData, open_data
 from sean.training.equal_size import with_parameters_of
 from sean.training.loop import train
 from sean.training.methods import with_method
 from sean.training.parser.config import ParserTrainConfig
 from sean.training.presets import preset as find_preset
+from sean.training.resume import listed
 from sean.training.validation import MODEL_FOLDER
 
 Config = TypeVar("Config", TrainConfig, ParserTrainConfig)
@@ -171,9 +172,22 @@ def train_missing(runs: Sequence[Run], terms: Terms) -> None:
     """Train every run that is not there yet, one after the other; begun ones go on where they were.
 
     Raises:
-        InputError: a run was trained for another number of steps; see `train`, too.
+        InputError: a run was begun on other terms; see `train`, too.
     """
     for run in runs:
         if not is_trained(run, terms):
             config = run_config(run, terms)
+            _check_same_terms(run, config)
             train(config, run.data.open(config), run.folder, resume=True)
+
+
+def _check_same_terms(run: Run, config: TrainConfig) -> None:
+    """Raise InputError where a run was begun on other terms: it would not be what the others are."""
+    begun = config_of_run(run.folder)
+    if begun is None:
+        return
+    changes = check_resumable(begun, replace(config, model=replace(config.model, num_regions=begun.model.num_regions)))
+    if changes:
+        raise InputError(
+            f"{run.folder} was trained on other terms ({listed(changes)}); choose another folder of models"
+        )

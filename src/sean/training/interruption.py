@@ -7,12 +7,14 @@ from types import FrameType, TracebackType
 
 from sean.data.loader import STOPPING_SIGNALS
 
+# A job in the background of a script ignores Ctrl-C from the start; who sends it SIGINT all the same means it.
+_ALWAYS = (signal.SIGINT, signal.SIGTERM)
+
 
 class Interruption:
     """Context manager that takes note of the signals, for the loop to look at between steps.
 
-    A second signal interrupts at once. A signal that the process was told to ignore, as nohup does with SIGHUP, stays
-    ignored.
+    A second signal interrupts at once. A SIGHUP that is ignored from the start, as under nohup, stays ignored.
 
     Attributes:
         signal: the number of the signal that came, or 0.
@@ -25,7 +27,7 @@ class Interruption:
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():  # Python allows handlers there only
             for number in STOPPING_SIGNALS:
-                if signal.getsignal(number) is not signal.SIG_IGN:
+                if number in _ALWAYS or signal.getsignal(number) is not signal.SIG_IGN:
                     self._handlers[number] = signal.signal(number, self._note)
         return self
 

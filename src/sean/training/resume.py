@@ -42,7 +42,7 @@ def changed_settings(saved: Config, now: Config, *, free: Collection[str], chang
     fixed = {name: pair for name, pair in changes.items() if name not in changeable}
     if fixed:
         raise InputError(
-            f"the run was started with other settings ({_listed(fixed)}); resume with the same, or start a new run. A "
+            f"the run was started with other settings ({listed(fixed)}); resume with the same, or start a new run. A "
             f"run that goes on may change {', '.join(changeable)}"
         )
     return changes
@@ -128,7 +128,8 @@ def _entries(run: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _listed(changes: Changes) -> str:
+def listed(changes: Changes) -> str:
+    """The changed settings in an error's words."""
     return "; ".join(f"{name}: {then} then, {now} now" for name, (then, now) in changes.items())
 
 

@@ -132,7 +132,7 @@ def test_the_loss_looks_at_another_phase_in_each_step(scenes: TrainingData) -> N
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_ends_as_the_straight_one(
-    scenes: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    scenes: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, attended: None
 ) -> None:
     train_parser(CONFIG, scenes, tmp_path / "straight")
     step = loop.parser_step
