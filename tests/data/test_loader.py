@@ -267,3 +267,25 @@ def test_signals_are_the_main_processs_business() -> None:
     assert {signal.SIGINT, signal.SIGTERM} <= set(STOPPING_SIGNALS)
     assert [ignored.item() for ignored in batch["ignored"]] == [True] * len(STOPPING_SIGNALS)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+class Stuck(Dataset[dict[str, Any]]):
+    """Its first sample in an epoch's order is there at once; the second waits until its process is killed."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
+        while key[1]:
+            time.sleep(1)
+        return {"process": os.getpid()}
+
+
+@pytest.mark.integration
+def test_a_closed_stream_leaves_no_worker_that_waits() -> None:
+    """A worker takes no SIGTERM, so that the exit of the program would wait for it without end."""
+    stream = batches(Stuck(), BatchPlan(length=2, batch_size=1, shuffle=False), num_workers=1)
+    worker = next(stream)["process"].item()
+    stream.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)

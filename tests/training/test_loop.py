@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
+from sean.data.synthetic import SyntheticScenes
 from sean.errors import InputError, Interrupted
 from sean.losses.weights import LossWeights
 from sean.models.weights import load_model
@@ -183,7 +184,7 @@ def test_a_broken_picture_stops_the_run_which_then_continues(
 def test_fine_tuning_starts_from_the_weights_of_a_model(
     config: TrainConfig, data: TrainingData, tmp_path: Path
 ) -> None:
-    """With a rate of almost nothing, the exported model is the one it started from; other sizes are refused."""
+    """With a rate of almost nothing, the exported model is the one it started from; other widths are refused."""
     first = train(config, data, tmp_path / "first")
     still = replace(config, steps=1, decay_steps=0, seed=7, generator_rate=1e-12)
     second = train(still, data, tmp_path / "second", start_from=first)
@@ -192,6 +193,11 @@ def test_fine_tuning_starts_from_the_weights_of_a_model(
     for name, weight in weights[0].items():
         torch.testing.assert_close(weights[1][name], weight, atol=1e-6, rtol=0)
     assert any((weights[2][name] - weight).abs().max() > 1e-3 for name, weight in weights[0].items())
+    larger = replace(still, model=replace(config.model, image_size=(64, 64)))  # weights fit any size
+    scenes = SyntheticScenes(size=(64, 64), length=2, labels=LABELS)
+    third = train(larger, replace(data, training=scenes, validation=scenes), tmp_path / "larger", start_from=first)
+    for name, weight in load_model(third)[0].named_parameters():
+        torch.testing.assert_close(weight, weights[0][name], atol=1e-6, rtol=0)
     wider = replace(still, model=replace(config.model, style_dim=4))
     with pytest.raises(InputError, match="other sizes"):
         train(wider, data, tmp_path / "third", start_from=first)
