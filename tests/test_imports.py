@@ -40,13 +40,14 @@ ALLOWED: dict[str, set[str]] = {
     "inference": {"errors", "labels", "segmap", "plan", "ops", "models"},
     "losses": {"errors", "labels", "segmap", "ops", "models"},
 }
-ALLOWED["evaluation"] = {*ALLOWED["data"], "data", "ops", "models", "pretrained"}
-ALLOWED["editing"] = {"devices", *ALLOWED["evaluation"], "evaluation", "inference", "icc", "photo_output"}
+ALLOWED["parsing"] = {"devices", "icc", *ALLOWED["data"], "data", "ops", "models", "pretrained"}
+ALLOWED["evaluation"] = {*ALLOWED["parsing"], "parsing"}
+ALLOWED["editing"] = {*ALLOWED["parsing"], "parsing", "inference", "photo_output"}
 ALLOWED["training"] = {*ALLOWED["evaluation"], "losses", "evaluation"}
 ALLOWED["web"] = {*ALLOWED["editing"], "editing", "heap"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation", "threads"}
 ALLOWED["bench"] = {*ALLOWED["evaluation"], "inference"}
-ALLOWED["experiments"] = {*ALLOWED["training"], "training", "editing"}
+ALLOWED["experiments"] = {*ALLOWED["training"], *ALLOWED["editing"], "training", "editing"}
 ALLOWED["commands"] = {
     "devices",
     *ALLOWED["experiments"],

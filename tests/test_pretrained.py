@@ -6,7 +6,7 @@ import pytest
 
 from sean import pretrained
 from sean.errors import InputError
-from sean.pretrained import bundled_models, find_model, find_parser
+from sean.pretrained import bundled_models, find_model, find_parser, folder_title
 
 
 def test_the_parser_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,3 +26,8 @@ def test_the_parser_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert find_model("faces") == tmp_path / "faces"
     with pytest.raises(InputError, match=r"unknown model 'face-parser'; expected a bundled one \(faces\)"):
         find_model("face-parser")
+
+
+def test_a_network_is_called_by_its_folder_or_its_training(tmp_path: Path) -> None:
+    assert folder_title(tmp_path / "small-parser") == "small-parser"
+    assert folder_title(tmp_path / "faces" / "parser" / "model") == "faces/parser"

@@ -66,6 +66,12 @@ def find_model(name: str) -> Path:
     )
 
 
+def folder_title(folder: str | Path) -> str:
+    """What reports call a network by its folder: the folder's name; for a training's RUN/model, the run's."""
+    path = Path(folder).resolve()
+    return "/".join(path.parts[-3:-1]) if path.name == "model" else path.name
+
+
 def _bundled_folder() -> Path:
     return Path(str(files("sean"))) / "bundled"
 

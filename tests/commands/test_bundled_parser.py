@@ -7,10 +7,10 @@ import pytest
 
 from sean.cli import main
 from sean.data.faces import FaceShape, draw_face
-from sean.editing.faces import find_faces
-from sean.editing.photo_parser import PhotoParser, open_parser
 from sean.editing.pipeline import SEANPipeline
 from sean.images import read_image, resize_image, write_image
+from sean.parsing.faces import find_faces
+from sean.parsing.segmenter import Segmenter
 from sean.pretrained import CARD_NAME, WEIGHTS_NAME, find_parser
 
 pytestmark = pytest.mark.integration
@@ -25,8 +25,8 @@ def pipeline() -> SEANPipeline:
 
 
 @pytest.fixture(scope="module")
-def parser(pipeline: SEANPipeline) -> PhotoParser:
-    return open_parser("bundled", pipeline.labels, pipeline.device)
+def parser(pipeline: SEANPipeline) -> Segmenter:
+    return Segmenter.from_pretrained("bundled", pipeline.labels, pipeline.device)
 
 
 def rendered(pipeline: SEANPipeline, number: int) -> np.ndarray:
@@ -48,13 +48,13 @@ def test_it_is_small_and_says_what_it_may_be_used_for() -> None:
     assert "non-commercial" in (folder / CARD_NAME).read_text(encoding="utf-8")
 
 
-def test_it_sees_what_was_drawn(pipeline: SEANPipeline, parser: PhotoParser) -> None:
+def test_it_sees_what_was_drawn(pipeline: SEANPipeline, parser: Segmenter) -> None:
     drawn = draw_face(FACE, pipeline.image_size)
-    shares = [(parser(rendered(pipeline, number)) == drawn).mean() for number in range(0, 32, 4)]
+    shares = [(parser.segmap(rendered(pipeline, number)) == drawn).mean() for number in range(0, 32, 4)]
     assert np.mean(shares) > 0.8 and min(shares) > 0.7
 
 
-def test_it_finds_the_face_in_a_photo(photo: np.ndarray, parser: PhotoParser) -> None:
+def test_it_finds_the_face_in_a_photo(photo: np.ndarray, parser: Segmenter) -> None:
     (crop,) = find_faces(photo, parser)
     assert abs(crop.top - TOP) < 20 and abs(crop.left - LEFT) < 20 and abs(crop.size - SIDE) < 30
 

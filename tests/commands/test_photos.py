@@ -9,16 +9,16 @@ import torch
 from sean import pretrained
 from sean.cli import main
 from sean.commands import photos
-from sean.editing.faces import Crop, cut, paste, search
-from sean.editing.faces.detection import FaceBox
 from sean.editing.pipeline import SEANPipeline
 from sean.images import read_image, write_image
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.models.build import build_model
 from sean.models.configs import SEANConfig
+from sean.parsing.faces import Crop, cut, paste, search
+from sean.parsing.faces.detection import FaceBox
 from sean.segmap import resize_segmap, write_segmap
 
-from ..editing.faces.stand_ins import color_parser, photo_of
+from ..parsing.faces.stand_ins import color_parser, photo_of
 from ..pictures import difference
 
 TINY = SEANConfig(image_size=(64, 64), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)

@@ -7,15 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from sean.editing.photo_parser import PhotoParser
-from sean.evaluation.label_matching import match_labels
-from sean.evaluation.segmenters import ParserSegmenter
 from sean.inference.encoder import Encoder
 from sean.inference.renderer import Renderer
 from sean.labels import CELEBAMASK_HQ
 from sean.models.configs import ParserConfig, PyramidParserConfig, UNetParserConfig
 from sean.models.dense import dense_formulation
 from sean.models.parser_weights import new_parser
+from sean.parsing.label_matching import match_labels
+from sean.parsing.segmenter import Segmenter
 from sean.plan.planner import plan_segmap
 
 from ..inference.conftest import faces, make_codes, make_generator
@@ -123,7 +122,7 @@ def test_the_parser_reads_the_finished_map_alone(
         expected = parser(image)
         torch.testing.assert_close(on_card(parser.to(CARD)(image.to(CARD))), expected, atol=1e-4, rtol=1e-4)
     match = match_labels("a parser", CELEBAMASK_HQ.names, CELEBAMASK_HQ, None)
-    parsing = PhotoParser(ParserSegmenter(parser, match, "small"), CELEBAMASK_HQ, CARD)
+    parsing = Segmenter(parser, CELEBAMASK_HQ, match, size=parser.config.image_size, name="small", device=CARD)
     card.reads.clear()
-    assert parsing(rng.integers(0, 256, (50, 40, 3), dtype=np.uint8)).shape == (50, 40)
+    assert parsing.segmap(rng.integers(0, 256, (50, 40, 3), dtype=np.uint8)).shape == (50, 40)
     assert len(card.reads) == 1, card.reads

@@ -15,12 +15,12 @@ import sean
 from sean.data.faces import FaceShape, draw_face
 from sean.editing.editor import Editor
 from sean.editing.edits import Paint, ResetSegmap, SetStyle, edit_from_json
-from sean.editing.faces import Crop
-from sean.editing.photo_parser import PhotoParser
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ, LabelSet
+from sean.parsing.faces import Crop
+from sean.parsing.segmenter import Segmenter
 
 from ..models.architectures import ARCHITECTURES, random_model
 from ..pictures import difference
@@ -32,14 +32,14 @@ FACE = draw_face(FaceShape(), (64, 64))
 HAIR, SKIN, HAT = (CELEBAMASK_HQ.id_of(name) for name in ("hair", "skin", "hat"))
 
 
-class FaceOnTheLeft(PhotoParser):
+class FaceOnTheLeft(Segmenter):
     """Finds skin where red is above 127, and remembers what it saw."""
 
     def __init__(self, labels: LabelSet = CELEBAMASK_HQ) -> None:
         self.labels = labels
         self.seen: list[np.ndarray] = []
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
+    def segmap(self, image: np.ndarray) -> np.ndarray:
         self.seen.append(image)
         return (image[:, :, 0] > 127).astype(np.int64) * SKIN
 

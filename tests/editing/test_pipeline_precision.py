@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 
 from sean.data.faces import draw_face, random_face
-from sean.editing.photo_parser import open_parser
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ
+from sean.parsing.segmenter import Segmenter
 from sean.pretrained import BUNDLED, DEFAULT_MODEL
 
 from ..models.architectures import ARCHITECTURES, random_model
@@ -98,7 +98,7 @@ def test_every_architecture_computes_in_bfloat16(name: str) -> None:
 def test_the_parser_in_bfloat16(exact: SEANPipeline) -> None:
     photo = np.asarray(exact(face(4), exact.style_bank[0]).resize((256, 256)))
     maps = [
-        open_parser(BUNDLED, exact.labels, torch.device("cpu"), dtype=dtype)(photo)
+        Segmenter.from_pretrained(BUNDLED, exact.labels, "cpu", dtype=dtype).segmap(photo)
         for dtype in (torch.float32, torch.bfloat16)
     ]
     assert (maps[0] != maps[1]).mean() < 0.01  # outlines move by a pixel here and there

@@ -14,11 +14,11 @@ from PIL import Image
 
 from sean.data.faces import FaceShape, draw_face
 from sean.editing.editor import Editor
-from sean.editing.faces import Crop
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.project_files import ProjectLimits
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ, LabelSet
+from sean.parsing.faces import Crop
 
 from ..models.architectures import ARCHITECTURES, random_model
 from ..pictures import difference

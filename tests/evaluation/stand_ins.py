@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 from sean.data.synthetic import SyntheticScenes
 from sean.evaluation.extractors import FeatureExtractor
-from sean.evaluation.label_matching import LabelMatch
-from sean.evaluation.segmenters import Segmenter
 from sean.evaluation.settings import Sums
 from sean.labels import LabelSet
 from sean.models.base import StyledModel
 from sean.models.configs import ModelConfig
+from sean.parsing.label_matching import LabelMatch
+from sean.parsing.segmenter import Segmenter
 
 LABELS = LabelSet(name="three", names=("ground", "thing", "other"))
 SIZE = (32, 32)
@@ -53,17 +53,15 @@ class ColorFeatures(FeatureExtractor):
         return torch.cat([means, (image * image.roll(1, dims=1)).mean(dim=(2, 3))], dim=1)
 
 
-class BrightnessSegmenter(Segmenter):
+def brightness_segmenter() -> Segmenter:
     """Dark, medium, bright."""
 
-    name = "brightness"
-    match = LabelMatch(ids=(0, 1, 2))
-    size = (16, 16)
-
-    def logits(self, image: Tensor) -> Tensor:
-        assert image.shape[-2:] == self.size
+    def logits(image: Tensor) -> Tensor:
+        assert image.shape[-2:] == (16, 16)
         grey = image.mean(dim=1)
         return torch.stack([-(grey - level).abs() for level in (-0.5, 0.0, 0.5)], dim=1)
+
+    return Segmenter(logits, LABELS, LabelMatch(ids=(0, 1, 2)), size=(16, 16), name="brightness")
 
 
 def scenes(length: int, seed: int = 0) -> SyntheticScenes:

@@ -14,12 +14,12 @@ from sean.evaluation.batches import collated_batches
 from sean.evaluation.engine import evaluate_model, evaluate_real
 from sean.evaluation.features import feature_statistics
 from sean.evaluation.judges import Judges
-from sean.evaluation.label_matching import LabelMatch
 from sean.evaluation.partial_state import remove_partial_states
 from sean.evaluation.reconstruction import reconstruction_scores
 from sean.evaluation.settings import EvaluationRun, EvaluationSettings, Sums
+from sean.parsing.label_matching import LabelMatch
 
-from .stand_ins import LABELS, BrightnessSegmenter, ColorFeatures, MeanPainter, added, scenes
+from .stand_ins import LABELS, ColorFeatures, MeanPainter, added, brightness_segmenter, scenes
 
 CPU = torch.device("cpu")
 SETTINGS = EvaluationSettings(batch_size=2, kept_features=7, num_subsets=5, subset_size=4)
@@ -28,7 +28,7 @@ TRAINING, VALIDATION = scenes(9), scenes(13, seed=1)
 
 def judges(**others: Any) -> Judges:
     statistics = feature_statistics(TRAINING, ColorFeatures(), settings=SETTINGS)
-    given = {"extractor": ColorFeatures(), "training": statistics, "segmenter": BrightnessSegmenter(), **others}
+    given = {"extractor": ColorFeatures(), "training": statistics, "segmenter": brightness_segmenter(), **others}
     return Judges(labels=LABELS, **given)
 
 
@@ -84,7 +84,7 @@ def test_segmentation_of_real_pictures_by_hand() -> None:
         counted = sample["segmap"] != 1
         right += int((predicted == sample["segmap"])[counted].sum())
         pixels += int(counted.sum())
-    segmenter = BrightnessSegmenter()
+    segmenter = brightness_segmenter()
     segmenter.match = LabelMatch(ids=(0, 1, 2), ignored=(1,))
     found = evaluate_real(VALIDATION, judges(segmenter=segmenter), settings=SETTINGS)["segmentation"]
     assert (found["segmenter"], found["pixels"]) == ("brightness", pixels)

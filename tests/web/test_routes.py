@@ -14,11 +14,11 @@ from sean.data.faces import FaceShape, draw_face
 from sean.editing.edit_values import SEAM_MARGIN
 from sean.editing.editor import Editor
 from sean.editing.edits import edit_from_json
-from sean.editing.faces import Crop
-from sean.editing.photo_parser import PhotoParser
 from sean.editing.pipeline import SEANPipeline
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.models.build import build_model
+from sean.parsing.faces import Crop
+from sean.parsing.segmenter import Segmenter
 from sean.segmap import colorize
 from sean.web import photos
 from sean.web.beginnings import begin, first_segmap
@@ -35,13 +35,13 @@ PHOTO = np.random.default_rng(1).integers(0, 256, (48, 40, 3), dtype=np.uint8)
 FACE = draw_face(FaceShape(), (48, 40))
 
 
-class DrawnParser(PhotoParser):
+class DrawnParser(Segmenter):
     """Takes every photo for the same face."""
 
     def __init__(self) -> None:
         self.labels = CELEBAMASK_HQ
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
+    def segmap(self, image: np.ndarray) -> np.ndarray:
         return draw_face(FaceShape(), (image.shape[0], image.shape[1]))
 
 

@@ -89,18 +89,17 @@ def parse(
     """
     from sean.data.pictures import find_pictures
     from sean.devices import chosen_device
-    from sean.editing.labelling import LabellingSettings, label_pictures
-    from sean.editing.photo_parser import open_parser
-    from sean.evaluation.label_matching import read_label_mapping
-    from sean.evaluation.segmenters import own_labels
     from sean.labels import LabelSet, shipped_version
+    from sean.parsing.label_matching import read_label_mapping
+    from sean.parsing.labelling import LabellingSettings, label_pictures
+    from sean.parsing.segmenter import Segmenter
 
     where = chosen_device(device)
     settings = LabellingSettings(least_score=least_score, ignore_below=ignore_below, crop=photos.crop)
     pictures = find_pictures(folder)
     mapping = None if photos.label_mapping is None else read_label_mapping(photos.label_mapping)
-    wanted = own_labels(photos.parser) if labels is None else shipped_version(LabelSet.from_classes_txt(labels))
-    parser = open_parser(photos.parser, wanted, where, mapping)
+    wanted = None if labels is None else shipped_version(LabelSet.from_classes_txt(labels))
+    parser = Segmenter.from_pretrained(photos.parser, wanted, where, mapping)
     try:
         with reporting("parsing") as report_progress:
             report = label_pictures(pictures, parser, output, settings, report_progress)

@@ -89,12 +89,12 @@ def evaluate(
     from sean.evaluation.extractors import load_extractor
     from sean.evaluation.features import feature_statistics
     from sean.evaluation.judges import Judges
-    from sean.evaluation.label_matching import read_label_mapping
     from sean.evaluation.lpips import load_lpips
     from sean.evaluation.partial_state import remove_partial_states
-    from sean.evaluation.segmenters import load_segmenter
     from sean.evaluation.settings import EvaluationSettings
     from sean.models.weights import load_model
+    from sean.parsing.label_matching import read_label_mapping
+    from sean.parsing.segmenter import Segmenter
 
     if output.suffix != ".json":
         raise InputError(f"expected an --output that ends in .json, got {output}")
@@ -114,7 +114,7 @@ def evaluate(
         )
     mapping = None if label_mapping is None else read_label_mapping(label_mapping)
     features = None if extractor is None else load_extractor(extractor, run.device)
-    segmentation = None if segmenter is None else load_segmenter(segmenter, labels, run.device, mapping)
+    segmentation = None if segmenter is None else Segmenter.from_pretrained(segmenter, labels, run.device, mapping)
     lpips, lpips_kind = load_lpips(run.device)
     network = network.to(run.device)
     with _going_on_later(output), _together(fabric):

@@ -8,16 +8,16 @@ import numpy as np
 from PIL import Image
 
 from sean.commands.photo_options import PhotoOptions
-from sean.editing.faces import Crop, find_faces
-from sean.editing.faces.crop import DEFAULT_FEATHER
-from sean.editing.faces.landmarks import has_landmarks
-from sean.editing.photo import Photo
-from sean.editing.photo_parser import PhotoParser, open_parser
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
-from sean.evaluation.label_matching import read_label_mapping
 from sean.images import SourcePhoto, read_photo, save_image
+from sean.parsing.faces import Crop, find_faces
+from sean.parsing.faces.crop import DEFAULT_FEATHER
+from sean.parsing.faces.landmarks import has_landmarks
+from sean.parsing.label_matching import read_label_mapping
+from sean.parsing.photo import Photo
+from sean.parsing.segmenter import Segmenter
 from sean.photo_output import save_photo
 from sean.pretrained import BUNDLED
 from sean.segmap import may_lie_sideways, segmap_of_photo
@@ -134,8 +134,8 @@ class PhotoOpener:
             )
 
     @cached_property
-    def parser(self) -> PhotoParser:
+    def parser(self) -> Segmenter:
         """The parser, loaded when it is first asked for."""
         path = self._options.label_mapping
         mapping = None if path is None else read_label_mapping(path)
-        return open_parser(self._options.parser, self._pipeline.labels, self._pipeline.device, mapping)
+        return Segmenter.from_pretrained(self._options.parser, self._pipeline.labels, self._pipeline.device, mapping)

@@ -11,8 +11,8 @@ from sean.web.limits import Limits
 if TYPE_CHECKING:
     import torch
 
-    from sean.editing.photo_parser import PhotoParser
     from sean.editing.pipeline import SEANPipeline
+    from sean.parsing.segmenter import Segmenter
 
 DEFAULT_LIMITS = Limits()
 
@@ -82,16 +82,16 @@ def web(
     print("sean: stopped")
 
 
-def _parser(name: str | None, pipeline: "SEANPipeline", device: "torch.device") -> "PhotoParser | None":
-    from sean.editing.photo_parser import open_parser
+def _parser(name: str | None, pipeline: "SEANPipeline", device: "torch.device") -> "Segmenter | None":
     from sean.editing.subjects import has_faces
+    from sean.parsing.segmenter import Segmenter
 
     if name is not None:
-        return open_parser(name, pipeline.labels, device)
+        return Segmenter.from_pretrained(name, pipeline.labels, device)
     if not has_faces(pipeline):
         return None
     try:
-        return open_parser(BUNDLED, pipeline.labels, device)
+        return Segmenter.from_pretrained(BUNDLED, pipeline.labels, device)
     except InputError as error:
         print(f"sean: photos need a label map here ({error})")
         return None

@@ -19,9 +19,6 @@ from PIL import Image
 
 from sean.editing.canvas import faded
 from sean.editing.edit_values import SEAM_MARGIN
-from sean.editing.faces.crop import DEFAULT_FEATHER
-from sean.editing.photo import CropChoice, Photo, open_photo, seen_segmap
-from sean.editing.photo_parser import PhotoParser
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.project import Project, begun_styles, model_of, read_project, write_project
 from sean.editing.project_files import ProjectLimits
@@ -32,6 +29,9 @@ from sean.editing.state import EditorState, new_state
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.images import ImageLike
+from sean.parsing.faces.crop import DEFAULT_FEATHER
+from sean.parsing.photo import CropChoice, Photo, open_photo, seen_segmap
+from sean.parsing.segmenter import Segmenter
 from sean.photo_output import save_photo
 from sean.segmap import SegmapLike, resize_segmap, segmap_of
 
@@ -49,7 +49,7 @@ class Editor(Session):
         InputError: a parser of other labels.
     """
 
-    def __init__(self, pipeline: SEANPipeline, *, parser: PhotoParser | None = None) -> None:
+    def __init__(self, pipeline: SEANPipeline, *, parser: Segmenter | None = None) -> None:
         if parser is not None and parser.labels.names != pipeline.labels.names:
             raise InputError(
                 f"expected a parser for the labels {pipeline.labels.name!r} of the model, got one for "
@@ -265,7 +265,7 @@ class Editor(Session):
         path: str | os.PathLike[str],
         pipeline: SEANPipeline,
         *,
-        parser: PhotoParser | None = None,
+        parser: Segmenter | None = None,
         limits: ProjectLimits | None = None,
     ) -> "Editor":
         """Go on with a saved session: the same picture, and the same edits to undo and redo.

@@ -20,8 +20,6 @@ from typing import Any
 import numpy as np
 
 from sean.editing.edits import Edit, SetStyle, edit_from_json
-from sean.editing.faces import Crop
-from sean.editing.photo import Photo
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.project_files import INDEX_NAME, ProjectLimits, check_png, opened, store
 from sean.editing.state import EditorState
@@ -29,6 +27,8 @@ from sean.editing.styles import StyleCodes, load_style_codes, save_style_codes
 from sean.errors import InputError
 from sean.images import read_photo
 from sean.labels import LabelSet
+from sean.parsing.faces import Crop
+from sean.parsing.photo import Photo
 from sean.photo_output import save_photo
 from sean.segmap import read_segmap, write_segmap
 

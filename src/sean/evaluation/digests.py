@@ -3,11 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sean.data.paired import PairedDataset
 
@@ -15,21 +14,6 @@ from sean.data.paired import PairedDataset
 def digest_of(values: Mapping[str, Any]) -> str:
     """A digest of JSON values."""
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def network_digest(network: nn.Module) -> str:
-    """A digest of a network's class and of all its numbers."""
-    digest = hashlib.sha256(type(network).__qualname__.encode())
-    for name, value in network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(_bytes(value))
-    return digest.hexdigest()
-
-
-def folder_title(folder: str | Path) -> str:
-    """What a network is called by its folder: the folder's name; of a training, RUN/model, the run's."""
-    path = Path(folder).resolve()
-    return "/".join(path.parts[-3:-1]) if path.name == "model" else path.name
 
 
 def dataset_digest(dataset: Any) -> str:

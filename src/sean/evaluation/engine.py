@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from sean.evaluation.batches import Batch
-from sean.evaluation.digests import network_digest
 from sean.evaluation.features import FeatureSums
 from sean.evaluation.judges import Judges
 from sean.evaluation.reconstruction import picture_scores
 from sean.evaluation.settings import EvaluationRun, EvaluationSettings, Sums
 from sean.evaluation.streaming import accumulate
 from sean.models.base import StyledModel
+from sean.models.weights import network_digest
 
 _RECONSTRUCTION = "reconstruction."
 

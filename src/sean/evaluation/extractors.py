@@ -3,18 +3,18 @@
 from abc import ABC, abstractmethod
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sean.errors import InputError
-from sean.evaluation.digests import folder_title, network_digest
+from sean.images import resize_bilinear
 from sean.models.configs import LITE_VARIANTS
 from sean.models.efficientnet import FEATURE_WIDTHS, EfficientNetLite
 from sean.models.imagenet_weights import load_efficientnet
 from sean.models.parser import Parser
 from sean.models.parser_weights import load_parser
-from sean.pretrained import find_parser
+from sean.models.weights import network_digest
+from sean.pretrained import find_parser, folder_title
 
 INCEPTION = "inception"
 EFFICIENTNETS = {f"efficientnet-{variant}": variant for variant in LITE_VARIANTS}
@@ -113,13 +113,6 @@ def load_extractor(name: str, device: torch.device) -> FeatureExtractor:
     folder = find_parser(name, "extractor", other=f"{', '.join(EFFICIENTNETS)}, {INCEPTION}")
     parser, _ = load_parser(folder)
     return ParserFeatures(parser.to(device), folder_title(folder))
-
-
-def resize_bilinear(image: Float[Tensor, "b 3 h w"], size: tuple[int, int]) -> Float[Tensor, "b 3 {size[0]} {size[1]}"]:
-    """Pictures at another size (h, w), antialiased where they shrink; untouched where they have it."""
-    if image.shape[-2:] == size:
-        return image
-    return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)
 
 
 def _inception() -> nn.Module:

@@ -13,9 +13,9 @@ from sean.evaluation.frechet import FeatureStatistics, frechet_inception_distanc
 from sean.evaluation.kernel_distance import kernel_inception_distance
 from sean.evaluation.lpips import PerceptualDistance
 from sean.evaluation.segmentation import confusion_matrix, segmentation_scores
-from sean.evaluation.segmenters import Segmenter
 from sean.evaluation.settings import EvaluationSettings, Sums
 from sean.labels import LabelSet
+from sean.parsing.segmenter import Segmenter
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -11,10 +11,10 @@ from sean.evaluation.engine import evaluate_model, evaluate_real
 from sean.evaluation.extractors import load_extractor
 from sean.evaluation.features import feature_statistics
 from sean.evaluation.judges import Judges
-from sean.evaluation.segmenters import load_segmenter
 from sean.evaluation.settings import EvaluationRun, EvaluationSettings
 from sean.experiments.runs import DataSet, Run, Terms, check_trained, run_config
 from sean.models.weights import load_model
+from sean.parsing.segmenter import Segmenter
 from sean.training.checkpoints import newest_step
 from sean.training.config import config_to_json
 from sean.training.data import TrainingData
@@ -87,7 +87,7 @@ def open_judges(
         labels=opened.labels,
         extractor=extractor,
         training=statistics,
-        segmenter=load_segmenter(names[0], opened.labels, run.device),
+        segmenter=Segmenter.from_pretrained(names[0], opened.labels, run.device),
     )
     return judges, opened
 

@@ -3,6 +3,7 @@
 Models and parsers have such folders; what differs is the config and how a network is made of it.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -128,3 +129,12 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path} is not a readable safetensors file ({error}); download or train it again") from error
+
+
+def network_digest(network: nn.Module) -> str:
+    """A digest of a network's class and of all its numbers: it tells whether two evaluations are of one network."""
+    digest = hashlib.sha256(type(network).__qualname__.encode())
+    for name, value in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

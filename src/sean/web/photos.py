@@ -7,10 +7,10 @@ import numpy as np
 from sean.editing.edit_values import SEAM_MARGIN
 from sean.editing.editor import Editor
 from sean.editing.edits import SetStyle
-from sean.editing.faces import Crop, find_face
 from sean.editing.subjects import has_faces
 from sean.errors import InputError
 from sean.images import SourcePhoto
+from sean.parsing.faces import Crop, find_face
 from sean.photo_output import photo_bytes
 from sean.web.pictures import PNG_LEVEL, thumbnail
 from sean.web.rendering import Kind

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sean.editing.editor import Editor
-from sean.editing.photo_parser import PhotoParser
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.heap import give_back_freed_memory
 from sean.images import SourcePhoto
+from sean.parsing.segmenter import Segmenter
 from sean.web.beginnings import bank_style, begin, first_segmap
 from sean.web.connection import text
 from sean.web.decoder import Decoder
@@ -53,7 +53,7 @@ class Studio:
         self,
         pipeline: SEANPipeline,
         *,
-        parser: PhotoParser | None = None,
+        parser: Segmenter | None = None,
         limits: Limits,
         num_threads: int | None = None,
     ) -> None:

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from sean.editing.faces import Crop, find_face, find_faces, search
-from sean.editing.faces.detection import FaceBox
-from sean.editing.photo_parser import PhotoParser
 from sean.labels import CELEBAMASK_HQ, LabelSet
+from sean.parsing.faces import Crop, find_face, find_faces, search
+from sean.parsing.faces.detection import FaceBox
 
-from .stand_ins import COLORS, CPU, FACE, ColorSegmenter, color_parser, photo_of
+from .stand_ins import COLORS, FACE, color_parser, photo_of
 
 Boxes = Callable[..., None]
 
@@ -66,7 +65,7 @@ def test_the_parser_makes_the_crop_exact(boxes: Boxes) -> None:
 def test_a_parser_of_other_labels_is_not_asked(boxes: Boxes) -> None:
     labels = LabelSet(name="other", names=tuple(f"thing {index}" for index in range(19)))
     boxes(box_of(40, 100, 128))
-    assert find_face(photo_of(), PhotoParser(ColorSegmenter(), labels, CPU)) == find_face(photo_of())
+    assert find_face(photo_of(), color_parser(labels)) == find_face(photo_of())
 
 
 def test_the_largest_of_several(boxes: Boxes) -> None:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from sean.editing.faces import detection
-from sean.editing.faces.detection import detect_faces, search_sides
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.subjects import drawn_faces
 from sean.errors import InputError
 from sean.images import resize_image
+from sean.parsing.faces import detection
+from sean.parsing.faces.detection import detect_faces, search_sides
 from sean.pretrained import DEFAULT_MODEL
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from sean.data.faces import FaceShape, draw_face
-from sean.editing.faces.landmarks import Landmarks, find_landmarks, has_landmarks
 from sean.labels import ADE20K, CELEBAMASK_HQ
+from sean.parsing.faces.landmarks import Landmarks, find_landmarks, has_landmarks
 
 
 def painted(*regions: tuple[str, int, int, int]) -> np.ndarray:

@@ -15,14 +15,14 @@ import numpy as np
 
 from sean.data.folder import IMAGE_SUFFIXES
 from sean.data.linking import link_or_copy
-from sean.editing.faces.crop import Crop, cut
-from sean.editing.faces.landmarks import has_landmarks
-from sean.editing.faces.search import find_face
-from sean.editing.photo_parser import PhotoParser
 from sean.errors import InputError
 from sean.files import remove_unfinished, write_text_atomic
 from sean.images import read_image, write_image
 from sean.labels import LabelSet
+from sean.parsing.faces.crop import Crop, cut
+from sean.parsing.faces.landmarks import has_landmarks
+from sean.parsing.faces.search import find_face
+from sean.parsing.segmenter import Segmenter
 from sean.segmap import write_segmap
 
 RECORD_NAME = "parsing.jsonl"
@@ -102,7 +102,7 @@ class LabellingReport:
 
 def label_pictures(
     pictures: Mapping[str, Path],
-    parser: PhotoParser,
+    parser: Segmenter,
     destination: str | Path,
     settings: LabellingSettings,
     progress: Callable[[int, int], None] | None = None,
@@ -146,7 +146,7 @@ def label_pictures(
 
 
 def _label(
-    name: str, path: Path, parser: PhotoParser, labels: LabelSet, target: Path, settings: LabellingSettings
+    name: str, path: Path, parser: Segmenter, labels: LabelSet, target: Path, settings: LabellingSettings
 ) -> dict[str, Any]:
     """Label one picture; what the record says of it."""
     try:

@@ -1,4 +1,4 @@
-"""Labels of a segmentation network to those of a data set: by name, explicitly, and never by guessing."""
+"""Which label of a label set each label of a segmentation network stands for: by name or by a mapping file."""
 
 import json
 from collections.abc import Sequence
@@ -70,7 +70,9 @@ def read_label_mapping(path: Path) -> LabelMapping:
 def match_labels(
     network: str, network_names: Sequence[str], labels: LabelSet, mapping: LabelMapping | None = None
 ) -> LabelMatch:
-    """Match a network's labels with a data set's by equal names (case does not matter) and by a mapping.
+    """Match a network's labels with a label set's: by equal names, and by a mapping where names differ.
+
+    Case does not matter, nor whether a name has a space or an underscore.
 
     Args:
         network: what it is called, for messages.
@@ -86,7 +88,7 @@ def match_labels(
     unknown = renamed.keys() - set(network_names)
     if mapping is not None and unknown:
         raise InputError(f"{mapping.source} maps labels that {network} has not: {', '.join(sorted(unknown))}")
-    ours = {name.casefold(): index for index, name in enumerate(labels.names)}
+    ours = {_folded(name): index for index, name in enumerate(labels.names)}
     ids: list[int] = []
     strange: list[str] = []
     for name in network_names:
@@ -94,7 +96,7 @@ def match_labels(
             target = renamed[name]
             ids.append(labels.num_regions if target is None else labels.id_of(target))
         else:
-            ids.append(ours.get(name.casefold(), -1))
+            ids.append(ours.get(_folded(name), -1))
             strange += [name] if ids[-1] < 0 else []
     never = [name for i, name in enumerate(labels.names) if i not in ids and i not in ignored]
     if strange or never:
@@ -105,3 +107,7 @@ def match_labels(
         ]
         raise InputError(f"{'; '.join(sides)}: map or ignore them by a file, see sean evaluate --help")
     return LabelMatch(ids=tuple(ids), ignored=ignored)
+
+
+def _folded(name: str) -> str:
+    return "_".join(name.casefold().split())

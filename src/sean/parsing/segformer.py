@@ -1,4 +1,4 @@
-"""SegFormer (Xie et al. 2021) as a segmenter, by transformers, which only this module imports."""
+"""SegFormer (Xie et al. 2021) through transformers, which only this module imports."""
 
 from pathlib import Path
 from typing import Any
@@ -9,53 +9,53 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.evaluation.digests import folder_title, network_digest
-from sean.evaluation.label_matching import LabelMapping, LabelMatch, match_labels
-from sean.evaluation.segmenters import Segmenter
 from sean.labels import LabelSet
+from sean.pretrained import folder_title
 
-# of SegformerImageProcessor: what holds where a model says nothing
+# The defaults of SegformerImageProcessor, for models whose folder names no preprocessing.
 DEFAULT_SIZE = (512, 512)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class SegformerSegmenter(Segmenter):
+class Segformer:
     """A SegFormer, at the size and with the colour statistics that its folder names.
 
     Args:
         network: transformers' SegformerForSemanticSegmentation, in evaluation mode.
-        match: its labels as those of the data set.
-        title: what it is called.
+        title: what reports call it.
         preprocessing: the content of its preprocessor_config.json; may be empty.
+
+    Attributes:
+        names: of its own labels, in the order of their ids.
+        size: height and width, in pixels, of what it takes.
     """
 
-    def __init__(self, network: Any, match: LabelMatch, title: str, preprocessing: dict[str, Any]) -> None:
-        self._network = network
+    def __init__(self, network: Any, title: str, preprocessing: dict[str, Any]) -> None:
+        self.network = network
+        self.title = title
+        self.size = _size(preprocessing.get("size", DEFAULT_SIZE), title)
+        self.names = tuple(str(network.config.id2label[index]) for index in range(network.config.num_labels))
         self._mean = _channels(preprocessing.get("image_mean", IMAGENET_MEAN), network.device)
         self._std = _channels(preprocessing.get("image_std", IMAGENET_STD), network.device)
-        self.match = match
-        self.size = _size(preprocessing.get("size", DEFAULT_SIZE), title)
-        self.name = f"segformer {title} ({network_digest(network)[:8]})"
 
-    def logits(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n h w"]:
-        """See `Segmenter`; SegFormer's own, a quarter as large, are interpolated as transformers does it."""
+    @property
+    def labels(self) -> LabelSet:
+        """Its own labels, with _ for spaces in their names."""
+        return LabelSet(name=self.title, names=tuple("_".join(name.split()) for name in self.names))
+
+    def __call__(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n h w"]:
+        """Logits of pictures in [-1, 1]: SegFormer's own, a quarter as large, are enlarged bilinearly."""
         normalized = ((image + 1) / 2 - self._mean) / self._std
-        small = self._network(pixel_values=normalized).logits
+        small = self.network(pixel_values=normalized).logits
         return F.interpolate(small, size=image.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def load_segformer(
-    source: str, labels: LabelSet, device: torch.device, mapping: LabelMapping | None = None
-) -> SegformerSegmenter:
-    """A SegFormer for a data set.
-
-    Args:
-        source: a hub id owner/name, or a folder.
-        labels, device, mapping: see `sean.evaluation.segmenters.load_segmenter`.
+def load_segformer(source: str, device: torch.device) -> Segformer:
+    """A SegFormer by a hub id owner/name or a folder.
 
     Raises:
-        InputError: transformers is missing, it cannot load the model, or its labels do not fit.
+        InputError: transformers is missing, or cannot load the model.
     """
     network = _network(source)
     from transformers import ImageProcessingMixin
@@ -64,14 +64,8 @@ def load_segformer(
         preprocessing, _ = ImageProcessingMixin.get_image_processor_dict(source)
     except OSError:  # the model has no such file
         preprocessing = {}
-    title = _title(source)
-    match = match_labels(f"the SegFormer {title}", _label_names(network), labels, mapping)
-    return SegformerSegmenter(network.to(device).eval(), match, title, preprocessing)
-
-
-def segformer_labels(source: str) -> LabelSet:
-    """The labels of a SegFormer, with _ for spaces in their names; see `load_segformer`."""
-    return LabelSet(name=_title(source), names=tuple("_".join(name.split()) for name in _label_names(_network(source))))
+    title = folder_title(source) if Path(source).is_dir() else source
+    return Segformer(network.to(device).eval(), title, preprocessing)
 
 
 def _network(source: str) -> Any:
@@ -87,14 +81,6 @@ def _network(source: str) -> Any:
     except Exception as error:  # of its own, of the hub client, of safetensors
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"cannot load the SegFormer {source!r} (hub id or folder): {reason}") from error
-
-
-def _label_names(network: Any) -> list[str]:
-    return [str(network.config.id2label[index]) for index in range(network.config.num_labels)]
-
-
-def _title(source: str) -> str:
-    return folder_title(source) if Path(source).is_dir() else source
 
 
 def _channels(values: Any, device: torch.device) -> Tensor:

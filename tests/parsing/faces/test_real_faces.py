@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from sean.editing.faces import search
-from sean.editing.faces.crop import Crop
-from sean.editing.faces.detection import detect_faces
-from sean.editing.faces.landmarks import find_landmarks
 from sean.images import read_image
 from sean.labels import CELEBAMASK_HQ
+from sean.parsing.faces import search
+from sean.parsing.faces.crop import Crop
+from sean.parsing.faces.detection import detect_faces
+from sean.parsing.faces.landmarks import find_landmarks
 from sean.segmap import read_segmap
 
 from ...real_data import DATA, needs_data

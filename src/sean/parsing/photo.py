@@ -6,12 +6,12 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from sean.editing.faces import Crop, cut, find_face, paste
-from sean.editing.photo_parser import PhotoParser
 from sean.errors import InputError
 from sean.icc import bands
 from sean.images import ImageLike, SourcePhoto, as_photo, resize_image
 from sean.labels import LabelSet
+from sean.parsing.faces import Crop, cut, find_face, paste
+from sean.parsing.segmenter import Segmenter
 from sean.segmap import SegmapLike, resize_segmap, segmap_of_photo
 
 Size = tuple[int, int]
@@ -53,10 +53,10 @@ class Photo:
             axes.append(np.floor(middles * length / extent).clip(0, length - 1).astype(np.int64))
         return segmap[np.ix_(*axes)]
 
-    def parsed(self, parser: PhotoParser, size: Size) -> np.ndarray:
+    def parsed(self, parser: Segmenter, size: Size) -> np.ndarray:
         """The label map, of that size, that a parser makes of what the model sees."""
         height, width = size
-        return resize_segmap(parser(self.seen((max(height, _PARSED_SIDE), max(width, _PARSED_SIDE)))), size)
+        return resize_segmap(parser.segmap(self.seen((max(height, _PARSED_SIDE), max(width, _PARSED_SIDE)))), size)
 
     def with_edit(self, picture: np.ndarray, weights: np.ndarray | None, feather: float) -> np.ndarray:
         """The photo with the edited picture in its place.
@@ -64,7 +64,7 @@ class Photo:
         Args:
             picture: uint8 [h, w, 3], what the model made of what it sees.
             weights: [h, w] in [0, 1], how much of it to take; None for all.
-            feather: see `sean.editing.faces.paste`; without a crop there is no edge.
+            feather: see `sean.parsing.faces.paste`; without a crop there is no edge.
 
         Returns:
             uint8 of the photo's size; the photo's own bit for bit outside the crop and where the weight is 0.
@@ -92,7 +92,7 @@ def _smooth(levels: np.ndarray, size: Size) -> np.ndarray:
     return np.asarray(Image.fromarray(levels).resize(size[::-1], Image.Resampling.BILINEAR))
 
 
-def open_photo(image: ImageLike, crop: CropChoice, parser: PhotoParser | None) -> Photo:
+def open_photo(image: ImageLike, crop: CropChoice, parser: Segmenter | None) -> Photo:
     """A photo and its crop.
 
     Args:
@@ -113,7 +113,7 @@ def open_photo(image: ImageLike, crop: CropChoice, parser: PhotoParser | None) -
 
 
 def seen_segmap(
-    photo: Photo, segmap: SegmapLike | None, parser: PhotoParser | None, labels: LabelSet, size: Size
+    photo: Photo, segmap: SegmapLike | None, parser: Segmenter | None, labels: LabelSet, size: Size
 ) -> np.ndarray:
     """The map of what the model sees: the given one's part, or the parser's.
 

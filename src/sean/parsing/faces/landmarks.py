@@ -3,7 +3,7 @@
 CelebAMask-HQ has the crops of CelebA-HQ (Karras et al. 2018, appendix C): with x' from eye to eye and y' from the
 middle of the eyes to that of the mouth, the square of side max(4 |x'|, 3.6 |y'|) around the middle of the eyes plus
 a tenth of y'. With the middles of the regions in place of the landmarks, this gives the whole picture of its crops with
-a mean intersection over union of 0.95 (tests/editing/faces/test_real_faces.py). (It also turns the square upright with
+a mean intersection over union of 0.95 (tests/parsing/faces/test_real_faces.py). (It also turns the square upright with
 the eyes; our crops stay upright with the photo.)
 """
 

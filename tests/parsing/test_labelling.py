@@ -10,37 +10,32 @@ from torch import Tensor
 
 from sean.data.folder import PairedFolder
 from sean.data.pictures import find_pictures
-from sean.editing import labelling
-from sean.editing.faces.crop import Crop
-from sean.editing.labelling import LabellingSettings, label_pictures, picture_score
-from sean.editing.photo_parser import PhotoParser
 from sean.errors import InputError
-from sean.evaluation.label_matching import LabelMatch
-from sean.evaluation.segmenters import Segmenter
 from sean.images import read_image, write_image
 from sean.labels import CELEBAMASK_HQ, LabelSet
+from sean.parsing import labelling
+from sean.parsing.faces.crop import Crop
+from sean.parsing.label_matching import LabelMatch
+from sean.parsing.labelling import LabellingSettings, label_pictures, picture_score
+from sean.parsing.segmenter import Segmenter
 
 LABELS = LabelSet(name="light", names=("dark", "bright"))
 
 
-class Brightness(Segmenter):
+class Brightness:
     """Sees `bright` the more, the brighter a pixel is: the probability is the sigmoid of six times the red channel."""
 
-    name = "brightness (1)"
-    size = (32, 32)
-
-    def __init__(self, ids: tuple[int, ...] = (0, 1)) -> None:
-        self.match = LabelMatch(ids=ids)
+    def __init__(self) -> None:
         self.calls = 0
 
-    def logits(self, image: Tensor) -> Tensor:
+    def __call__(self, image: Tensor) -> Tensor:
         self.calls += 1
         return torch.stack([torch.zeros_like(image[:, 0]), 6 * image[:, 0]], dim=1)
 
 
-def parser(labels: LabelSet = LABELS, ids: tuple[int, ...] = (0, 1)) -> tuple[PhotoParser, Brightness]:
-    network = Brightness(ids)
-    return PhotoParser(network, labels, torch.device("cpu")), network
+def parser(labels: LabelSet = LABELS, ids: tuple[int, ...] = (0, 1)) -> tuple[Segmenter, Brightness]:
+    network = Brightness()
+    return Segmenter(network, labels, LabelMatch(ids=ids), size=(32, 32), name="brightness (1)"), network
 
 
 def write(path: Path, *columns: int) -> None:

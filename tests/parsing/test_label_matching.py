@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sean.errors import InputError
-from sean.evaluation.label_matching import LabelMatch, match_labels, read_label_mapping
 from sean.labels import LabelSet
+from sean.parsing.label_matching import LabelMatch, match_labels, read_label_mapping
 
 LABELS = LabelSet(name="street", names=("road", "car", "person", "sign"))
 

@@ -9,34 +9,33 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sean import pretrained
-from sean.editing.photo_parser import PhotoParser, enlarged_argmax, open_parser
 from sean.errors import InputError
-from sean.evaluation.label_matching import LabelMapping, LabelMatch
-from sean.evaluation.segmenters import Segmenter
 from sean.images import image_to_tensor, resize_image
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.models.configs import UNetParserConfig
 from sean.models.parser import UNetParser
 from sean.models.parser_weights import save_parser
+from sean.parsing.label_matching import LabelMapping, LabelMatch
+from sean.parsing.segmenter import Segmenter, enlarged_argmax
 
 CPU = torch.device("cpu")
 SIDES = LabelSet(name="sides", names=("ground", "l_x", "r_x"), flip_pairs=((1, 2),))
 
 
-class Answers(Segmenter):
-    """Gives the answers prepared for it, one after the other, and keeps the pictures."""
+class Answers:
+    """A network that gives the answers prepared for it, one after the other, and keeps the pictures."""
 
-    name = "answers"
-    size = (2, 4)
-
-    def __init__(self, *answers: Tensor, ids: tuple[int, ...] = (0, 1, 2)) -> None:
-        self.match = LabelMatch(ids=ids)
+    def __init__(self, *answers: Tensor) -> None:
         self.answers = list(answers)
         self.seen: list[Tensor] = []
 
-    def logits(self, image: Tensor) -> Tensor:
+    def __call__(self, image: Tensor) -> Tensor:
         self.seen.append(image)
         return self.answers.pop(0)
+
+
+def segmenter(network: Answers, labels: LabelSet, ids: tuple[int, ...] = (0, 1, 2)) -> Segmenter:
+    return Segmenter(network, labels, LabelMatch(ids=ids), size=(2, 4), name="answers")
 
 
 def answer(*rows: list[float]) -> Tensor:
@@ -50,7 +49,7 @@ def test_both_directions_are_averaged(rng: np.random.Generator) -> None:
     network = Answers(direct, mirrored)
     image = rng.integers(0, 256, (2, 4, 3), dtype=np.uint8)
     # turned back: label r_x 5 in the last column, l_x 1.5 in the second; with the direct 0 that is 0.75 < 1
-    assert PhotoParser(network, SIDES, CPU)(image).tolist() == [[0, 0, 0, 2]] * 2
+    assert segmenter(network, SIDES).segmap(image).tolist() == [[0, 0, 0, 2]] * 2
     assert torch.equal(network.seen[0][0], image_to_tensor(image))
     assert torch.equal(network.seen[1], network.seen[0].flip(-1))
 
@@ -58,10 +57,9 @@ def test_both_directions_are_averaged(rng: np.random.Generator) -> None:
 def test_labels_that_stand_for_one_add_up() -> None:
     logits = answer([1.0, 1.0, 1.0, 0.0], [0.6, 0.2, 0.0, 0.0], [0.6, 0.2, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0])
     # log(2 e^0.6) = 1.29 and log(2 e^0.2) = 0.89; the last label stands for none of them
-    parser = PhotoParser(
-        Answers(logits, logits.flip(-1), ids=(0, 1, 1, 3)), LabelSet(name="s", names=("a", "b", "c")), CPU
-    )
-    assert parser(np.zeros((2, 4, 3), np.uint8)).tolist() == [[1, 0, 0, 3]] * 2
+    labels = LabelSet(name="s", names=("a", "b", "c"))
+    parser = segmenter(Answers(logits, logits.flip(-1)), labels, ids=(0, 1, 1, 3))
+    assert parser.segmap(np.zeros((2, 4, 3), np.uint8)).tolist() == [[1, 0, 0, 3]] * 2
 
 
 def test_logits_are_enlarged_before_the_largest_is_taken() -> None:
@@ -83,28 +81,28 @@ def parser_folder(folder: Path) -> UNetParser:
 @torch.no_grad()
 def test_a_parser_folder(tmp_path: Path, rng: np.random.Generator) -> None:
     network = parser_folder(tmp_path / "parser")
-    parser = open_parser(str(tmp_path / "parser"), CELEBAMASK_HQ, CPU)
+    parser = Segmenter.from_pretrained(str(tmp_path / "parser"), CELEBAMASK_HQ, CPU)
     assert parser.size == (32, 32) and parser.labels is CELEBAMASK_HQ
     image = rng.integers(0, 256, (40, 70, 3), dtype=np.uint8)
     small = image_to_tensor(resize_image(image, (32, 32)))[None]
     order = [0, 1, 2, 3, 5, 4, 7, 6, 9, 8, *range(10, 19)]
     logits = network(small) + network(small.flip(-1))[:, order].flip(-1)
     expected = F.interpolate(logits, size=(40, 70), mode="bilinear").argmax(dim=1)[0].numpy()
-    ids = parser(image)
+    ids = parser.segmap(image)
     assert ids.dtype == np.int64 and ids.shape == (40, 70)
     assert (ids == expected).mean() > 0.999 and len(np.unique(ids)) > 1
     with pytest.raises(InputError, match="uint8"):
-        parser(image.astype(np.float32))
+        parser.segmap(image.astype(np.float32))
 
 
 def test_names_of_parsers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretrained, "_bundled_folder", lambda: tmp_path)
     with pytest.raises(InputError, match="no bundled face parser"):
-        open_parser("bundled", CELEBAMASK_HQ, CPU)
+        Segmenter.from_pretrained("bundled", CELEBAMASK_HQ, CPU)
     parser_folder(tmp_path / "face-parser")
-    assert open_parser("bundled", CELEBAMASK_HQ, CPU).size == (32, 32)
+    assert Segmenter.from_pretrained("bundled", CELEBAMASK_HQ, CPU).size == (32, 32)
     with pytest.raises(InputError, match="unknown parser 'nix'; expected bundled, the folder"):
-        open_parser("nix", CELEBAMASK_HQ, CPU)
+        Segmenter.from_pretrained("nix", CELEBAMASK_HQ, CPU)
 
 
 def test_other_labels_need_a_mapping(tmp_path: Path) -> None:
@@ -112,10 +110,12 @@ def test_other_labels_need_a_mapping(tmp_path: Path) -> None:
     names = ("locks", *(name for name in CELEBAMASK_HQ.names if name != "hair"))
     labels = LabelSet(name="mine", names=names)
     with pytest.raises(InputError, match="no counterpart for 'hair'"):
-        open_parser(str(tmp_path / "parser"), labels, CPU)
+        Segmenter.from_pretrained(str(tmp_path / "parser"), labels, CPU)
     mapping = LabelMapping(renamed={"hair": "locks"}, ignored=(), source="m.json")
-    ids = open_parser(str(tmp_path / "parser"), labels, CPU, mapping)(np.zeros((8, 8, 3), np.uint8))
-    own = open_parser(str(tmp_path / "parser"), CELEBAMASK_HQ, CPU)(np.zeros((8, 8, 3), np.uint8))
+    ids = Segmenter.from_pretrained(str(tmp_path / "parser"), labels, CPU, mapping).segmap(
+        np.zeros((8, 8, 3), np.uint8)
+    )
+    own = Segmenter.from_pretrained(str(tmp_path / "parser"), CELEBAMASK_HQ, CPU).segmap(np.zeros((8, 8, 3), np.uint8))
     # without flip pairs left and right may differ
     sided = np.isin(own, range(4, 10))
     table = np.array([labels.id_of("locks" if name == "hair" else name) for name in CELEBAMASK_HQ.names])

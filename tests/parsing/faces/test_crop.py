@@ -6,9 +6,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from sean.editing.faces import Crop, cut, paste
 from sean.errors import InputError
 from sean.images import resize_image
+from sean.parsing.faces import Crop, cut, paste
 
 
 def photo_of(rng: np.random.Generator, height: int = 40, width: int = 60) -> np.ndarray:

@@ -5,13 +5,12 @@ import torch
 from torch import Tensor
 
 from sean.data.faces import FaceShape, draw_face
-from sean.editing.photo_parser import PhotoParser
-from sean.evaluation.label_matching import LabelMatch
-from sean.evaluation.segmenters import Segmenter
 from sean.images import image_to_tensor
-from sean.labels import CELEBAMASK_HQ
+from sean.labels import CELEBAMASK_HQ, LabelSet
+from sean.parsing.label_matching import LabelMatch
+from sean.parsing.segmenter import Segmenter
 
-CPU = torch.device("cpu")
+SIZE = (64, 64)
 FACE = draw_face(FaceShape(), (128, 128))
 # Two greys mix to a third one, which is none of the features; those to which others are close are left to the skin.
 COLORS = {
@@ -35,27 +34,22 @@ def _colored(segmap: np.ndarray) -> np.ndarray:
 COLORED_FACE = _colored(FACE)
 
 
-class ColorSegmenter(Segmenter):
+def color_logits(image: Tensor) -> Tensor:
     """The labels of `COLORS` where these are; a left eye in the right half of the picture, as the subject sees it."""
-
-    name = "colors"
-    match = LabelMatch(ids=tuple(range(19)))
-    size = (64, 64)
-
-    def logits(self, image: Tensor) -> Tensor:
-        assert image.shape == (1, 3, *self.size)
-        logits = torch.full((1, 19, *self.size), -99.0)
-        for name, color in COLORS.items():
-            value = image_to_tensor(np.array([[color]], np.uint8))
-            logits[:, CELEBAMASK_HQ.id_of(name)] = -(image - value).square().sum(dim=1)
-        middle = self.size[1] // 2
-        logits[:, CELEBAMASK_HQ.id_of("l_eye"), :, :middle] -= 9
-        logits[:, CELEBAMASK_HQ.id_of("r_eye"), :, middle:] -= 9
-        return logits
+    assert image.shape == (1, 3, *SIZE)
+    logits = torch.full((1, 19, *SIZE), -99.0)
+    for name, color in COLORS.items():
+        value = image_to_tensor(np.array([[color]], np.uint8))
+        logits[:, CELEBAMASK_HQ.id_of(name)] = -(image - value).square().sum(dim=1)
+    middle = SIZE[1] // 2
+    logits[:, CELEBAMASK_HQ.id_of("l_eye"), :, :middle] -= 9
+    logits[:, CELEBAMASK_HQ.id_of("r_eye"), :, middle:] -= 9
+    return logits
 
 
-def color_parser() -> PhotoParser:
-    return PhotoParser(ColorSegmenter(), CELEBAMASK_HQ, CPU)
+def color_parser(labels: LabelSet = CELEBAMASK_HQ) -> Segmenter:
+    """See `color_logits`."""
+    return Segmenter(color_logits, labels, LabelMatch(ids=tuple(range(19))), size=SIZE, name="colors")
 
 
 def photo_of(*faces: tuple[int, int, int], size: tuple[int, int] = (200, 300)) -> np.ndarray:

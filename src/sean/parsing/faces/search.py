@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sean.editing.faces.crop import Crop, cut
-from sean.editing.faces.detection import FaceBox, detect_faces, search_sides
-from sean.editing.faces.landmarks import Landmarks, find_landmarks, has_landmarks
-from sean.editing.photo_parser import PhotoParser
+from sean.parsing.faces.crop import Crop, cut
+from sean.parsing.faces.detection import FaceBox, detect_faces, search_sides
+from sean.parsing.faces.landmarks import Landmarks, find_landmarks, has_landmarks
+from sean.parsing.segmenter import Segmenter
 
 # The crop of a detector's box: so many times its size, its middle so many box sizes higher. Medians over pictures of
-# CelebAMask, where the crop is the picture (tests/editing/faces/test_real_faces.py).
+# CelebAMask, where the crop is the picture (tests/parsing/faces/test_real_faces.py).
 _CROP_SIZE = 1.56
 _CROP_RISE = 0.083
 SMALLEST_FACE = 60
@@ -27,13 +27,13 @@ _WHOLE_OVERLAP = 0.6
 _LONGEST_SQUARE = 1.1
 
 
-def find_face(image: np.ndarray, parser: PhotoParser | None = None) -> Crop | None:
+def find_face(image: np.ndarray, parser: Segmenter | None = None) -> Crop | None:
     """The crop of the largest face in a photo; None where there is none. See `find_faces`."""
     faces = find_faces(image, parser)
     return faces[0] if faces else None
 
 
-def find_faces(image: np.ndarray, parser: PhotoParser | None = None) -> list[Crop]:
+def find_faces(image: np.ndarray, parser: Segmenter | None = None) -> list[Crop]:
     """The crops of the faces in a photo that show each as the training pictures do, the largest first.
 
     Args:
@@ -69,7 +69,7 @@ class _Found:
     support: int
 
 
-def _candidates(image: np.ndarray, side: int, parser: PhotoParser | None) -> list[_Found]:
+def _candidates(image: np.ndarray, side: int, parser: Segmenter | None) -> list[_Found]:
     """The detector's boxes as crops, the surest first; refined by the parser, without those where it sees no face."""
     found = []
     for box in detect_faces(image, side)[:_NUM_CANDIDATES]:
@@ -87,12 +87,12 @@ def _crop_of_box(box: FaceBox, image: np.ndarray) -> Crop:
     return Crop(top=top, left=box.x - size / 2, size=size, photo_size=_photo_size(image))
 
 
-def _refined(image: np.ndarray, crop: Crop, parser: PhotoParser, *, sure: bool, rounds: int = _ROUNDS) -> Crop | None:
+def _refined(image: np.ndarray, crop: Crop, parser: Segmenter, *, sure: bool, rounds: int = _ROUNDS) -> Crop | None:
     """The crop by the landmarks of the map that the parser makes of it, again until it stays; None if no face is there.
 
     Where the detector is not sure, a face must show both eyes: in what is none the parser tends to see glasses.
     """
-    marks = find_landmarks(parser(cut(image, crop, max(parser.size))), parser.labels)
+    marks = find_landmarks(parser.segmap(cut(image, crop, max(parser.size))), parser.labels)
     if marks is None or not marks.upright or not _is_sensible(crop, marks):
         return None
     y, x = (float(place) * crop.size for place in marks.middle)

@@ -1,0 +1,200 @@
+"""Segmentation networks with the labels that a user wants: they make label maps of photos and judge rendered pictures.
+
+The paper's segmentation networks are not public. Scores of different networks cannot be compared, so every segmenter
+has a name that reports show.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from sean.devices import AUTO, chosen_device
+from sean.images import image_to_tensor, resize_bilinear, resize_image
+from sean.labels import LabelSet
+from sean.models.parser import Parser
+from sean.models.parser_weights import load_parser
+from sean.models.weights import network_digest
+from sean.parsing.label_matching import LabelMapping, LabelMatch, match_labels
+from sean.pretrained import BUNDLED, find_parser, folder_title
+from sean.segmap import resize_segmap
+
+SEGFORMER_PREFIX = "segformer:"
+
+# The logit of a label that the network does not know; finite, because interpolation turns infinities into NaN.
+_NEVER = -1e4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ParsedPhoto:
+    """The label map of a photo, and how sure the segmenter is of it.
+
+    Attributes:
+        segmap: int64 [h, w], ids 0..k-1; k where the network sees something that is none of the labels.
+        confidence: float32 [h, w], the probability of that label.
+    """
+
+    segmap: np.ndarray
+    confidence: np.ndarray
+
+
+class Segmenter:
+    """A segmentation network, its labels matched with those of a label set.
+
+    Args:
+        network: takes pictures [b, 3, h, w] in [-1, 1] of `size` and returns the logits [b, n, h, w] of its own n
+            labels.
+        labels: the k labels of the maps that this segmenter makes.
+        match: which of `labels` each of the network's own labels stands for.
+        size: height and width, in pixels, of what the network takes.
+        name: what reports call it; other weights need another name.
+        device: where the network computes.
+    """
+
+    def __init__(
+        self,
+        network: Callable[[Tensor], Tensor],
+        labels: LabelSet,
+        match: LabelMatch,
+        *,
+        size: tuple[int, int],
+        name: str,
+        device: torch.device | None = None,
+    ) -> None:
+        self.labels = labels
+        self.match = match
+        self.size = size
+        self.name = name
+        self._network = network
+        self._device = device or torch.device("cpu")
+        self._own_ids = {
+            label: [own for own, other in enumerate(match.ids) if other == label] for label in set(match.ids)
+        }
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str = BUNDLED,
+        labels: LabelSet | None = None,
+        device: str | torch.device = AUTO,
+        mapping: LabelMapping | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> "Segmenter":
+        """Load a segmenter.
+
+        Args:
+            name: "bundled" (the face parser that comes with the package, with the labels of CelebAMask-HQ), the folder
+                of a parser, or "segformer:" followed by a hub id or a folder of transformers' SegFormer.
+            labels: of the maps; None takes the network's own labels.
+            device: where to compute, see `sean.devices.chosen_device`.
+            mapping: matches the network's label names with `labels` where they differ.
+            dtype: to compute in; a SegFormer computes in float32.
+
+        Raises:
+            InputError: no such network, a damaged one, labels that do not match, or transformers is missing.
+        """
+        where = chosen_device(device)
+        if name.startswith(SEGFORMER_PREFIX):
+            from sean.parsing.segformer import load_segformer
+
+            former = load_segformer(name.removeprefix(SEGFORMER_PREFIX), where)
+            labels = labels or former.labels
+            match = match_labels(f"the SegFormer {former.title}", former.names, labels, mapping)
+            full_name = f"segformer {former.title} ({network_digest(former.network)[:8]})"
+            return cls(former, labels, match, size=former.size, name=full_name, device=where)
+        folder = find_parser(name, other=f"{SEGFORMER_PREFIX}HUB_ID_OR_FOLDER")
+        parser, own_labels = load_parser(folder)
+        labels, title = labels or own_labels, folder_title(folder)
+        match = match_labels(f"the parser {title}", own_labels.names, labels, mapping)
+        full_name = f"parser {title} ({network_digest(parser)[:8]})"
+        network = partial(_parser_logits, parser.to(where, dtype), dtype)
+        return cls(network, labels, match, size=parser.config.image_size, name=full_name, device=where)
+
+    @property
+    def sees_others(self) -> bool:
+        """Whether the network knows things that are none of the labels."""
+        return self.labels.num_regions in self.match.ids
+
+    def __call__(self, image: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b h w"]:
+        """Label ids of pictures, as mIoU and accuracy score them: the network's own labels, resized by nearest pixels.
+
+        Args:
+            image: in [-1, 1], of any size.
+
+        Returns:
+            ids 0..k-1 of `labels`; k where the network sees none of them.
+        """
+        own = self._network(resize_bilinear(image, self.size)).argmax(dim=1)
+        ids = torch.tensor(self.match.ids, device=own.device)[own]
+        return resize_segmap(ids, (image.shape[-2], image.shape[-1]))
+
+    def scored(self, truth: Int[Tensor, "b h w"]) -> Int[Tensor, "b h w"]:
+        """True label ids with -1 where the pixel's label is left out of the scores."""
+        ignored = torch.isin(truth, torch.tensor(self.match.ignored, dtype=truth.dtype, device=truth.device))
+        return truth.masked_fill(ignored, -1)
+
+    @torch.inference_mode()
+    def segmap(self, photo: np.ndarray) -> np.ndarray:
+        """The label map of a photo: logits of the photo and of its mirror image, averaged, then enlarged bilinearly.
+
+        Args:
+            photo: uint8 [h, w, 3] of any size that shows what the network was trained on; see `sean.parse` for photos
+                in which a face has to be found first.
+
+        Returns:
+            int64 [h, w], ids 0..k-1 of `labels`; k where the network sees none of them.
+
+        Raises:
+            InputError: not a picture.
+        """
+        ids: np.ndarray = enlarged_argmax(self._averaged(photo), photo.shape[:2])[0].cpu().numpy()
+        return ids
+
+    @torch.inference_mode()
+    def parse(self, photo: np.ndarray) -> ParsedPhoto:
+        """The label map of a photo with the probabilities of its labels; see `segmap`."""
+        logits = self._averaged(photo)
+        size = (photo.shape[0], photo.shape[1])
+        probability = logits.softmax(dim=1).amax(dim=1, keepdim=True)
+        larger = F.interpolate(probability, size=size, mode="bilinear", align_corners=False)
+        return ParsedPhoto(
+            segmap=enlarged_argmax(logits, size)[0].cpu().numpy(), confidence=larger[0, 0].float().cpu().numpy()
+        )
+
+    def _averaged(self, photo: np.ndarray) -> Float[Tensor, "1 l h w"]:
+        """The logits of a photo and of its mirror image, averaged."""
+        picture = image_to_tensor(resize_image(photo, self.size)).unsqueeze(0).to(self._device)
+        direct, mirrored = self._logits(picture), self._logits(picture.flip(-1)).flip(-1)
+        return (direct + mirrored[:, list(self.labels.flip_table)]) / 2
+
+    def _logits(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b l h w"]:
+        """Logits of the k labels and of "none of them"; probabilities add up where several stand for one label."""
+        own = self._network(image)
+        logits = own.new_full((own.shape[0], self.labels.num_regions + 1, *own.shape[2:]), _NEVER)
+        for label, own_ids in self._own_ids.items():
+            logits[:, label] = own[:, own_ids].logsumexp(dim=1)
+        return logits
+
+
+def enlarged_argmax(logits: Float[Tensor, "b l h w"], size: tuple[int, int]) -> Int[Tensor, "b hout wout"]:
+    """The label with the largest logit after bilinear interpolation to `size` = (h, w), the first one of equal ones.
+
+    Label by label: all labels of a photo of 20 megapixels at once would take 1.6 GB.
+    """
+    best = logits.new_full((logits.shape[0], *size), -torch.inf)
+    ids = torch.zeros(best.shape, dtype=torch.int64, device=logits.device)
+    for label in range(logits.shape[1]):
+        larger = F.interpolate(logits[:, label : label + 1], size=size, mode="bilinear", align_corners=False)[:, 0]
+        ids[larger > best] = label
+        best = torch.maximum(best, larger)
+    return ids
+
+
+def _parser_logits(parser: Parser, dtype: torch.dtype, image: Tensor) -> Tensor:
+    logits: Tensor = parser(image.to(dtype))
+    return logits.float() if logits.element_size() < 4 else logits
