@@ -1,9 +1,11 @@
 """Pictures: the two conversions by hand-computed numbers, the file formats, and damaged files."""
 
+import os
 import struct
 import sys
 import tempfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -296,3 +298,15 @@ def test_only_rgb_bytes_are_taken() -> None:
     for wrong in (np.zeros((2, 2, 3)), np.zeros((2, 2), np.uint8), np.zeros((0, 2, 3), np.uint8)):
         with pytest.raises(InputError, match=r"expected a picture as uint8 \[h, w, 3\]"):
             image_to_tensor(wrong)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_a_pipe_is_a_picture_file(tmp_path: Path) -> None:
+    """What a shell's <(convert a.png jpg:-) gives to a command."""
+    picture, pipe = tmp_path / "a.png", tmp_path / "pipe"
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3)).save(picture)
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as writer:
+        written = writer.submit(pipe.write_bytes, picture.read_bytes())
+        assert (read_image(pipe) == read_image(picture)).all()
+        written.result()

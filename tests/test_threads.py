@@ -23,7 +23,7 @@ SHOW = "import os; print(os.environ.get('GOMP_SPINCOUNT'), os.environ.get('OMP_W
 
 @pytest.mark.parametrize("load", ["import sean", "from sean.cli import main", "import sean.models.build"])
 def test_importing_limits_spinning(load: str) -> None:
-    assert python(f"{load}; {SHOW}").stdout.split() == ["10000", "None"]
+    assert python(f"{load}; {SHOW}").stdout.split() == ["4000", "None"]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,6 @@ def test_the_openmp_of_torch_takes_the_limit() -> None:
     shown = python("import sean; sean.SEANPipeline", OMP_DISPLAY_ENV="verbose").stderr
     if "GOMP_SPINCOUNT" not in shown:
         pytest.skip("this torch has another OpenMP library")
-    assert "GOMP_SPINCOUNT = '10000'" in shown
+    assert "GOMP_SPINCOUNT = '4000'" in shown
     late = python("import torch, sean; sean.SEANPipeline", OMP_DISPLAY_ENV="verbose").stderr
-    assert "GOMP_SPINCOUNT = '10000'" not in late, "as the docs say, an earlier import of torch goes without"
+    assert "GOMP_SPINCOUNT = '4000'" not in late, "as the docs say, an earlier import of torch goes without"

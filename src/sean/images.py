@@ -88,6 +88,8 @@ def open_image(source: PictureSource) -> Image.Image:
     if isinstance(source, EncodedPicture):
         return _decoded(io.BytesIO(source.data), source.name, len(source.data))
     path = Path(source)
+    if path.is_fifo():  # of a shell, as in <(convert ...); it can be read once, and decoders seek
+        return open_image(EncodedPicture(name=str(path), data=path.read_bytes()))
     if not path.is_file():
         what = "found a folder" if path.is_dir() else "found no file"
         raise InputError(f"expected a picture at {path}, {what}; check the path")

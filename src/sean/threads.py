@@ -8,7 +8,7 @@ time slices. `docs/performance.md` has figures.
 
 import os
 
-_SPIN_ROUNDS = 10_000
+_SPIN_ROUNDS = 4_000
 """Enough for the gaps between the operations of a quiet machine; some 10 microseconds."""
 
 
