@@ -71,10 +71,22 @@ def test_two_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert " ± " in (tmp_path / "out" / "edit-benchmark.md").read_text()
 
 
+def test_style_fidelity_of_the_bundled_model(tmp_path: Path, data: Path) -> None:
+    assert run("style-fidelity", tmp_path, "--data", str(data)) == 0
+    text = (tmp_path / "out" / "style-fidelity.md").read_text()
+    assert "sean experiment style-fidelity --data celebamask_drawn --model" in text
+    values = json.loads((tmp_path / "out" / "style-fidelity" / "style-fidelity.json").read_text())["style-fidelity"]
+    assert values["pictures"] == 2 and values["regions"]["hair"]["color_error"] > 0
+    row = next(line for line in text.splitlines() if line.startswith("| hair "))
+    assert f"| {values['regions']['hair']['color_error']:.1f} |" in row
+
+
 @pytest.mark.parametrize(
     ("name", "options", "reason"),
     [
         ("table1", (), "expected --data DIR"),
+        ("style-fidelity", (), "expected --data DIR"),
+        ("style-fidelity", ("--data", "synthetic"), "expected a data folder with photos"),
         ("table1", ("--data", "nowhere"), "expected a folder of training pairs, found none at nowhere"),
         ("table1", ("--data", "DATA"), "no pix2pixhd of 2 steps on celebamask_drawn in"),
         ("edit-benchmark", (), "no pix2pixhd of 2 steps on synthetic in"),

@@ -8,7 +8,17 @@ from sean.errors import InputError
 from sean.pretrained import DEFAULT_MODEL
 
 Name = Literal[
-    "table1", "table2", "table3", "edit-benchmark", "figure1", "figure2", "figure5", "figure6", "figure7", "results"
+    "table1",
+    "table2",
+    "table3",
+    "edit-benchmark",
+    "style-fidelity",
+    "figure1",
+    "figure2",
+    "figure5",
+    "figure6",
+    "figure7",
+    "results",
 ]
 
 
@@ -34,8 +44,9 @@ def experiment(
     """Rerun the paper's tables and figures from trained models, or train them first.
 
     table1: reconstruction by Pix2PixHD, SPADE and SEAN. table2: mIoU, accuracy, FID, KID. table3: the ablation, on the
-    first data set. edit-benchmark: exchanges of styles on synthetic scenes, whose true pictures are known. figure1, 2:
-    successive edits; figure5: interpolation; figure6: methods side by side; figure7: crossover. results: all of it.
+    first data set. edit-benchmark: exchanges of styles on synthetic scenes, whose true pictures are known.
+    style-fidelity: colours, detail and locality of one model's edits, on held-out photos. figure1, 2: successive edits;
+    figure5: interpolation; figure6: methods side by side; figure7: crossover. results: all of it.
 
     The models lie in MODELS/DATASET/METHOD/seed-N/, one training run each, and MODELS/DATASET/parser/, which judges the
     pictures. With --train, what is missing is trained; an interrupted training goes on where it was.
@@ -45,6 +56,7 @@ def experiment(
       sean experiment table3 --data faces/ --train --seed 0 --seed 1 --output results
       sean experiment edit-benchmark --train --output results
       sean experiment table2 --data faces/ --data camvid/:val_:train_ --train --output results
+      sean experiment style-fidelity --model runs/faces/model --data faces/ --output results
       sean experiment figure5 --model runs/faces/model --data faces/ --output results
 
     Args:
@@ -60,7 +72,7 @@ def experiment(
         seed: of the trainings; repeat the option for several models of each method. Without it, 0.
         segmenter: for mIoU and accuracy, as for sean evaluate; without it, the data set's own parser.
         extractor: for FID and KID, as for sean evaluate; without it, the data set's own parser.
-        model: of the figures 1, 2, 5 and 7: a bundled name, a model folder, or a hub id.
+        model: of style-fidelity and the figures 1, 2, 5 and 7: a bundled name, a model folder, or a hub id.
         pairs: of scenes in the edit benchmark.
         remarks: a markdown file to go in after the tables.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.

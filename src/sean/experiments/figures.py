@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from sean.data.folder import PairedFolder
+from sean.data.paired import PairSource
 from sean.data.synthetic import SyntheticScenes
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.strips import crossover_strip, interpolation_strip
@@ -40,20 +41,30 @@ def subjects(pipeline: SEANPipeline, data: DataSet | None) -> list[Subject]:
         InputError: the data set has other labels than the model, or too few held-out pictures.
     """
     if data is not None and data.folder is not None:
-        folder = PairedFolder.open(data.folder)
-        if folder.labels.names != pipeline.labels.names:
-            raise InputError(f"the labels of {data.name} are not the model's ({pipeline.labels.name})")
-        stems = folder.split(data.validation, training=data.training_prefix)[1]
-        if len(stems) < _SUBJECTS:
-            raise InputError(f"expected {_SUBJECTS} held-out pairs in {data.name}, got {len(stems)}")
-        pairs = folder.pairs([stems[index] for index in np.linspace(0, len(stems) - 1, _SUBJECTS).astype(int)])
-        read = [pairs.read(index) for index in range(_SUBJECTS)]
+        pairs = held_out(pipeline, data)
+        if len(pairs) < _SUBJECTS:
+            raise InputError(f"expected {_SUBJECTS} held-out pairs in {data.name}, got {len(pairs)}")
+        read = [pairs.read(int(index)) for index in np.linspace(0, len(pairs) - 1, _SUBJECTS)]
         return [photo_subject(pipeline, pair.image, pair.segmap) for pair in read]
     if data is None and draws_faces(pipeline):
         return drawn_faces(pipeline)
     scenes = SyntheticScenes(size=pipeline.image_size, length=_SUBJECTS, seed=SCENES_SEED, labels=pipeline.labels)
     drawn = [scenes.scene(index) for index in range(_SUBJECTS)]
     return [photo_subject(pipeline, scene.image, scene.segmap) for scene in drawn]
+
+
+def held_out(pipeline: SEANPipeline, data: DataSet) -> PairSource:
+    """The held-out pairs of a data folder.
+
+    Raises:
+        InputError: synthetic scenes, or the folder has other labels than the model.
+    """
+    if data.folder is None:
+        raise InputError("expected a data folder with photos, got synthetic scenes")
+    folder = PairedFolder.open(data.folder)
+    if folder.labels.names != pipeline.labels.names:
+        raise InputError(f"the labels of {data.name} are not the model's ({pipeline.labels.name})")
+    return folder.pairs(folder.split(data.validation, training=data.training_prefix)[1])
 
 
 def figure_1(pipeline: SEANPipeline, pictures: Sequence[Subject]) -> Rows:

@@ -52,6 +52,7 @@ _TITLES = {
     "table2": "Table 2",
     "table3": "Table 3",
     "edit-benchmark": "The edit benchmark",
+    "style-fidelity": "Style fidelity",
 }
 _LAST_TABLE = "The edit benchmark"
 
@@ -78,6 +79,7 @@ def _circumstances(name: str, experiment: Experiment, remarks: Path | None) -> s
     """The command that makes the report again, and what its figures depend on."""
     options = [option for data in experiment.data for option in ("--data", str(data))]
     if name in OF_ONE_MODEL:
+        options += ["--model", experiment.model]
         return _COMMAND.format(" ".join(["sean", "experiment", name, *options, "--output", "results"]))
     terms = experiment.terms
     options += ["--preset", terms.preset, "--budget", str(terms.budget)]

@@ -12,6 +12,7 @@ from sean.experiments import figures, tables
 from sean.experiments.edit_benchmark import run_edit_benchmark
 from sean.experiments.measuring import Networks, measure_runs, open_judges, train_missing_parser
 from sean.experiments.runs import DataSet, Run, Terms, check_trained, runs_of, train_missing
+from sean.experiments.style_fidelity import run_style_fidelity
 from sean.figures import sheet
 from sean.images import write_image
 from sean.pretrained import DEFAULT_MODEL
@@ -140,6 +141,17 @@ def edit_benchmark(experiment: Experiment, pictures: Path) -> Section:
     return Section(text=tables.edit_table(values).as_markdown() + "\n" + picture, values=values)
 
 
+def style_fidelity(experiment: Experiment, _pictures: Path) -> Section:
+    """Colours, detail and locality of one model, on held-out pairs of the first data set."""
+    data = experiment.need_data()[0]
+    pipeline = SEANPipeline.from_pretrained(experiment.model, experiment.run.device)
+    pairs = figures.held_out(pipeline, data)
+    pictures = [(pair.image, pair.segmap) for pair in map(pairs.read, range(len(pairs)))]
+    values = run_style_fidelity(pipeline, pictures, progress=experiment.run.progress)
+    values |= {"model": experiment.model, "pictures": len(pictures)}
+    return Section(text=tables.style_fidelity_table(values).as_markdown(), values=values)
+
+
 def _ways(method: str) -> list[tuple[str, str, bool]]:
     """Name, title and kind of the exchanges that a method can do."""
     title = METHODS[method][0]
@@ -178,6 +190,7 @@ EXPERIMENTS: dict[str, Callable[[Experiment, Path], Section]] = {
     "table2": table_2,
     "table3": table_3,
     "edit-benchmark": edit_benchmark,
+    "style-fidelity": style_fidelity,
     "figure1": figure_of_model(1, "styles of one region after the other"),
     "figure2": figure_of_model(2, "label map, then styles"),
     "figure5": figure_of_model(5, "interpolation of styles"),
@@ -186,7 +199,7 @@ EXPERIMENTS: dict[str, Callable[[Experiment, Path], Section]] = {
 }
 """Name -> what it does with an experiment and the folder for its pictures."""
 
-OF_ONE_MODEL = ("figure1", "figure2", "figure5", "figure7")
+OF_ONE_MODEL = ("style-fidelity", "figure1", "figure2", "figure5", "figure7")
 """Those that show one model and train none."""
 
 
