@@ -257,7 +257,7 @@ def test_a_missing_extra_is_one_line(
     }
     line = refused(capsys, *name.split(), *options[name])
     assert f"sean {name} needs" in line
-    assert f"pip install 'sean[{NEEDS[name]}]'" in line
+    assert f"pip install 'seankit[{NEEDS[name]}]'" in line
     assert all(package in line for package in packages)
     assert not list(tmp_path.iterdir())
 
@@ -270,7 +270,7 @@ def test_a_package_missed_on_the_way_is_one_line(
 
     monkeypatch.setattr("sean.cli.keep_freed_memory", lambda: None)
     monkeypatch.setattr("sean.cli._parse", lambda arguments: lambda: missing("tensorboard.compat", "train"))
-    assert "needs tensorboard, which is not installed; pip install 'sean[train]'" in refused(capsys, "train")
+    assert "needs tensorboard, which is not installed; pip install 'seankit[train]'" in refused(capsys, "train")
     monkeypatch.setattr("sean.cli._parse", lambda arguments: lambda: missing("sean.nix", "train"))
     with pytest.raises(ModuleNotFoundError):  # a fault of ours is not the user's
         main(["train"])

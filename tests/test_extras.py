@@ -29,8 +29,8 @@ def distributions(extra: str) -> set[str]:
     """What an extra of pyproject.toml installs, other extras of ours included."""
     found = set()
     for requirement in PROJECT["optional-dependencies"][extra]:
-        if requirement.startswith("sean["):
-            found |= distributions(requirement.removeprefix("sean[").rstrip("]"))
+        if requirement.startswith("seankit["):
+            found |= distributions(requirement.removeprefix("seankit[").rstrip("]"))
         else:
             found.add(distribution(requirement))
     return found
@@ -64,7 +64,7 @@ def test_all_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InputError) as error:
         require("web", "the editor")
-    assert str(error.value) == "the editor needs fastapi, uvicorn, which are not installed; pip install 'sean[web]'"
+    assert str(error.value) == "the editor needs fastapi, uvicorn, which are not installed; pip install 'seankit[web]'"
 
 
 def test_what_is_there_is_enough() -> None:
@@ -75,4 +75,4 @@ def test_a_module_of_no_extra_is_no_ones_mistake() -> None:
     assert as_input_error(ModuleNotFoundError(name="torch"), "sean") is None
     assert as_input_error(ModuleNotFoundError(), "sean") is None
     line = as_input_error(ModuleNotFoundError(name="skimage.feature"), "sean edit")
-    assert str(line) == "sean edit needs skimage, which is not installed; pip install 'sean[photo]'"
+    assert str(line) == "sean edit needs skimage, which is not installed; pip install 'seankit[photo]'"

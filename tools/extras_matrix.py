@@ -95,8 +95,8 @@ def judged(name: str, code: int, errors: str) -> str:
         return "works"
     lines = errors.strip().splitlines()
     if code == 2 and len(lines) == 1 and lines[0].startswith("sean: "):
-        if "pip install 'sean[" in lines[0]:
-            return lines[0].rpartition("pip install 'sean[")[2].partition("]")[0]
+        if "pip install 'seankit[" in lines[0]:
+            return lines[0].rpartition("pip install 'seankit[")[2].partition("]")[0]
         if name in REFUSED and REFUSED[name] in lines[0]:
             return "works"
     return f"FAILED: exit code {code}: {errors.strip()[-300:]}"
@@ -125,7 +125,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="sean-extras-") as name:
         work = Path(name)
         run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", work, ROOT)
-        (wheel,) = work.glob("sean-*.whl")
+        (wheel,) = work.glob("seankit-*.whl")
         write_paired(work / "data", SyntheticScenes(size=(128, 128), length=4, seed=0, layouts=["faces"]))
         Image.fromarray(photos.astronaut()).save(work / "face.png")
         stripes = np.repeat((np.arange(512) * 19 // 512).astype(np.uint8)[None], 512, axis=0)

@@ -56,6 +56,7 @@ NEEDS = {
     "experiment": "train",
     "evaluate": "eval",
 }
+WEIGHTS_TERMS = "Code: Apache-2.0. Bundled weights: non-commercial research, see LICENSE in each bundled folder."
 # Parameters that hold several options, which go by their own names: --crop, not --photos.crop.
 UNPREFIXED = ("photos",)
 
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_overview({name: row for name, row in COMMANDS.items() if name.startswith(f"{arguments[0]} ")}))
         return 0
     if arguments[0] == "--version":
-        print(f"sean {sean.__version__}")
+        print(f"sean {sean.__version__}\n{WEIGHTS_TERMS}")
         return 0
     keep_freed_memory()
     try:

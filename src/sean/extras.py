@@ -1,4 +1,4 @@
-"""The optional packages, by the extra that brings them: `pip install 'sean[train]'` and so on. Light: no torch."""
+"""The optional packages, by the extra that brings them: `pip install 'seankit[train]'` and so on. Light: no torch."""
 
 from importlib.util import find_spec
 
@@ -43,4 +43,4 @@ def as_input_error(error: ModuleNotFoundError, what: str) -> InputError | None:
 
 def _message(what: str, packages: list[str], extra: str) -> str:
     are = "is" if len(packages) == 1 else "are"
-    return f"{what} needs {', '.join(packages)}, which {are} not installed; pip install 'sean[{extra}]'"
+    return f"{what} needs {', '.join(packages)}, which {are} not installed; pip install 'seankit[{extra}]'"

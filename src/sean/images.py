@@ -154,7 +154,7 @@ def unidentified(name: str, head: bytes) -> str:
     if is_heic(head):
         return (
             f"{name} is a HEIC photo, which cannot be read here; save it as JPEG, or install pillow-heif "
-            "(pip install 'sean[heic]')"
+            "(pip install 'seankit[heic]')"
         )
     return f"expected a picture (JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF), but {name} is none"
 

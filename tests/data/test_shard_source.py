@@ -113,7 +113,9 @@ def test_protocols_that_cannot_be_read_say_what_to_do(monkeypatch: pytest.Monkey
         raise ImportError("Install s3fs to access S3")
 
     monkeypatch.setattr(fsspec.core, "url_to_fs", missing)
-    with pytest.raises(InputError, match=r"s3://b/x/index\.json: .*Install s3fs.*; pip install 'sean\[s3\]'") as caught:
+    with pytest.raises(
+        InputError, match=r"s3://b/x/index\.json: .*Install s3fs.*; pip install 'seankit\[s3\]'"
+    ) as caught:
         open_shards("s3://b/x")
     assert "\n" not in str(caught.value)
 

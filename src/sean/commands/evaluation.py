@@ -70,7 +70,7 @@ def evaluate(
         data: folder with images/, labels/ and classes.txt, or folder or url of shards.
         output: the report to write, .json.
         training_data: likewise, whose training pictures FID and KID compare with; without it, those of `data`.
-        extractor: for FID and KID: efficientnet-lite1 or -lite0 (needs sean[imagenet]), inception (needs torchvision
+        extractor: for FID and KID: efficientnet-lite1 or -lite0 (needs seankit[imagenet]), inception (needs torchvision
             and torch-fidelity), bundled (the face parser that comes with the package), or a parser's folder.
         segmenter: for mIoU and accuracy: bundled (faces), a parser's folder, or segformer: and a hub id or folder
             (needs transformers).

@@ -112,7 +112,7 @@ def _opened(url: str) -> Iterator[tuple[BinaryIO, int | None]]:
         # Made anew every time: a file system of one process cannot be used in its forks.
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
-        package = "'sean[s3]'" if protocol in ("s3", "s3a") else "the package that fsspec wants for it"
+        package = "'seankit[s3]'" if protocol in ("s3", "s3a") else "the package that fsspec wants for it"
         raise InputError(f"cannot read {url}: {_said(error)}; pip install {package}") from error
     except ValueError as error:
         raise InputError(f"cannot read {url}: {_said(error)}; give a url of http, https or s3, or a folder") from error

