@@ -36,6 +36,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data mend-sides": ("data.mend_sides", "left and right of faces in their places"),
     "data parse": ("data.parse", "training pairs from pictures without label maps"),
     "data prepare": ("data.prepare", "the download of an official data set to a folder of training pairs"),
+    "data convert": ("data.convert", "labels of an annotation tool (CVAT, LabelMe, COCO, VOC ...) to training pairs"),
+    "data export": ("data.export", "training pairs for an annotation tool, to correct label maps there"),
     "import-official": ("models.import_official", "the authors' checkpoint to a model folder"),
     "bench": ("bench.bench", "speed and memory against the published formulation, in one run"),
     "style-bank": ("models.style_bank", "add styles of training pictures to a trained model"),
@@ -172,7 +174,9 @@ def _parse_options(command: Callable[..., None], name: str, options: list[str]) 
 
     deferred.__signature__ = inspect.signature(command)  # type: ignore[attr-defined]
     deferred.__annotations__ = {
-        parameter: Annotated[annotation, tyro.conf.arg(name="")] if parameter in UNPREFIXED else annotation
+        parameter: Annotated[annotation, tyro.conf.arg(name=_option_name(parameter))]
+        if parameter in UNPREFIXED or parameter.endswith("_")
+        else annotation
         for parameter, annotation in command.__annotations__.items()
     }
     del deferred.__wrapped__  # tyro would read the annotations there
@@ -191,6 +195,11 @@ def _parse_options(command: Callable[..., None], name: str, options: list[str]) 
         if not stop.code:
             raise
         raise InputError(f"{_one_line(errors.getvalue())}; see sean {name} --help") from None
+
+
+def _option_name(parameter: str) -> str:
+    """The name of an option that is not the parameter's: none for a group, "from" for the parameter from_."""
+    return "" if parameter in UNPREFIXED else parameter.removesuffix("_")
 
 
 def _one_line(box: str) -> str:

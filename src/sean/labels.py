@@ -280,7 +280,7 @@ def _parse_classes(path: Path, lines: list[str]) -> LabelSet:
         names=ordered,
         palette=tuple(colors[region] for region in range(num_regions)) if colors else None,
         ignore_id=ignore_id,
-        flip_pairs=_flip_pairs(ordered),
+        flip_pairs=flip_pairs_of(ordered),
     )
 
 
@@ -297,7 +297,8 @@ def _without_side(name: str) -> str | None:
     return next((name.removeprefix(side) for sides in _SIDES for side in sides if name.startswith(side)), None)
 
 
-def _flip_pairs(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+def flip_pairs_of(names: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    """The ids of left and right labels, l_x and r_x or left_x and right_x, in pairs."""
     ids = {name: index for index, name in enumerate(names)}
     pairs = []
     for name, left in ids.items():
@@ -334,7 +335,7 @@ def _shipped(name: str, table: str, ignore_id: int | None = None) -> LabelSet:
     rows = [row.rsplit(" ", 3) for row in table.split("\n") if row]
     names = tuple(row[0] for row in rows)
     palette = tuple((int(red), int(green), int(blue)) for _, red, green, blue in rows)
-    return LabelSet(name=name, names=names, palette=palette, ignore_id=ignore_id, flip_pairs=_flip_pairs(names))
+    return LabelSet(name=name, names=names, palette=palette, ignore_id=ignore_id, flip_pairs=flip_pairs_of(names))
 
 
 CELEBAMASK_HQ = _shipped("celebamask-hq", CELEBAMASK_HQ_TABLE)

@@ -267,9 +267,14 @@ def instance_edges(instances: Int[Tensor, "b h w"]) -> Float[Tensor, "b 1 h w"]:
     return edges.unsqueeze(1).to(torch.float32)
 
 
+def is_lossy(image: Image.Image) -> bool:
+    """Whether a picture comes from a file of a format that may have changed ids, such as JPEG."""
+    return image.format in _LOSSY
+
+
 def _open_lossless(path: PictureSource) -> Image.Image:
     image = open_image(path)
-    if image.format in _LOSSY:
+    if is_lossy(image):
         raise InputError(
             f"expected a label map as PNG, but {path} is a {image.format}, which blurs the ids; save it as PNG"
         )

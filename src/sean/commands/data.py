@@ -1,4 +1,4 @@
-"""The commands on data folders: data check, data mend-sides, data parse, data prepare."""
+"""The commands on data folders: data check, convert, export, mend-sides, parse, prepare."""
 
 import signal
 from pathlib import Path
@@ -108,6 +108,97 @@ def parse(
             f"interrupted; what is done is in {output}, and the same command goes on from there", signal.SIGINT
         ) from interrupt
     print(report.text())
+
+
+def convert(
+    source: Path,
+    destination: Path,
+    /,
+    *,
+    from_: str | None = None,
+    mapping: Path | None = None,
+    labels: Path | None = None,
+    images: Path | None = None,
+    pattern: str | None = None,
+    size: int | None = None,
+    workers: int | None = None,
+    skip_damaged: bool = False,
+) -> None:
+    """Turn the labels of an annotation tool, or of a data set, into a folder of training pairs.
+
+    Formats: cvat, labelme, supervisely, voc, coco, coco-panoptic, coco-stuff, mapillary, ade20k-full, yolo-seg, masks.
+    Objects become instance maps where the format tells them apart. Lists all problems with file names; exit code 2 if
+    there are any. After an interrupt, or when the problems are mended, the same command goes on where it ended.
+
+    A mapping file renumbers, merges, renames or ignores classes: JSON, {"name or id": "region", "other": null}, where
+    null is unlabelled and "*" stands for the rest; or text like classes.txt, any "id name" a line, one name for several
+    ids, and "ignore 255 0 -1".
+
+    Examples:
+      sean data convert export/ pairs/
+      sean data convert masks/ pairs/ --pattern "{stem}_mask.png" --mapping classes.txt
+      sean data convert COCO/ pairs/ --from coco-panoptic --mapping mapping.json --size 256
+      sean data convert task/ pairs/ --images photos/ --skip-damaged
+
+    Args:
+        source: the folder of the labels.
+        destination: the folder to make.
+        from_: the format; by default the one that the folder is of.
+        mapping: file of what becomes of the classes.
+        labels: classes.txt of the labels to make, where they must be those of a trained model.
+        images: the folder of the pictures, where they do not lie in the source.
+        pattern: of the masks' names in a folder of masks, with {stem} for the name of the picture.
+        size: shorter side in pixels that larger pairs are shrunk to; by default pairs keep their size.
+        workers: number of processes; by default one per processor.
+        skip_damaged: leave out damaged and unpaired files, and list them, instead of refusing the folder.
+    """
+    from sean.data.formats.conversion import convert as convert_tree
+
+    with reporting("converting") as report_progress:
+        result = convert_tree(
+            source,
+            destination,
+            format=from_,
+            mapping=mapping,
+            labels=labels,
+            images=images,
+            pattern=pattern,
+            size=size,
+            workers=workers,
+            skip_damaged=skip_damaged,
+            progress=report_progress,
+        )
+    if result.ok:
+        print(result.text(), end="")
+        return
+    count = sum(problem.count for problem in result.problems)
+    first = result.problems[0].examples[0]
+    if count > 1:
+        print(result.text(), end="")
+    others = f" ({count} problems, listed above)" if count > 1 else ""
+    raise InputError(f"{first}{others}; mend the source and run the same command again, or add --skip-damaged")
+
+
+def export(source: Path, destination: Path, /, *, to: str) -> None:
+    """Write a folder of training pairs as an annotation tool reads it, to correct label maps there.
+
+    Formats: coco (instances), voc (CVAT imports it as "segmentation mask 1.1"), cvat (CVAT for images 1.1, masks),
+    labelme (polygons). sean data convert reads all of them back without loss.
+
+    Examples:
+      sean data export pairs/ for-cvat/ --to cvat
+      sean data export pairs/ polygons/ --to labelme
+
+    Args:
+        source: with images/, labels/ and classes.txt.
+        destination: the folder to make.
+        to: the format.
+    """
+    from sean.data.formats.export import export as export_folder
+
+    with reporting("exporting") as report_progress:
+        count = export_folder(source, destination, format=to, progress=report_progress)
+    print(f"{destination}: {count} pairs for {to}")
 
 
 def prepare(

@@ -1,1 +1,21 @@
-"""Training data: paired folders, their geometry, checks, synthetic scenes, and batches in a fixed order."""
+"""Training data: folders and shards of pairs, their transforms, and the way there from other formats.
+
+The names below are loaded on first use, so that importing this package stays light.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sean.data.formats.conversion import convert
+    from sean.data.formats.export import export
+
+_HOMES = {"convert": "sean.data.formats.conversion", "export": "sean.data.formats.export"}
+
+__all__ = ["convert", "export"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sean.data' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
