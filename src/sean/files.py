@@ -38,7 +38,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield temporary
         _flush(temporary)
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~current_umask())
         os.replace(temporary, target)
     except OSError as error:
         raise InputError(
@@ -78,7 +78,8 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _umask() -> int:
+def current_umask() -> int:
+    """The permission bits that new files of this process do not get."""
     with _UMASK_LOCK:  # it can only be read by setting it, for all threads
         mask = os.umask(0)
         os.umask(mask)

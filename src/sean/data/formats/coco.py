@@ -17,7 +17,7 @@ import numpy as np
 from sean.data.folder import PairedFolder
 from sean.data.formats.coco_names import COCO_STUFF_NAMES
 from sean.data.formats.mask_files import open_mask, packed, read_ids, renumbered
-from sean.data.formats.polygons import Canvas, objects_of, outlines
+from sean.data.formats.polygons import Canvas, decoded, objects_of, outlines
 from sean.data.formats.tree import (
     BACKGROUND,
     DAMAGED,
@@ -335,7 +335,7 @@ def _read_objects(ids: Mapping[int, int], item: Item, size: tuple[int, int]) -> 
         category = int(annotation["category_id"])
         if category not in ids:
             raise InputError(f"{item.annotation} has an annotation of category {category}, which it does not list")
-        canvas.mask(mask.decode(code).astype(bool), ids[category], 0 if ids[category] < 0 else number)
+        canvas.mask(decoded(code), ids[category], 0 if ids[category] < 0 else number)
     return canvas.annotation()
 
 

@@ -1,7 +1,10 @@
 """A data folder in the files of an annotation tool, to correct label maps there; `convert` reads them back."""
 
 import os
-from collections.abc import Callable, Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ from sean.data.folder import PairedFolder
 from sean.data.formats import coco, cvat, labelme, voc
 from sean.data.official.destination import check_apart
 from sean.errors import InputError
-from sean.files import write_text_atomic
+from sean.files import current_umask, write_text_atomic
 
 Progress = Callable[[int, int], None]
 
@@ -64,13 +67,29 @@ def export(
     _check_new(destination)
     writer = WRITERS[format]
     parts = {}
-    for done, stem in enumerate(folder.stems, start=1):
-        parts[stem] = writer.pair(folder, destination, stem)
-        if progress is not None:
-            progress(done, len(folder.stems))
-    write_text_atomic(destination / "classes.txt", folder.labels.to_classes_txt())
-    writer.finish(folder, destination, parts)
+    with _whole_folder(destination) as beginning:
+        for done, stem in enumerate(folder.stems, start=1):
+            parts[stem] = writer.pair(folder, beginning, stem)
+            if progress is not None:
+                progress(done, len(folder.stems))
+        write_text_atomic(beginning / "classes.txt", folder.labels.to_classes_txt())
+        writer.finish(folder, beginning, parts)
     return len(parts)
+
+
+@contextmanager
+def _whole_folder(destination: Path) -> Iterator[Path]:
+    """A folder beside the destination that takes its place when the block ends, and is deleted when it fails."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    beginning = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
+    try:
+        yield beginning
+        beginning.chmod(0o777 & ~current_umask())
+        beginning.replace(destination)
+    except OSError as error:
+        raise InputError(f"cannot write {destination}: {error.strerror}; choose another folder") from error
+    finally:
+        shutil.rmtree(beginning, ignore_errors=True)
 
 
 def _check_new(destination: Path) -> None:

@@ -1,6 +1,6 @@
 """Label maps that are pictures: grey or palette pictures of ids, or pictures in the colours of the classes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from PIL import Image
@@ -28,28 +28,31 @@ def open_mask(path: str) -> Image.Image:
     return image
 
 
-def read_ids(path: str, classes: Sequence[SourceClass]) -> np.ndarray:
+def read_ids(path: str, classes: Sequence[SourceClass], unlabelled: Collection[int] = ()) -> np.ndarray:
     """The ids of a mask: int64 [h, w].
 
     A picture in colours has those of the classes. A palette picture holds ids, unless all its colours are those of
-    classes: then the colours count, as programs sort palettes. A grey picture holds ids.
+    classes: then the colours count, as programs sort palettes; ids of unlabelled pixels stay. A grey picture holds ids.
 
     Raises:
         InputError: not a mask, see `open_mask`; a colour of no class; transparent pixels.
     """
     image = open_mask(path)
-    colors = {(each.color): each.id for each in reversed(classes) if each.color is not None}
+    colors = {each.color: each.id for each in reversed(classes) if each.color is not None}
     if image.mode in ("RGB", "RGBA"):
         return _ids_of_colors(_opaque(image, path), colors, path)
     ids = integers(image, path)
     if image.mode != "P" or not colors:
         return ids
     palette = np.array(image.getpalette("RGB"), dtype=np.int64).reshape(-1, 3)
-    used = np.unique(ids)
-    if used[-1] >= len(palette) or not all(tuple(palette[index].tolist()) in colors for index in used):
-        return ids
-    table = np.zeros(len(palette), dtype=np.int64)
-    table[used] = [colors[tuple(palette[index].tolist())] for index in used]
+    table = np.arange(256)
+    for index in np.unique(ids).tolist():
+        if index in unlabelled:
+            continue
+        number = colors.get(tuple(palette[index].tolist())) if index < len(palette) else None
+        if number is None:
+            return ids
+        table[index] = number
     return table[ids]
 
 

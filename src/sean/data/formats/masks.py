@@ -8,6 +8,7 @@ or from a mapping file.
 
 import re
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 from sean.data.folder import IMAGE_SUFFIXES
@@ -76,22 +77,18 @@ def find(root: Path, options: Options) -> Tree:
         classes=classes,
         unlabelled=unlabelled,
         items=with_stems(items, pictures.root),
-        read=_Reader(classes),
+        read=partial(_read, classes, unlabelled),
         has_instances=has_instances,
         same_size=False,
         problems=tuple(problems),
     )
 
 
-class _Reader:
-    """The labels of an item, for classes that may have colours."""
-
-    def __init__(self, classes: tuple[SourceClass, ...]) -> None:
-        self._classes = classes
-
-    def __call__(self, item: Item, size: tuple[int, int]) -> Annotation:
-        instances = None if item.instances is None else renumbered(read_numbers(item.instances))
-        return Annotation(ids=read_ids(item.annotation, self._classes), instances=instances)
+def _read(
+    classes: tuple[SourceClass, ...], unlabelled: tuple[int, ...], item: Item, size: tuple[int, int]
+) -> Annotation:
+    instances = None if item.instances is None else renumbered(read_numbers(item.instances))
+    return Annotation(ids=read_ids(item.annotation, classes, unlabelled), instances=instances)
 
 
 _Pairs = tuple[list[tuple[Path, Path]], list[tuple[str, str]]]

@@ -4,6 +4,7 @@ A point (x, y) is measured in pixels from the upper left corner of the picture: 
 c..c+1 and r..r+1.
 """
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,7 +16,8 @@ from sean.data.formats.tree import Annotation
 from sean.data.paired import Pair
 from sean.errors import InputError
 
-Ring = Sequence[Sequence[float]]
+Number = int | float
+Ring = Sequence[Sequence[Number]]
 _Corner = tuple[int, int]
 
 
@@ -76,11 +78,8 @@ class Canvas:
         Raises:
             InputError: a point is no number, or lies far outside of the picture.
         """
-        from pycocotools import mask
-
         code = self.encoded(rings)
-        filled: np.ndarray = np.zeros(self.size, dtype=bool) if code is None else mask.decode(code).astype(bool)
-        return filled
+        return np.zeros(self.size, dtype=bool) if code is None else decoded(code)
 
     def encoded(self, rings: Sequence[Ring]) -> dict[str, Any] | None:
         """The union of some polygons as pycocotools' run-length code, see `filled`; None where it is empty."""
@@ -103,12 +102,22 @@ class Canvas:
         return code
 
 
-def box_ring(left: float, top: float, right: float, bottom: float) -> Ring:
+def decoded(code: dict[str, Any]) -> np.ndarray:
+    """The area of a run-length code of pycocotools, bool [h, w]."""
+    from pycocotools import mask
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it hands NumPy 2 its arrays in the manner of NumPy 1
+        area: np.ndarray = mask.decode(code).astype(bool)
+    return area
+
+
+def box_ring(left: Number, top: Number, right: Number, bottom: Number) -> Ring:
     """The four corners of a box."""
     return [(left, top), (right, top), (right, bottom), (left, bottom)]
 
 
-def ellipse_ring(x: float, y: float, radius_x: float, radius_y: float) -> Ring:
+def ellipse_ring(x: Number, y: Number, radius_x: Number, radius_y: Number) -> Ring:
     """An ellipse as a polygon that is nowhere farther than a hundredth of a pixel from it."""
     count = max(16, int(np.ceil(np.pi * np.sqrt(max(abs(radius_x), abs(radius_y)) * 50))))
     angles = np.linspace(0, 2 * np.pi, count, endpoint=False)

@@ -40,12 +40,13 @@ sheep sofa train tvmonitor
 NAMES = tuple(_TABLE.split())
 LABELMAP = "labelmap.txt"
 _CLASS_LISTS = ("class_names.txt", "labels.txt")
-_FOLDERS = ("", "VOCdevkit/VOC2012", "VOC2012", "VOCdevkit/VOC2007", "VOC2007", "VOCdevkit/VOC2010", "VOC2010")
+_YEARS = ("VOCdevkit/VOC2012/", "VOC2012/", "VOCdevkit/VOC2007/", "VOC2007/", "VOCdevkit/VOC2010/", "VOC2010/")
+_MASK_FOLDERS = tuple(f"{folder}SegmentationClass" for folder in ("", *_YEARS))
 
 
 def detect(root: Path) -> bool:
     """Whether the folder, or the folder of a year in it, holds SegmentationClass/."""
-    return subfolder(root, *(f"{folder}/SegmentationClass" for folder in _FOLDERS)) is not None
+    return subfolder(root, *_MASK_FOLDERS) is not None
 
 
 def find(root: Path, options: Options, format_name: str = "voc") -> Tree:
@@ -54,7 +55,7 @@ def find(root: Path, options: Options, format_name: str = "voc") -> Tree:
     Raises:
         InputError: it has none, or its list of classes cannot be read.
     """
-    masks = subfolder(root, *(f"{folder}/SegmentationClass" for folder in _FOLDERS))
+    masks = subfolder(root, *_MASK_FOLDERS)
     if masks is None:
         raise not_a_tree(root, "Pascal VOC", "SegmentationClass/ with masks and JPEGImages/ with pictures")
     root = masks.parent
@@ -103,7 +104,7 @@ def read_labelmap(path: Path) -> tuple[SourceClass, ...]:
         InputError: it cannot be read, or a line is no "name:r,g,b:parts:actions".
     """
     classes: list[SourceClass] = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in _numbered_lines(path):
         name, _, rest = line.partition(":")
         channels = rest.partition(":")[0].split(",")
         if not name or len(channels) != 3 or not all(c.strip().isdecimal() and int(c) < 256 for c in channels):
@@ -159,7 +160,7 @@ def _write(path: Path, ids: np.ndarray) -> None:
 
 def _read(classes: tuple[SourceClass, ...], item: Item, size: tuple[int, int]) -> Annotation:
     instances = None if item.instances is None else renumbered(read_numbers(item.instances), (0, VOC_BORDER))
-    return Annotation(ids=read_ids(item.annotation, classes), instances=instances)
+    return Annotation(ids=read_ids(item.annotation, classes, (VOC_BORDER,)), instances=instances)
 
 
 def _classes(root: Path, options: Options) -> tuple[SourceClass, ...]:
@@ -177,11 +178,16 @@ def _numbered(names: Iterable[str]) -> tuple[SourceClass, ...]:
 
 
 def _lines(path: Path) -> list[str]:
+    return [line for _, line in _numbered_lines(path)]
+
+
+def _numbered_lines(path: Path) -> list[tuple[int, str]]:
+    """The lines of a list that are neither empty nor comments, with their numbers."""
     try:
         lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path} as a text file: {error}") from error
-    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return [(n, line.strip()) for n, line in enumerate(lines, start=1) if line.strip() and not line.startswith("#")]
 
 
 def _stems_of(root: Path, names: tuple[str, ...]) -> frozenset[str]:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from sean.data.formats.polygons import Canvas
 from sean.data.formats.tree import (
@@ -100,6 +99,8 @@ def _classes(root: Path, options: Options) -> tuple[SourceClass, ...]:
 
 
 def _from_yaml(path: Path) -> tuple[SourceClass, ...]:
+    import yaml
+
     try:
         names = yaml.safe_load(read_text(path))["names"]
         pairs = list(names.items()) if isinstance(names, Mapping) else list(enumerate(names))
