@@ -430,3 +430,36 @@ def test_resuming_from_a_garbage_checkpoint(tmp_path: Path, capsys: pytest.Captu
     options = ["train", "--preset", "synthetic", "--output", str(tmp_path), "--config.model.image-size", "32", "32"]
     assert "step-0000100.safetensors" in refused(capsys, *options, "--resume")
     assert "--resume" in refused(capsys, *options)
+
+
+def test_quiet_prints_nothing(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = workplace / "quiet.png"
+    assert main(["reconstruct", *photo_options(workplace), "-o", str(output), "-q"]) == 0
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "") and output.is_file()
+    assert main(["reconstruct", *photo_options(workplace), "-o", str(output)]) == 0
+    assert "quiet.png: 64 x 64" in capsys.readouterr().out, "the next command speaks again"
+
+
+def test_threads_of_a_command(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_num_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # puts the present one back afterwards
+    try:
+        assert main(["reconstruct", *photo_options(workplace), "-o", f"{workplace}/one.png", "--threads", "3"]) == 0
+        assert torch.get_num_threads() == 3
+        assert os.environ["OMP_NUM_THREADS"] == "3", "of processes that it starts"
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_no_threads(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [*photo_options(workplace), "--output", f"{workplace}/none.png", "--threads", "0"]
+    assert "expected at least 1 thread, got 0" in refused(capsys, "reconstruct", *options)
+    assert not (workplace / "none.png").exists()
+
+
+def test_help_shows_kinds_without_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["edit", "--help"])
+    text = capsys.readouterr().out
+    assert "{None}" not in text and "--image PATH" in text and "-o PATH, --output PATH" in text and "-q, --quiet" in text

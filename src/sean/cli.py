@@ -16,6 +16,7 @@ import sean
 from sean.errors import InputError, Interrupted
 from sean.extras import as_input_error, require
 from sean.heap import keep_freed_memory
+from sean.threads import set_threads
 
 # subcommand -> (function of sean.commands, what it does). A module is imported for its own commands only.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -59,8 +60,14 @@ NEEDS = {
     "evaluate": "eval",
 }
 WEIGHTS_TERMS = "Code: Apache-2.0. Bundled weights: non-commercial research, see LICENSE in each bundled folder."
-# Parameters that hold several options, which go by their own names: --crop, not --photos.crop.
-UNPREFIXED = ("photos",)
+# What tyro is told of parameters of these names, in any command: `photos` holds several options, which go by their own
+# names (--crop, not --photos.crop).
+_TYRO: dict[str, dict[str, Any]] = {
+    "photos": {"name": ""},
+    "output": {"aliases": ["-o"]},
+    "quiet": {"aliases": ["-q"], "help": "print nothing but errors, and show no progress."},
+    "threads": {"help": "of the processor, to compute with; without it, one for each core."},
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,6 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     keep_freed_memory()
     try:
+        if arguments[0] == "--install-completion":
+            print(_installed_completion(*arguments[1:2]))
+            return 0
         _parse(arguments)()
     except InputError as error:
         return _refuse(error)
@@ -99,6 +109,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _installed_completion(shell: str | None = None) -> str:
+    from sean.commands.completion import install_completion
+
+    return install_completion(COMMANDS, {name: place for name, (place, _) in COMMANDS.items()}, shell)
+
+
 def _refuse(error: InputError) -> int:
     print(f"sean: {' '.join(str(error).split())}", file=sys.stderr)
     return 2
@@ -112,7 +128,10 @@ def _groups() -> set[str]:
 def _overview(commands: Mapping[str, tuple[str, str]]) -> str:
     width = max(map(len, commands))
     rows = "\n".join(f"  {name:<{width}}  {text}" for name, (_, text) in commands.items())
-    return f"usage: sean COMMAND [OPTIONS]\n\n{rows}\n\nsean COMMAND --help shows options and examples; sean --version."
+    return (
+        f"usage: sean COMMAND [OPTIONS]\n\n{rows}\n\nsean COMMAND --help shows options and examples. sean --version.\n"
+        "sean --install-completion [bash|zsh] completes commands and options with Tab."
+    )
 
 
 def _parse(arguments: list[str]) -> Callable[[], None]:
@@ -168,16 +187,20 @@ def _with_preset(command: Callable[..., None], options: list[str], presets: str,
 def _parse_options(command: Callable[..., None], name: str, options: list[str]) -> Callable[[], None]:
     import tyro
 
+    parameters = dict(inspect.signature(command).parameters)
+    added = {key: value for key, value in _added_options(parameters).items() if key not in parameters}
+
     @functools.wraps(command)
     def deferred(*args: Any, **kwargs: Any) -> Callable[[], None]:
-        return functools.partial(command, *args, **kwargs)
+        quiet, threads = (kwargs.pop(key) if key in added else None for key in ("quiet", "threads"))
+        return functools.partial(_called, functools.partial(command, *args, **kwargs), quiet=quiet, threads=threads)
 
-    deferred.__signature__ = inspect.signature(command)  # type: ignore[attr-defined]
+    deferred.__signature__ = inspect.Signature([*parameters.values(), *added.values()])  # type: ignore[attr-defined]
     deferred.__annotations__ = {
-        parameter: Annotated[annotation, tyro.conf.arg(name=_option_name(parameter))]
-        if parameter in UNPREFIXED or parameter.endswith("_")
-        else annotation
-        for parameter, annotation in command.__annotations__.items()
+        key: Annotated[annotation, tyro.conf.arg(**_tyro_settings(key))]
+        for key, annotation in (
+            command.__annotations__ | {key: value.annotation for key, value in added.items()}
+        ).items()
     }
     del deferred.__wrapped__  # tyro would read the annotations there
     description = inspect.getdoc(command).split("\nArgs:")[0]  # type: ignore[union-attr]
@@ -189,7 +212,7 @@ def _parse_options(command: Callable[..., None], name: str, options: list[str]) 
                 prog=f"sean {name}",
                 description=description,
                 args=options,
-                config=(tyro.conf.UseAppendAction,),
+                config=(tyro.conf.UseAppendAction, tyro.conf.DisallowNone),
             )
     except SystemExit as stop:
         if not stop.code:
@@ -197,9 +220,29 @@ def _parse_options(command: Callable[..., None], name: str, options: list[str]) 
         raise InputError(f"{_one_line(errors.getvalue())}; see sean {name} --help") from None
 
 
-def _option_name(parameter: str) -> str:
-    """The name of an option that is not the parameter's: none for a group, "from" for the parameter from_."""
-    return "" if parameter in UNPREFIXED else parameter.removesuffix("_")
+def _tyro_settings(parameter: str) -> dict[str, Any]:
+    """What tyro is told of a parameter; from_ is the option "from"."""
+    return _TYRO.get(parameter) or ({"name": parameter.removesuffix("_")} if parameter.endswith("_") else {})
+
+
+def _added_options(parameters: Mapping[str, inspect.Parameter]) -> dict[str, inspect.Parameter]:
+    """The options that every command has, and those of commands that compute, by their names."""
+    quiet = inspect.Parameter("quiet", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=bool)
+    threads = inspect.Parameter("threads", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=int | None)
+    return {"quiet": quiet, **({"threads": threads} if "device" in parameters else {})}
+
+
+def _called(command: Callable[[], None], *, quiet: bool | None, threads: int | None) -> None:
+    """Run a command with the options that it does not see itself."""
+    if threads is not None:
+        set_threads(threads)
+    with contextlib.ExitStack() as stack:
+        if quiet:
+            from sean.commands.progress import no_progress
+
+            stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+            stack.enter_context(no_progress())
+        command()
 
 
 def _one_line(box: str) -> str:

@@ -7,6 +7,9 @@ time slices. `docs/performance.md` has figures.
 """
 
 import os
+import sys
+
+from sean.errors import InputError
 
 _SPIN_ROUNDS = 4_000
 """Enough for the gaps between the operations of a quiet machine; some 10 microseconds."""
@@ -20,3 +23,16 @@ def limit_spinning() -> None:
     """
     if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
         os.environ["GOMP_SPINCOUNT"] = str(_SPIN_ROUNDS)
+
+
+def set_threads(count: int) -> None:
+    """Let torch compute with so many threads, in this process and those that it starts.
+
+    Raises:
+        InputError: fewer than one.
+    """
+    if count < 1:
+        raise InputError(f"expected at least 1 thread, got {count}")
+    os.environ["OMP_NUM_THREADS"] = str(count)  # read when torch is loaded
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(count)

@@ -17,17 +17,33 @@ class Report(Protocol):
     def __call__(self, done: int, total: int, /) -> None: ...
 
 
+_shown = True
+
+
+@contextmanager
+def no_progress() -> Iterator[None]:
+    """Show no bars meanwhile."""
+    global _shown
+    _shown = False
+    try:
+        yield
+    finally:
+        _shown = True
+
+
+def _is_shown() -> bool:
+    return _shown and sys.stderr.isatty()
+
+
 def tracked(items: Iterable[Item], description: str, total: int) -> Iterable[Item]:
     """`items`, with a bar that follows them."""
-    return track(
-        items, description, total=total, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
-    )
+    return track(items, description, total=total, console=Console(stderr=True), transient=True, disable=not _is_shown())
 
 
 @contextmanager
 def reporting(description: str) -> Iterator[Report]:
     """A bar for functions that report their progress by a callback."""
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+    with Progress(console=Console(stderr=True), transient=True, disable=not _is_shown()) as progress:
         task = progress.add_task(description, total=None)
 
         def report(done: int, total: int) -> None:
