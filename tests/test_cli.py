@@ -462,4 +462,6 @@ def test_help_shows_kinds_without_none(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit):
         main(["edit", "--help"])
     text = capsys.readouterr().out
-    assert "{None}" not in text and "--image PATH" in text and "-o PATH, --output PATH" in text and "-q, --quiet" in text
+    assert (
+        "{None}" not in text and "--image PATH" in text and "-o PATH, --output PATH" in text and "-q, --quiet" in text
+    )

@@ -58,6 +58,7 @@ ALLOWED["commands"] = {
     "web",
     "photo_output",
 }
+ALLOWED["completion"] = {"commands", "errors", "files"}
 ALLOWED["cli"] = set(ALLOWED)
 ALLOWED["__main__"] = {"cli"}
 
@@ -81,7 +82,7 @@ BANNED: dict[str, set[str]] = {
     "ops": FILES,
 }
 MAY_TRAIN = {"training"}
-MAY_HAVE_FLAGS = {"cli"}
+MAY_HAVE_FLAGS = {"cli", "completion"}
 # These hold what is on disk: our model folders, and checkpoints of others (which are only read).
 BANNED_EXCEPT: dict[str, set[str]] = {
     "models/weights.py": FILES,

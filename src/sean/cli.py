@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _installed_completion(shell: str | None = None) -> str:
-    from sean.commands.completion import install_completion
+    from sean.completion import install_completion
 
     return install_completion(COMMANDS, {name: place for name, (place, _) in COMMANDS.items()}, shell)
 
@@ -235,6 +235,8 @@ def _added_options(parameters: Mapping[str, inspect.Parameter]) -> dict[str, ins
 def _called(command: Callable[[], None], *, quiet: bool | None, threads: int | None) -> None:
     """Run a command with the options that it does not see itself."""
     if threads is not None:
+        if threads < 1:
+            raise InputError(f"expected at least 1 thread, got {threads}")
         set_threads(threads)
     with contextlib.ExitStack() as stack:
         if quiet:

@@ -9,8 +9,6 @@ time slices. `docs/performance.md` has figures.
 import os
 import sys
 
-from sean.errors import InputError
-
 _SPIN_ROUNDS = 4_000
 """Enough for the gaps between the operations of a quiet machine; some 10 microseconds."""
 
@@ -26,13 +24,7 @@ def limit_spinning() -> None:
 
 
 def set_threads(count: int) -> None:
-    """Let torch compute with so many threads, in this process and those that it starts.
-
-    Raises:
-        InputError: fewer than one.
-    """
-    if count < 1:
-        raise InputError(f"expected at least 1 thread, got {count}")
+    """Let torch compute with so many threads, at least one, in this process and those that it starts."""
     os.environ["OMP_NUM_THREADS"] = str(count)  # read when torch is loaded
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(count)
