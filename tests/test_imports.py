@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 ALLOWED["parsing"] = {"devices", "icc", *ALLOWED["data"], "data", "ops", "models", "pretrained"}
 ALLOWED["evaluation"] = {*ALLOWED["parsing"], "parsing"}
-ALLOWED["editing"] = {*ALLOWED["parsing"], "parsing", "inference", "photo_output"}
+ALLOWED["editing"] = {*ALLOWED["parsing"], "parsing", "compositing", "inference", "photo_output"}
 ALLOWED["training"] = {*ALLOWED["evaluation"], "losses", "evaluation"}
 ALLOWED["web"] = {*ALLOWED["editing"], "editing", "heap"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation", "threads"}

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from sean.editing.styles import StyleCodes
     from sean.errors import InputError
     from sean.labels import LabelSet
+    from sean.parsing.photo import parse
+    from sean.parsing.segmenter import Segmenter
 
 __version__ = "0.1.0"
 
@@ -24,10 +26,12 @@ _HOMES = {
     "InputError": "sean.errors",
     "LabelSet": "sean.labels",
     "SEANPipeline": "sean.editing.pipeline",
+    "Segmenter": "sean.parsing.segmenter",
     "StyleCodes": "sean.editing.styles",
+    "parse": "sean.parsing.photo",
 }
 
-__all__ = ["Editor", "InputError", "LabelSet", "SEANPipeline", "StyleCodes", "__version__"]
+__all__ = ["Editor", "InputError", "LabelSet", "SEANPipeline", "Segmenter", "StyleCodes", "__version__", "parse"]
 
 
 def __getattr__(name: str) -> Any:

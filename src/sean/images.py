@@ -27,6 +27,8 @@ JPEG_QUALITY = 95
 GREY_BITS = "sean_grey_bits"
 """Key in `Image.info`: the bits of a grey picture that Pillow has spread over 0..255."""
 
+# Floats that interpolation or 16 bits have moved over the edge of [-1, 1] are still photos.
+_ROUNDING = 0.05
 _LEVELS = {4: 0x11, 2: 0x55}
 # Cameras store 12 bits in files of 16, and instruments 24 in files of 32.
 _DEPTHS = (8, 12, 16, 24, 31)
@@ -76,7 +78,8 @@ class SourcePhoto:
         return self.image.shape[0], self.image.shape[1]
 
 
-ImageLike = Image.Image | np.ndarray | str | os.PathLike[str] | SourcePhoto
+ImageLike = Image.Image | np.ndarray | Tensor | str | os.PathLike[str] | SourcePhoto
+"""What a photo may be given as, see `as_photo`."""
 
 
 def open_image(source: PictureSource) -> Image.Image:
@@ -219,13 +222,16 @@ def as_photo(image: ImageLike) -> SourcePhoto:
     """A photo of whatever a picture may be given as.
 
     Args:
-        image: a path; a PIL picture, with the EXIF orientation and ICC profile of its `info`; or uint8 [h, w, 3], sRGB.
+        image: a path; a PIL picture, with the EXIF orientation and ICC profile of its `info`; an array uint8 [h, w, 3],
+            sRGB; or a tensor [3, h, w], uint8 or float in [-1, 1].
 
     Raises:
         InputError: no such file, or not a picture.
     """
     if isinstance(image, SourcePhoto):
         return image
+    if isinstance(image, Tensor):
+        return SourcePhoto(image=_of_tensor(image))
     if isinstance(image, str | os.PathLike):
         return read_photo(image)
     if not isinstance(image, Image.Image):
@@ -236,6 +242,22 @@ def as_photo(image: ImageLike) -> SourcePhoto:
     except Exception as error:  # a file that was opened lazily
         raise InputError(f"the picture is damaged or truncated ({_one_line(error)})") from error
     return _photo_of(image, "the photo")
+
+
+def _of_tensor(tensor: Tensor) -> np.ndarray:
+    """A photo given as a tensor, as uint8 [h, w, 3]."""
+    shape = list(tensor.shape)
+    is_kind = tensor.is_floating_point() or tensor.dtype == torch.uint8
+    if not is_kind or len(shape) != 3 or shape[0] != 3 or 0 in shape:
+        raise InputError(f"expected a photo as a tensor [3, h, w], uint8 or float, got {tensor.dtype} {shape}")
+    if tensor.dtype == torch.uint8:
+        return np.ascontiguousarray(tensor.detach().permute(1, 2, 0).cpu().numpy())
+    lowest, highest = (float(value) for value in tensor.detach().aminmax())
+    if not -1 - _ROUNDING <= lowest <= highest <= 1 + _ROUNDING:
+        raise InputError(
+            f"expected a photo as a float tensor with values in [-1, 1], got {lowest:.3g} to {highest:.3g}; scale it"
+        )
+    return tensor_to_image(tensor)
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:

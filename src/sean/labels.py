@@ -6,6 +6,7 @@ other comes from a `classes.txt` beside the data. This module needs no torch.
 
 import colorsys
 import difflib
+import json
 import operator
 import os
 from collections.abc import Mapping
@@ -32,7 +33,7 @@ FACE_GROUPS: dict[str, tuple[str, ...]] = {
 _SIDES = (("l_", "r_"), ("left_", "right_"), ("left ", "right "), ("left-", "right-"))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class LabelSet:
     """The labels of a data set. Region ids are 0 .. num_regions - 1; the id num_regions means "no region".
 
@@ -55,6 +56,7 @@ class LabelSet:
     flip_pairs: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(self.names))
         if not self.names:
             raise InputError(f"label set {self.name!r} has no labels; give it at least one name")
         seen: set[str] = set()
@@ -151,6 +153,16 @@ class LabelSet:
             raise InputError(f"unknown region {region!r} in labels {self.name!r}; close: {', '.join(close)}")
         raise InputError(f"unknown region {region!r}; {self.name!r} has: {', '.join(self.names)}")
 
+    def ids_of(self, region: str | SupportsIndex) -> tuple[int, ...]:
+        """The ids of a region (see `id_of`), or of all labels of a group, as "face" or "lips" (see `groups`).
+
+        Raises:
+            InputError: neither a region nor a group.
+        """
+        if isinstance(region, str) and region not in self.names and region.strip().casefold() in self.groups:
+            return self.groups[region.strip().casefold()]
+        return (self.id_of(region),)
+
     def to_dict(self) -> dict[str, Any]:
         """The set as plain JSON values; `from_dict` reads it back."""
         return {
@@ -184,6 +196,23 @@ class LabelSet:
             raise InputError(
                 f"expected a label set with name, names, palette, ignore_id and flip_pairs: {error!r}"
             ) from error
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str]) -> "LabelSet":
+        """Read a `classes.txt`, or the labels of a model's `config.json`.
+
+        Raises:
+            InputError: no such file, or it holds no labels.
+        """
+        if Path(path).suffix.lower() != ".json":
+            return cls.from_classes_txt(path)
+        try:
+            values = json.loads(read_text(Path(path)))
+            return cls.from_dict(values.get("labels", values))
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        except (AttributeError, OSError, ValueError) as error:
+            raise InputError(f"{path} is not readable as the labels of a model ({type(error).__name__})") from error
 
     @classmethod
     def from_classes_txt(cls, path: str | os.PathLike[str]) -> "LabelSet":

@@ -1,5 +1,6 @@
 """Model folders by name: those that come with the package, local ones, and those of the Hugging Face hub."""
 
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -45,11 +46,13 @@ def find_parser(name: str, what: str = "parser", *, other: str) -> Path:
     return folder
 
 
-def find_model(name: str) -> Path:
+def find_model(name: str, revision: str | None = None, cache_dir: str | os.PathLike[str] | None = None) -> Path:
     """The folder of a model.
 
     Args:
         name: a bundled model, a local model folder, or a Hugging Face hub id (owner/name), which is downloaded.
+        revision: of a hub id: the branch, tag or commit; None takes the main branch.
+        cache_dir: of a hub id: the folder for downloads; None takes the hub client's own.
 
     Raises:
         InputError: no such model.
@@ -59,7 +62,7 @@ def find_model(name: str) -> Path:
     if Path(name).is_dir():
         return Path(name)
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        return _download(name)
+        return _download(name, revision, cache_dir)
     raise InputError(
         f"unknown model {name!r}; expected a bundled one ({', '.join(bundled_models()) or 'none here'}), "
         "a model folder, or a hub id owner/name"
@@ -76,11 +79,15 @@ def _bundled_folder() -> Path:
     return Path(str(files("sean"))) / "bundled"
 
 
-def _download(hub_id: str) -> Path:
+def _download(hub_id: str, revision: str | None, cache_dir: str | os.PathLike[str] | None) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(hub_id, allow_patterns=[CONFIG_NAME, WEIGHTS_NAME, BANK_NAME, CARD_NAME]))
+        names, folder = (
+            [CONFIG_NAME, WEIGHTS_NAME, BANK_NAME, CARD_NAME],
+            None if cache_dir is None else Path(cache_dir),
+        )
+        return Path(snapshot_download(hub_id, revision=revision, cache_dir=folder, allow_patterns=names))
     except Exception as error:  # the hub client raises a dozen kinds, of its own and of its HTTP library
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"no local folder {hub_id!r}, and the hub did not give it: {reason}") from error

@@ -28,7 +28,8 @@ from sean.images import (
 from sean.labels import Color, LabelSet
 
 Map = TypeVar("Map", np.ndarray, Tensor)
-SegmapLike = Image.Image | np.ndarray | str | os.PathLike[str]
+SegmapLike = Image.Image | np.ndarray | Tensor | str | os.PathLike[str]
+"""What a label map may be given as, see `segmap_of`."""
 
 _LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
 _BLACK = (0, 0, 0)
@@ -61,7 +62,8 @@ def segmap_of(segmap: SegmapLike, labels: LabelSet) -> np.ndarray:
     """The checked map of whatever a segmap may be given as.
 
     Args:
-        segmap: the path of a file or a PIL picture, see `read_segmap`; or integers [h, w], ids 0..k.
+        segmap: the path of a file or a PIL picture, see `read_segmap`; or an array or tensor of integers [h, w], ids
+            0..k.
         labels: the label set, with k regions.
 
     Returns:
@@ -74,7 +76,11 @@ def segmap_of(segmap: SegmapLike, labels: LabelSet) -> np.ndarray:
         return read_segmap(segmap, labels)
     if isinstance(segmap, Image.Image):
         segmap = _ids_of(segmap, labels, "the segmap")
-    return validate(np.asarray(segmap), labels, "the segmap", allow_unlabelled=True)
+    return validate(_array_of(segmap), labels, "the segmap", allow_unlabelled=True)
+
+
+def _array_of(segmap: np.ndarray | Tensor) -> np.ndarray:
+    return segmap.detach().cpu().numpy() if isinstance(segmap, Tensor) else np.asarray(segmap)
 
 
 def segmap_of_photo(
@@ -141,7 +147,7 @@ def numbers_of(numbers: SegmapLike) -> np.ndarray:
     """An integer map [h, w] that needs no label set, as instances, of whatever it may be given as."""
     if isinstance(numbers, str | os.PathLike):
         return read_instances(numbers)
-    return _numbers_of(numbers, "the map") if isinstance(numbers, Image.Image) else np.asarray(numbers)
+    return _numbers_of(numbers, "the map") if isinstance(numbers, Image.Image) else _array_of(numbers)
 
 
 def validate(

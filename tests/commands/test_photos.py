@@ -8,7 +8,6 @@ import torch
 
 from sean import pretrained
 from sean.cli import main
-from sean.commands import photos
 from sean.editing.pipeline import SEANPipeline
 from sean.images import read_image, write_image
 from sean.labels import CELEBAMASK_HQ, LabelSet
@@ -16,6 +15,7 @@ from sean.models.build import build_model
 from sean.models.configs import SEANConfig
 from sean.parsing.faces import Crop, cut, paste, search
 from sean.parsing.faces.detection import FaceBox
+from sean.parsing.segmenter import Segmenter
 from sean.segmap import resize_segmap, write_segmap
 
 from ..parsing.faces.stand_ins import color_parser, photo_of
@@ -46,7 +46,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     """The parser that reads colours, and a detector that names both places of faces in any photo."""
-    monkeypatch.setattr(photos, "open_parser", lambda name, labels, device, mapping: color_parser())
+    monkeypatch.setattr(Segmenter, "from_pretrained", lambda *_: color_parser())
     boxes = [FaceBox(y=100.8, x=214.0, size=82.0, support=30), FaceBox(y=45.4, x=42.0, size=41.0, support=20)]
     monkeypatch.setattr(search, "detect_faces", lambda image, side: boxes)
 
@@ -74,13 +74,13 @@ def test_an_edited_face_returns_into_its_photo(
     crop = search.find_face(photo, color_parser())
     assert crop is not None and crop.overlap(SQUARE) > 0.88
     seen = cut(photo, crop, 64)
-    ids = resize_segmap(color_parser()(cut(photo, crop, 256)), (64, 64))
+    ids = resize_segmap(color_parser().segmap(cut(photo, crop, 256)), (64, 64))
     own = pipeline.encode(seen, ids)
     other = search.find_face(read_image(workplace / "two.png"), color_parser())
     assert other is not None
     seen = cut(read_image(workplace / "two.png"), other, 64)
     hair = pipeline.encode(
-        seen, resize_segmap(color_parser()(cut(read_image(workplace / "two.png"), other, 256)), (64, 64))
+        seen, resize_segmap(color_parser().segmap(cut(read_image(workplace / "two.png"), other, 256)), (64, 64))
     )
     picture = pipeline(ids, own.with_region("hair", hair).with_region("skin", pipeline.style_bank[1]))
     assert difference(edited, paste(photo, crop, np.asarray(picture))) <= 1
@@ -106,7 +106,7 @@ def test_another_map_is_of_the_whole_photo(workplace: Path, tmp_path: Path) -> N
     photo = read_image(workplace / "one.png")
     crop = search.find_face(photo, color_parser())
     assert crop is not None
-    own = pipeline.encode(cut(photo, crop, 64), resize_segmap(color_parser()(cut(photo, crop, 256)), (64, 64)))
+    own = pipeline.encode(cut(photo, crop, 64), resize_segmap(color_parser().segmap(cut(photo, crop, 256)), (64, 64)))
     halves = np.zeros((64, 64), np.int64)
     halves[:, round((214 - crop.left) / crop.size * 64) :] = CELEBAMASK_HQ.id_of("hair")
     assert difference(read_image(tmp_path / "o.png"), paste(photo, crop, np.asarray(pipeline(halves, own)))) <= 1
@@ -135,7 +135,7 @@ def test_what_cannot_be_opened(
         return refused(capsys, "reconstruct", *arguments)
 
     message = line("model", "none.png")
-    assert "expected a face in" in message and "none.png" in message and "--crop none" in message
+    assert "expected a face in" in message and "none.png" in message and "(crop 'none')" in message
     message = line("streets", "one.png")
     assert "expected a label map for" in message and "streets" in message
     assert "--label-mapping" not in message and "found no file" in line(

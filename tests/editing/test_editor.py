@@ -35,6 +35,8 @@ HAIR, SKIN, HAT = (CELEBAMASK_HQ.id_of(name) for name in ("hair", "skin", "hat")
 class FaceOnTheLeft(Segmenter):
     """Finds skin where red is above 127, and remembers what it saw."""
 
+    size = (64, 64)
+
     def __init__(self, labels: LabelSet = CELEBAMASK_HQ) -> None:
         self.labels = labels
         self.seen: list[np.ndarray] = []
@@ -91,15 +93,15 @@ def test_edits_give_the_pipelines_pictures(pipeline: SEANPipeline, editor: Edito
     assert segmap[0, 0] == HAT and np.array_equal(segmap == HAT, editor.touched)
     own = own.completed(sean.editing.styles.mean_style(pipeline.style_bank))
     assert difference(picture(editor), pipeline.fork()(segmap, own)) <= 1
-    editor.set_style("photo:other", "hair")
-    editor.set_style("photo:other", ["skin", "nose"], strength=0.3)
+    editor.set_style("hair", "photo:other")
+    editor.set_style(["skin", "nose"], "photo:other", strength=0.3)
     mixed = own.with_region("hair", other).lerp(other, 0.3, ["skin", "nose"])
     assert difference(picture(editor), pipeline.fork()(segmap, mixed)) <= 1
     editor.undo()
     editor.undo()
     editor.set_style("photo:other", blocks=[3, 4, 5])
     assert difference(picture(editor), pipeline.fork()(segmap, [own] * 3 + [other] * 3)) <= 1
-    editor.set_style("region:hair", ["skin"])
+    editor.set_style("skin", "region:hair")
     codes = own.codes.clone()
     codes[SKIN] = own.codes[HAIR]
     crossed = StyleCodes(other.codes.index_copy(0, torch.tensor([SKIN]), own.codes[[HAIR]]), own.present, own.labels)
@@ -116,14 +118,14 @@ def test_instances_take_styles_of_their_own(pipeline: SEANPipeline, editor: Edit
     assert difference(picture(editor), before) <= 1
     half = editor.state.instances == number
     assert 0 < half.sum() < (editor.state.segmap == HAIR).sum()
-    editor.set_style("bank:0", "hair", instance=number)
+    editor.set_style("hair", "bank:0", instance=number)
     own = editor._sources.complete_own
     other = own.with_region("hair", pipeline.style_bank[0])
     expected = pipeline.fork()(editor.state.segmap, [[own] * 6, [other] * 6], variants=half.astype(int))
     assert difference(picture(editor), expected) <= 1
     assert not np.array_equal(picture(editor), before)
     # equal styles, of class and instance, are the class-wise picture exactly
-    editor.set_style("bank:0", "hair")
+    editor.set_style("hair", "bank:0")
     assert difference(picture(editor), pipeline.fork()(editor.state.segmap, other)) <= 1
 
 
@@ -135,21 +137,21 @@ def test_equal_instances_share_a_variant(editor: Editor) -> None:
     for label, (row, column) in places.items():
         numbers[label] = editor.split_region(((column + 0.5) / 64, (row + 0.5) / 64))
     for label, number in numbers.items():
-        editor.set_style("bank:1", label, instance=number)
+        editor.set_style(label, "bank:1", instance=number)
     styles = render_styles(editor.state, editor._begun)
     assert len(styles.variants) == 2  # one more serves the instances of all labels
     assert styles.numbers is not None
     assert np.array_equal(styles.numbers, (editor.state.instances > 0).astype(int))
-    editor.set_style("bank:1", HAIR)
-    editor.set_style("own", SKIN, instance=numbers[SKIN])
+    editor.set_style(HAIR, "bank:1")
+    editor.set_style(SKIN, "own", instance=numbers[SKIN])
     styles = render_styles(editor.state, editor._begun)
     assert len(styles.variants) == 1 and styles.numbers is None
 
 
 def test_touched_is_what_differs_from_the_photo(editor: Editor) -> None:
-    editor.set_style("bank:0", "hair", strength=0.0)
+    editor.set_style("hair", "bank:0", strength=0.0)
     assert not editor.touched.any()
-    editor.set_style("bank:0", "hair", strength=0.5, blocks=[2])
+    editor.set_style("hair", "bank:0", strength=0.5, blocks=[2])
     assert np.array_equal(editor.touched, FACE == HAIR)
     editor.set_style("own")
     editor.paint([(0.5, 0.5)], 0.1, "hat")
@@ -170,7 +172,7 @@ def test_the_composite_keeps_untouched_pixels(
     editor = Editor(pipeline)
     editor.set_image(whole, FACE)
     assert np.array_equal(editor.composite(), whole)
-    editor.set_style("bank:0", "hair")
+    editor.set_style("hair", "bank:0")
     rows = np.arange(size[0])[:, None] * 64 // size[0]
     columns = np.arange(size[1])[None] * 64 // size[1]
     touched = editor.touched[rows, columns]
@@ -186,7 +188,7 @@ def test_the_composite_keeps_untouched_pixels(
 
 
 def test_a_margin_fades_out_around_what_is_touched(editor: Editor, photo: np.ndarray) -> None:
-    editor.set_style("bank:0", "hair")
+    editor.set_style("hair", "bank:0")
     touched, rendered = editor.touched, picture(editor).astype(float)
     result = np.asarray(editor.composite(margin=2 / 64)).astype(float)
     assert np.array_equal(result[touched], rendered[touched])
@@ -227,18 +229,22 @@ def test_a_parser_makes_the_map(pipeline: SEANPipeline) -> None:
     image[:, :50] = 255
     parser = FaceOnTheLeft()
     editor = Editor(pipeline, parser=parser)
-    editor.set_image(Image.fromarray(image))
+    editor.set_image(Image.fromarray(image), crop="none")
     assert np.array_equal(editor.state.segmap, np.where(np.arange(64) < 32, SKIN, 0) * np.ones((64, 1), int))
     assert [seen.shape for seen in parser.seen] == [(256, 256, 3)]
     editor.set_image(image, crop=Crop(top=0.0, left=0.0, size=50.0, photo_size=(100, 100)))
     assert (editor.state.segmap == SKIN).all()
-    assert editor.add_style_photo("b", image) == "photo:b"
+    assert editor.add_style_photo("b", image, crop=None) == "photo:b"
     assert editor.sources["photo:b"] == ("background", "skin")
 
 
-def test_auto_without_a_face_takes_the_square_around_the_photo(pipeline: SEANPipeline) -> None:
+def test_a_photo_without_a_face_is_refused_or_taken_whole(pipeline: SEANPipeline) -> None:
     editor = Editor(pipeline, parser=FaceOnTheLeft())
-    editor.set_image(np.full((40, 80, 3), 200, np.uint8), crop="auto")
+    grey = np.full((40, 80, 3), 200, np.uint8)
+    with pytest.raises(InputError, match="expected a face in the photo, found none; take the whole picture"):
+        editor.set_image(grey)
+    assert not editor.begun
+    editor.set_image(grey, on_no_face="whole")
     assert editor.photo is not None
     assert editor.photo.crop == Crop(top=-20.0, left=0.0, size=80.0, photo_size=(40, 80))
 
@@ -248,7 +254,7 @@ def test_a_session_may_begin_with_a_map_and_a_style(pipeline: SEANPipeline) -> N
     editor.set_segmap(FACE)
     mean = sean.editing.styles.mean_style(pipeline.style_bank)
     assert difference(picture(editor), pipeline.fork()(FACE, mean)) <= 1
-    editor.set_style("bank:1", "hair")
+    editor.set_style("hair", "bank:1")
     editor.set_own_styles(pipeline.style_bank[2])
     assert difference(picture(editor), pipeline.fork()(FACE, pipeline.style_bank[2])) <= 1
     assert not editor.can_undo
@@ -258,10 +264,10 @@ def test_a_session_may_begin_with_a_map_and_a_style(pipeline: SEANPipeline) -> N
 
 
 def test_a_new_map_keeps_class_styles_and_begins_anew(editor: Editor) -> None:
-    editor.set_style("bank:0", "hair")
+    editor.set_style("hair", "bank:0")
     number = editor.split_region((0.5, 0.5))
     label = int(editor.state.segmap[32, 32])
-    editor.set_style("mean", label, instance=number)
+    editor.set_style(label, "mean", instance=number)
     editor.set_segmap(np.full((8, 8), HAIR))
     assert editor.state.segmap.shape == (64, 64) and not editor.can_undo
     assert set(editor.state.styles) == {(HAIR, 0)}
@@ -338,10 +344,10 @@ def test_models_with_one_style(name: str) -> None:
     assert difference(picture(editor), pipeline(segmap, pipeline.encode(image, segmap))) <= 1
     editor.paint([(0.5, 0.5)], 0.2, "road")
     editor.add_style_photo("b", 255 - image, segmap)
-    editor.set_style("photo:b", "sky", strength=0.5)
+    editor.set_style("sky", "photo:b", strength=0.5)
     assert picture(editor).shape == image.shape
     with pytest.raises(InputError, match="set_style: this model has no styles per block or instance; leave"):
-        editor.set_style("photo:b", "sky", blocks=[0])
+        editor.set_style("sky", "photo:b", blocks=[0])
     with pytest.raises(InputError, match="split_region: this model has no styles per instance; SEAN models have"):
         editor.split_region((0.1, 0.1))
 
@@ -353,8 +359,8 @@ def test_wrong_use_is_told_in_one_line(pipeline: SEANPipeline, editor: Editor, p
     for use in (lambda: nothing.paint([(0.0, 0.0)], 0.1, "hair"), nothing.render, lambda: nothing.touched):
         with pytest.raises(InputError, match=begin):
             use()
-    with pytest.raises(InputError, match="expected a segmap with the image, as this editor has no parser"):
-        nothing.set_image(photo)
+    with pytest.raises(InputError, match="expected a label map with the photo, as there is no parser to make one"):
+        Editor(pipeline, parser=None).set_image(photo)
     with pytest.raises(InputError, match="expected a parser for the labels 'celebamask-hq' of the model, got one"):
         Editor(pipeline, parser=FaceOnTheLeft(LabelSet(name="two", names=("a", "b"))))
     with pytest.raises(InputError, match="expected a crop of a photo of 64 x 64"):

@@ -17,10 +17,10 @@ from sean.editing.edits import edit_from_json
 from sean.editing.pipeline import SEANPipeline
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.models.build import build_model
+from sean.parsing import photo
 from sean.parsing.faces import Crop
 from sean.parsing.segmenter import Segmenter
 from sean.segmap import colorize
-from sean.web import photos
 from sean.web.beginnings import begin, first_segmap
 from sean.web.limits import Limits
 from sean.web.pictures import map_png
@@ -151,7 +151,7 @@ def test_a_photo_without_a_map_is_parsed_where_the_face_is(
     pipeline: SEANPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crop = Crop(top=4.0, left=-3.0, size=40.0, photo_size=(48, 40))
-    monkeypatch.setattr(photos, "find_face", lambda image, parser: crop)
+    monkeypatch.setattr(photo, "find_faces", lambda image, parser: [crop])
     studio = Studio(pipeline, parser=DrawnParser(), limits=Limits(style_photos=1), num_threads=1)
     editor = Editor(pipeline, parser=DrawnParser())
     editor.set_image(PHOTO, crop=crop)

@@ -11,10 +11,8 @@ from sean.errors import InputError
 from sean.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from sean.commands.photos import PhotoFile, PhotoOpener
     from sean.editing.editor import Editor
     from sean.editing.edits import Edit
-    from sean.editing.pipeline import SEANPipeline
 
 
 def edit(
@@ -54,7 +52,8 @@ def edit(
         segmap: its label map (palette or grey PNG); left out, the parser makes it.
         style: REGION=SOURCE; repeat the option for more; several regions of one source as hair+skin=SOURCE. A source
             is PHOTO or PHOTO,LABELMAP (names may have commas) or bank:N (a style of the model's bank), mean (of the
-            bank), region:NAME (another region of the photo) or a .safetensors style file.
+            bank), region:NAME (another region of the photo), a colour as #a0522d, or a .safetensors style file. A
+            region may be a group, such as face, lips, eyes or brows.
         new_segmap: the label map to render, if it is another than the photo's; of the whole photo.
         script: JSON file of edits, done after those of the other options.
         style_photo: NAME=PHOTO or NAME=PHOTO,LABELMAP, what a script names photo:NAME; repeat the option for more.
@@ -66,30 +65,28 @@ def edit(
         output: the picture to write.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.photos import PhotoOpener
-    from sean.devices import chosen_device
+    from sean.commands.photos import pipeline_for, read_photo
     from sean.editing.editor import Editor
     from sean.editing.edits import read_edits
-    from sean.editing.pipeline import SEANPipeline
     from sean.images import format_of
 
     format_of(output)  # refuses a wrong suffix before any work
     _check_beginning(image, project, {"--segmap": segmap, "--new-segmap": new_segmap})
     edits = [] if script is None else read_edits(script)
-    pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
-    opener = PhotoOpener(pipeline, photos)
+    pipeline = pipeline_for(model, device, photos)
     if image is not None:
-        editor = _begun(pipeline, opener, image, segmap)
+        editor = Editor(pipeline)
+        editor.set_image(*read_photo(pipeline, image, segmap, photos))
         if new_segmap is not None:
             _set_segmap(editor, new_segmap)
     elif project is not None:
         editor = Editor.load(project, pipeline)
-    shelf = _Shelf(editor, opener)
+    shelf = _Shelf(editor, photos)
     for option in style_photo:
         shelf.named_photo(option)
     for option in style:
         regions, source = _parse_style_option(option)
-        editor.set_style(shelf.source(source), regions)
+        editor.set_style(regions, shelf.source(source))
     _replay(editor, edits, script)
     if save_project is not None:
         editor.save(save_project)
@@ -108,15 +105,6 @@ def _check_beginning(image: Path | None, project: Path | None, maps: dict[str, P
         raise InputError(f"expected {' and '.join(given)} with --image only; the project {project} has its own map")
 
 
-def _begun(pipeline: "SEANPipeline", opener: "PhotoOpener", image: Path, segmap: Path | None) -> "Editor":
-    from sean.editing.editor import Editor
-
-    file = opener.read(image, segmap)
-    editor = Editor(pipeline, parser=opener.parser if file.segmap is None else None)
-    editor.set_image(file.image, file.segmap, crop=file.crop)
-    return editor
-
-
 def _set_segmap(editor: "Editor", path: Path) -> None:
     from sean.segmap import segmap_of_photo
 
@@ -132,7 +120,7 @@ class _Shelf:
     """The style photos and files of one command, each opened once."""
 
     editor: "Editor"
-    opener: "PhotoOpener"
+    options: PhotoOptions
 
     def __post_init__(self) -> None:
         self._sources: dict[str, str] = {}
@@ -146,35 +134,22 @@ class _Shelf:
 
     def source(self, text: str) -> str:
         """What `set_style` calls the SOURCE of an option --style; a file is opened for it."""
-        kind, colon, _ = text.partition(":")
-        if text == "mean" or (colon and kind in ("bank", "region")):
+        from sean.editing.edit_values import is_source
+
+        if is_source(text):
             return text
         if text not in self._sources:
-            self._sources[text] = self._add(self._new_name(text), text)
+            self._sources[text] = self._add(self.editor.new_name(_photo_and_map(text)[0].stem), text)
         return self._sources[text]
 
     def _add(self, name: str, text: str) -> str:
+        from sean.commands.photos import open_photo
         from sean.editing.styles import StyleCodes
 
         if text.endswith(".safetensors"):
             return self.editor.add_styles(name, StyleCodes.load(text))
         image, segmap = _photo_and_map(text)
-        file = self.opener.read(image, segmap)
-        return self._add_photo(name, file)
-
-    def _add_photo(self, name: str, file: "PhotoFile") -> str:
-        if file.segmap is None and self.editor.parser is None:
-            self.editor.parser = self.opener.parser
-        return self.editor.add_style_photo(name, file.image, file.segmap, crop=file.crop)
-
-    def _new_name(self, text: str) -> str:
-        """The file's name, with a number where there is a style photo of that name."""
-        from sean.editing.sources import MAX_NAME
-
-        stem = "".join(character if character.isprintable() else "_" for character in _photo_and_map(text)[0].stem)
-        stem = stem[: MAX_NAME - 10]
-        names = [stem, *(f"{stem} {number}" for number in range(2, len(self.editor.sources) + 2))]
-        return next(name for name in names if f"photo:{name}" not in self.editor.sources)
+        return self.editor.add_styles(name, open_photo(self.editor.pipeline, image, segmap, self.options).styles)
 
 
 def _parse_style_option(option: str) -> tuple[list[str], str]:

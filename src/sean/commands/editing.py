@@ -42,18 +42,15 @@ def demo(
         photos: how photos without a label map are opened.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.photos import PhotoOpener
-    from sean.devices import chosen_device
+    from sean.commands.photos import open_photo, pipeline_for
     from sean.editing.demo import run_demo
-    from sean.editing.pipeline import SEANPipeline
 
     if image is None and segmap is not None:
         raise InputError(f"expected the photo of the label map {segmap}; give it as --image")
-    pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
+    pipeline = pipeline_for(model, device, photos)
     photo = None
     if image is not None:
-        opener = PhotoOpener(pipeline, photos)
-        opened = opener.open(image, segmap)
+        opened = open_photo(pipeline, image, segmap, photos)
         photo = (opened.image, opened.segmap)
     sheet_path = run_demo(pipeline, output, photo=photo)
     print(f"{len(list(output.glob('*.png')))} pictures in {output}/, all on one sheet: {sheet_path}")
@@ -82,15 +79,12 @@ def reconstruct(
         output: the picture to write.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.photos import PhotoOpener
-    from sean.devices import chosen_device
-    from sean.editing.pipeline import SEANPipeline
+    from sean.commands.photos import open_photo, pipeline_for
     from sean.images import format_of
 
     format_of(output)  # refuses a wrong suffix before any work
-    pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
-    opener = PhotoOpener(pipeline, photos)
-    photo = opener.open(image, segmap)
+    pipeline = pipeline_for(model, device, photos)
+    photo = open_photo(pipeline, image, segmap, photos)
     _write(output, photo, pipeline(photo.segmap, photo.styles))
 
 
@@ -127,18 +121,16 @@ def interpolate(
         output: the strip to write.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.photos import PhotoOpener
-    from sean.devices import chosen_device
-    from sean.editing.pipeline import SEANPipeline
+    from sean.commands.photos import open_photo, pipeline_for
     from sean.editing.strips import interpolation_strip
     from sean.images import format_of
 
     format_of(output)  # refuses a wrong suffix before any work
     if steps < 2:
         raise InputError(f"expected at least 2 steps, got {steps}")
-    pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
-    opener = PhotoOpener(pipeline, photos)
-    photo, other = opener.open(image, segmap), opener.open(style_image, style_segmap)
+    pipeline = pipeline_for(model, device, photos)
+    photo = open_photo(pipeline, image, segmap, photos)
+    other = open_photo(pipeline, style_image, style_segmap, photos)
     tiles = interpolation_strip(pipeline, photo.segmap, photo.styles, other.styles, steps, region or None)
     _write_strip(output, tiles)
 
@@ -170,16 +162,14 @@ def crossover(
         output: the strip to write.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.photos import PhotoOpener
-    from sean.devices import chosen_device
-    from sean.editing.pipeline import SEANPipeline
+    from sean.commands.photos import open_photo, pipeline_for
     from sean.editing.strips import crossover_strip
     from sean.images import format_of
 
     format_of(output)  # refuses a wrong suffix before any work
-    pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
-    opener = PhotoOpener(pipeline, photos)
-    photo, other = opener.open(image, segmap), opener.open(style_image, style_segmap)
+    pipeline = pipeline_for(model, device, photos)
+    photo = open_photo(pipeline, image, segmap, photos)
+    other = open_photo(pipeline, style_image, style_segmap, photos)
     _write_strip(output, crossover_strip(pipeline, photo.segmap, photo.styles, other.styles))
 
 
@@ -188,11 +178,11 @@ def _write(output: Path, photo: "OpenedPhoto", rendered: "Image.Image") -> None:
 
     picture = photo.save(output, rendered)
     note = ""
-    if photo.cropped is not None and photo.cropped.crop is not None:
-        note = edited_square(photo.cropped.crop)
-    elif "resized_from" in picture.info:
-        old_height, old_width = picture.info["resized_from"]
-        note = f", the model's size (the label map was {old_width} x {old_height})"
+    height, width = photo.photo.image.shape[:2]
+    if photo.photo.crop is not None:
+        note = edited_square(photo.photo.crop)
+    elif (picture.width, picture.height) != (width, height):
+        note = f", the model's size (the photo is {width} x {height})"
     print(f"{output}: {picture.width} x {picture.height}{note}")
 
 

@@ -6,6 +6,7 @@ numbers as int, fractions as float, lists as tuples.
 
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,8 @@ MAX_LABEL = 65_535
 MAX_INSTANCE = 65_535
 # Colours of a region reach a little into the next in a photo, so that this margin hides most seams.
 SEAM_MARGIN = 0.02
+SOURCE_FORMS = "own, mean, bank:N, bank:NAME, region:NAME, photo:NAME or a colour as #a0522d"
+_SOURCE = re.compile(r"own|mean|(bank|region|photo):.+|#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})", re.DOTALL)
 _MAX_REGIONS = 1_000
 _MAX_NAME = 200
 _SHOWN = 60
@@ -93,14 +96,15 @@ def _regions(value: object) -> tuple[Label, ...] | None:
     return tuple(_label(region) for region in value)
 
 
+def is_source(value: object) -> bool:
+    """Whether a value has the form of a source of styles, see `sean.editing.edits.SetStyle`."""
+    return isinstance(value, str) and len(value) <= _MAX_NAME and _SOURCE.fullmatch(value) is not None
+
+
 def _source(value: object) -> str:
-    if isinstance(value, str) and len(value) <= _MAX_NAME:
-        kind, _, name = value.partition(":")
-        if value in ("own", "mean") or (kind in ("region", "photo") and name):
-            return value
-        if kind == "bank" and name.isascii() and name.isdecimal():
-            return value
-    raise Unfit("own, mean, bank:N, region:NAME or photo:NAME", value)
+    if isinstance(value, str) and is_source(value):
+        return value
+    raise Unfit(SOURCE_FORMS, value)
 
 
 def _blocks(value: object) -> tuple[int, ...] | None:

@@ -1,9 +1,9 @@
 """The editor: one picture, everything done to it, and what the model makes of that. It has no user interface.
 
-    editor = sean.Editor(pipeline, parser=parser)
-    editor.set_image(photo, crop="auto")
+    editor = sean.Editor.from_pretrained()
+    editor.set_image("me.jpg")
     editor.paint([(0.4, 0.2), (0.6, 0.2)], radius=0.05, label="hair")
-    editor.set_style("bank:3", ["hair"], strength=0.7)
+    editor.set_style("hair", "bank:3", strength=0.7)
     editor.composite().save("edited.png")
     editor.undo()
 
@@ -12,76 +12,130 @@ Editors share the model of their pipelines and nothing else; one editor is for o
 """
 
 import os
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
+from sean.devices import AUTO
 from sean.editing.canvas import faded
-from sean.editing.edit_values import SEAM_MARGIN
-from sean.editing.pipeline import SEANPipeline
+from sean.editing.edit_values import SEAM_MARGIN, SOURCE_FORMS, is_source
+from sean.editing.edits import (
+    Edit,
+    Erase,
+    Fill,
+    Paint,
+    Polygon,
+    ReplaceLabel,
+    ResetSegmap,
+    SetStyle,
+    SplitRegion,
+    new_edit,
+)
+from sean.editing.history import History
+from sean.editing.pipeline import SEANPipeline, mean_colours
 from sean.editing.project import Project, begun_styles, model_of, read_project, write_project
 from sean.editing.project_files import ProjectLimits
 from sean.editing.rendering import render_styles, touched_pixels
-from sean.editing.session import Session
-from sean.editing.sources import Sources
-from sean.editing.state import EditorState, new_state
+from sean.editing.sources import MAX_NAME, Sources
+from sean.editing.state import Base, EditorState, Region, applied, new_state
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.images import ImageLike
 from sean.parsing.faces.crop import DEFAULT_FEATHER
-from sean.parsing.photo import CropChoice, Photo, open_photo, seen_segmap
+from sean.parsing.photo import CropChoice, OnNoFace, ParserChoice, Photo, PhotoOpener
 from sean.parsing.segmenter import Segmenter
 from sean.photo_output import save_photo
+from sean.pretrained import DEFAULT_MODEL
 from sean.segmap import SegmapLike, resize_segmap, segmap_of
+
+Points = Iterable[Sequence[float]]
+Regions = str | int | Iterable[str | int]
+StyleLike = ImageLike | StyleCodes
 
 _WIDEST_MARGIN = 0.1
 
 
-class Editor(Session):
+class Editor:
     """A session of editing.
 
     Args:
         pipeline: the model, which any number of editors may share.
-        parser: makes the map of a photo that comes without one; its labels are the model's.
+        parser: makes the maps of photos that come without one: a segmenter with the model's labels, its name (see
+            `sean.Segmenter.from_pretrained`), "auto" (the bundled parser where the labels are those of faces, loaded
+            when it is needed), or None.
 
     Raises:
         InputError: a parser of other labels.
     """
 
-    def __init__(self, pipeline: SEANPipeline, *, parser: Segmenter | None = None) -> None:
-        if parser is not None and parser.labels.names != pipeline.labels.names:
-            raise InputError(
-                f"expected a parser for the labels {pipeline.labels.name!r} of the model, got one for "
-                f"{parser.labels.name!r}; open it with the model's labels"
-            )
-        sources = Sources(pipeline.labels, pipeline.model.code_dim, pipeline.style_bank)
-        super().__init__(sources, pipeline.model.style_inputs)
+    def __init__(self, pipeline: SEANPipeline, *, parser: ParserChoice = AUTO) -> None:
+        labels, size = pipeline.labels, pipeline.image_size
+        is_auto = isinstance(parser, str) and parser == AUTO
+        self.photos = pipeline.photos if is_auto else PhotoOpener(labels, size, device=pipeline.device, parser=parser)
         self.pipeline = pipeline.fork()
-        self.parser = parser
+        self._sources = Sources(labels, pipeline.model.code_dim, pipeline.style_bank, self._bank_colours)
         self._photo: Photo | None = None
         self._photo_segmap: np.ndarray | None = None
+        self._base: Base | None = None
+        self._history: History | None = None
         self._rendered: tuple[EditorState, int | None, Image.Image] | None = None
 
-    def set_image(self, image: ImageLike, segmap: SegmapLike | None = None, *, crop: CropChoice = None) -> None:
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | os.PathLike[str] = DEFAULT_MODEL,
+        device: str | torch.device = AUTO,
+        dtype: torch.dtype | str | None = None,
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        *,
+        parser: ParserChoice = AUTO,
+    ) -> "Editor":
+        """An editor for a model by its name; see `SEANPipeline.from_pretrained` for arguments and errors."""
+        return cls(SEANPipeline.from_pretrained(name, device, dtype, revision, cache_dir), parser=parser)
+
+    @property
+    def parser(self) -> Segmenter | None:
+        """What makes the maps of photos that come without one; None where there is no parser."""
+        return self.photos.parser
+
+    # --- photo, map and styles ---
+
+    def set_image(
+        self,
+        image: ImageLike | Photo,
+        segmap: SegmapLike | None = None,
+        crop: CropChoice = "auto",
+        face: int = 0,
+        *,
+        on_no_face: OnNoFace = "error",
+    ) -> None:
         """Begin a new session with a photo; style photos stay.
 
         Args:
             image: the path of a file, a PIL picture (turned upright as its EXIF orientation says, in sRGB as its ICC
-                profile says) or uint8 [h, w, 3], of any size.
+                profile says), uint8 [h, w, 3] or a tensor [3, h, w], uint8 or float in [-1, 1], of any size; or a
+                `Photo` whose crop is chosen already (see `photos`).
             segmap: label ids of the whole photo: the path of a file, a PIL picture or integers [h, w], of the photo's
                 shape in any size, or of the model's size; None has the parser make it.
-            crop: the square of the photo to edit. "auto" finds the face; where there is none, it is the square around
-                the whole photo. None takes the whole photo, stretched to the model's size.
+            crop: what the model sees. "auto": of a photo without a label map, where the labels are those of faces, the
+                square around a face; else the whole photo, stretched to the model's size. (left, top, size) in pixels,
+                or a `Crop`, names the square; "none" or None takes the whole photo.
+            face: which of the faces that "auto" finds, by their size: 0 is the largest. `photo.faces` has all.
+            on_no_face: what "auto" does where it finds no face: "error", or "whole" for the square around the photo.
 
         Raises:
-            InputError: not a picture, no map of these labels and this shape, or neither map nor parser. The session
-                goes on then.
+            InputError: not a picture, a map of other labels or of another shape, no face, no face of that number,
+                neither map nor parser, or scikit-image is missing. The session goes on as it was then.
         """
-        photo = open_photo(image, crop, self.parser)
-        ids = seen_segmap(photo, segmap, self.parser, self.pipeline.labels, self.pipeline.image_size)
-        styles = self.pipeline.encode(photo.seen(self.pipeline.image_size), ids)
-        self._sources.own = styles
+        photo, ids = self.photos.open(image, segmap, crop=crop, face=face, on_no_face=on_no_face)
+        self._sources.own = self.pipeline.encode_seen(photo.seen(self.pipeline.image_size), ids)
         self._photo, self._photo_segmap = photo, ids
         self._begin(new_state(ids))
 
@@ -115,15 +169,20 @@ class Editor(Session):
             self._begin(new_state(self._history.state.segmap))
 
     def add_style_photo(
-        self, name: str, image: ImageLike, segmap: SegmapLike | None = None, *, crop: CropChoice = None
+        self,
+        name: str,
+        image: ImageLike | Photo,
+        segmap: SegmapLike | None = None,
+        crop: CropChoice = "auto",
+        face: int = 0,
+        *,
+        on_no_face: OnNoFace = "error",
     ) -> str:
         """Encode a photo whose styles edits can then take.
 
         Args:
             name: new in this editor.
-            image: see `set_image`.
-            segmap: see `set_image`.
-            crop: see `set_image`.
+            image, segmap, crop, face, on_no_face: see `set_image`.
 
         Returns:
             The source for `set_style`, "photo:NAME".
@@ -131,17 +190,190 @@ class Editor(Session):
         Raises:
             InputError: see `set_image`, or the name is taken.
         """
-        photo = open_photo(image, crop, self.parser)
-        ids = seen_segmap(photo, segmap, self.parser, self.pipeline.labels, self.pipeline.image_size)
-        return self.add_styles(name, self.pipeline.encode(photo.seen(self.pipeline.image_size), ids))
+        photo, ids = self.photos.open(image, segmap, crop=crop, face=face, on_no_face=on_no_face)
+        return self.add_styles(name, self.pipeline.encode_seen(photo.seen(self.pipeline.image_size), ids))
 
     def add_styles(self, name: str, styles: StyleCodes) -> str:
         """Add styles as those of a style photo; see `add_style_photo`."""
         return self._sources.add(name, styles)
 
+    def new_name(self, name: str) -> str:
+        """A name for a style photo that is not taken yet: `name`, with a number where that is needed."""
+        stem = "".join(character if character.isprintable() else "_" for character in name)[: MAX_NAME - 10] or "style"
+        names = [stem, *(f"{stem} {number}" for number in range(2, len(self._sources.photos) + 2))]
+        return next(name for name in names if name not in self._sources.photos)
+
+    # --- edits ---
+
+    def paint(self, points: Points, radius: float, label: str | int) -> None:
+        """See `sean.editing.edits.Paint`."""
+        self.apply(new_edit(Paint, points=list(points), radius=radius, label=label))
+
+    def erase(self, points: Points, radius: float) -> None:
+        """See `sean.editing.edits.Erase`."""
+        self.apply(new_edit(Erase, points=list(points), radius=radius))
+
+    def fill(self, point: Sequence[float], label: str | int) -> None:
+        """See `sean.editing.edits.Fill`."""
+        self.apply(new_edit(Fill, point=point, label=label))
+
+    def polygon(self, points: Points, label: str | int) -> None:
+        """See `sean.editing.edits.Polygon`."""
+        self.apply(new_edit(Polygon, points=list(points), label=label))
+
+    def replace_label(self, old: str | int, new: str | int) -> None:
+        """See `sean.editing.edits.ReplaceLabel`."""
+        self.apply(ReplaceLabel(old=old, new=new))
+
+    def reset_segmap(self) -> None:
+        """See `sean.editing.edits.ResetSegmap`."""
+        self.apply(ResetSegmap())
+
+    def split_region(self, point: Sequence[float]) -> int:
+        """See `sean.editing.edits.SplitRegion`; returns the number of the new instance."""
+        return int(self.apply(new_edit(SplitRegion, point=point)).instances.max())
+
+    def set_style(
+        self,
+        regions: Regions | StyleLike | None,
+        style: StyleLike | Regions | None = None,
+        *,
+        strength: float = 1.0,
+        blocks: Iterable[int] | None = None,
+        instance: int | None = None,
+    ) -> None:
+        """Take the style of regions from elsewhere.
+
+        The older order, `set_style(source, regions)`, is understood too.
+
+        Args:
+            regions: one or several labels, by name or id, or groups as "face", "lips", "eyes" and "brows" (see
+                `LabelSet.groups`); labels of a group that the style lacks stay as they are. None means all that the
+                style has, and so does `set_style(style)`.
+            style: "own" (the picture's own), "mean" (of the model's bank), "bank:N" or "bank:NAME", "region:NAME" (the
+                picture's own style of another region), "photo:NAME" (of a style photo of this editor), a colour as
+                "#a0522d" (the style of the bank whose colour is nearest), StyleCodes, the path of a style file
+                (.safetensors), or a photo in any form that `set_image` takes: its largest face is found and encoded.
+            strength, blocks, instance: see `sean.editing.edits.SetStyle`.
+
+        Raises:
+            InputError: no such region or style, the style has no such region, or see `set_image`.
+        """
+        if style is None:
+            regions, style = None, regions
+        elif is_source(regions) and not (isinstance(regions, str) and regions in self.pipeline.labels.names):
+            regions, style = style, regions
+        values: dict[str, Any] = {"source": self._source_of(style), "strength": strength, "instance": instance}
+        if regions is not None:
+            values["regions"] = _listed(regions)
+        if blocks is not None:
+            values["blocks"] = tuple(blocks)
+        self.apply(new_edit(SetStyle, **values))
+
+    def _source_of(self, style: Any) -> str:
+        """The source string of what `set_style` takes; styles and photos become style photos of this editor."""
+        if isinstance(style, str) and is_source(style):
+            return style
+        if isinstance(style, StyleCodes):
+            known = (name for name, other in self._sources.photos.items() if other == style)
+            name = next(known, None)
+            return self.add_styles(self.new_name(style.name or "style"), style) if name is None else f"photo:{name}"
+        if isinstance(style, str | os.PathLike):
+            path = Path(style)
+            if path.suffix == ".safetensors":
+                return self._source_of(StyleCodes.load(path))
+            if not path.suffix and not path.exists():
+                raise InputError(f"there is no style {str(style)!r}; expected {SOURCE_FORMS}, or the path of a photo")
+            return self.add_style_photo(self.new_name(path.stem), path)
+        return self.add_style_photo(self.new_name("photo"), style)
+
+    # --- history ---
+
+    def apply(self, edit: Edit) -> EditorState:
+        """Do an edit; what was undone before it cannot be redone any more.
+
+        Returns:
+            The new state.
+
+        Raises:
+            InputError: it cannot be done here (see `sean.editing.state.applied`); nothing has changed then.
+        """
+        return self._begun_history.push(edit)
+
+    def after(self, edit: Edit) -> EditorState:
+        """The state that an edit would give, without doing the edit: for a preview."""
+        return applied(self.state, edit, self._begun)
+
+    def replay(self, edits: Iterable[Edit]) -> None:
+        """Do edits one after the other.
+
+        Raises:
+            InputError: one cannot be done; the message gives its number, from 1. Those before it are done then.
+        """
+        for number, edit in enumerate(edits, start=1):
+            try:
+                self.apply(edit)
+            except InputError as error:
+                raise InputError(f"edit {number}: {error}") from None
+
+    def undo(self) -> bool:
+        """Take the last edit back; False where there is none."""
+        return self._history is not None and self._history.undo()
+
+    def redo(self) -> bool:
+        """Do the edit again that was taken back last; False where there is none."""
+        return self._history is not None and self._history.redo()
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an edit to take back."""
+        return self._history is not None and self._history.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an edit to do again."""
+        return self._history is not None and self._history.can_redo
+
+    @property
+    def edits(self) -> Iterator[Edit]:
+        """The edits done so far; `num_edits` of them."""
+        return iter(()) if self._history is None else self._history.done()
+
+    @property
+    def num_edits(self) -> int:
+        """How many edits are done."""
+        return 0 if self._history is None else self._history.position
+
+    # --- what there is ---
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a picture or a map to edit."""
+        return self._history is not None
+
+    @property
+    def state(self) -> EditorState:
+        """The map, the instances and the styles set so far."""
+        return self._begun_history.state
+
+    @property
+    def regions(self) -> list[Region]:
+        """The regions of the map and their styles."""
+        return self._begun.regions(self.state)
+
+    @property
+    def sources(self) -> dict[str, tuple[str, ...]]:
+        """The sources for `set_style` (besides "region:NAME" and colours), and the regions that each has."""
+        return self._sources.names()
+
+    @property
+    def styles(self) -> StyleCodes:
+        """The picture's own styles; before there is a photo, the mean of the model's bank."""
+        return self._sources.own
+
     @property
     def photo(self) -> Photo | None:
-        """The photo and its crop; None in a session without one."""
+        """The photo, its crop and the faces found in it; None in a session without one."""
         return self._photo
 
     @property
@@ -155,6 +387,8 @@ class Editor(Session):
         base = self._begun
         original = base.state.segmap if self._photo_segmap is None else self._photo_segmap
         return touched_pixels(self.state, original, base)
+
+    # --- pictures ---
 
     def render(self, state: EditorState | None = None, *, seed: int | None = None, quick: bool = False) -> Image.Image:
         """The picture of a state, of the model's size.
@@ -171,7 +405,7 @@ class Editor(Session):
         styles = render_styles(state, base)
         pipeline = self.pipeline if quick else self.pipeline.fork()
         per_variant = styles.variants if styles.numbers is not None else styles.variants[0]
-        picture = pipeline(state.segmap, per_variant, variants=styles.numbers, noise=seed is not None, seed=seed or 0)
+        picture = pipeline(state.segmap, per_variant, variants=styles.numbers, seed=seed)
         if not quick:
             self._rendered = (state, seed, picture.copy())
         return picture
@@ -239,6 +473,8 @@ class Editor(Session):
         edited = self.composited(keep_original=keep_original, margin=margin, feather=feather, seed=seed)
         save_photo(path, edited, None if self._photo is None else self._photo.source)
 
+    # --- projects ---
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the session as a project (see `sean.editing.project`): a folder, or a zip file if it is named so.
 
@@ -265,7 +501,7 @@ class Editor(Session):
         path: str | os.PathLike[str],
         pipeline: SEANPipeline,
         *,
-        parser: Segmenter | None = None,
+        parser: ParserChoice = AUTO,
         limits: ProjectLimits | None = None,
     ) -> "Editor":
         """Go on with a saved session: the same picture, and the same edits to undo and redo.
@@ -295,3 +531,42 @@ class Editor(Session):
         for _ in project.undone:
             editor.undo()
         return editor
+
+    def _begin(self, state: EditorState) -> None:
+        if self._history is not None:
+            self._history.close()
+        self._sources.forget_colours()
+        self._base = Base(state=state, sources=self._sources, num_blocks=self.pipeline.model.style_inputs)
+        self._history = History(state, partial(applied, base=self._base))
+
+    def _bank_colours(self) -> Tensor:
+        """The mean colours [n, k, 3] of the bank's styles; those of no known colour are rendered on the first map."""
+        segmap = self._begun.state.segmap.astype(np.int64)
+        pipeline, colours = self.pipeline.fork(), []
+        for style in pipeline.style_bank:
+            known = style.mean_colours
+            if known is None:
+                picture = np.asarray(pipeline(segmap, style))
+                known = mean_colours(picture, segmap, pipeline.labels.num_regions)
+            colours.append(known)
+        return torch.stack(colours)
+
+    @property
+    def _begun_history(self) -> History:
+        if self._history is None:
+            raise InputError("expected a picture or a map to edit; begin with set_image or set_segmap")
+        return self._history
+
+    @property
+    def _begun(self) -> Base:
+        if self._base is None:
+            raise InputError("expected a picture or a map to edit; begin with set_image or set_segmap")
+        return self._base
+
+
+def _listed(regions: Any) -> tuple[Any, ...]:
+    if isinstance(regions, str | int | np.integer):
+        return (regions,)
+    if not isinstance(regions, Iterable):
+        raise InputError(f"expected regions as names or ids of labels, got {type(regions).__name__}")
+    return tuple(regions)

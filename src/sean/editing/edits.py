@@ -137,9 +137,11 @@ class SetStyle(Edit):
     """Take the style of regions from elsewhere.
 
     Attributes:
-        source: "own" (the picture's own), "mean" (of the model's bank), "bank:N", "region:NAME" (the own style of
-            another region) or "photo:NAME" (of a style photo of the session).
-        regions: whose styles change; None means all that the source has.
+        source: "own" (the picture's own), "mean" (of the model's bank), "bank:N" or "bank:NAME", "region:NAME" (the own
+            style of another region), "photo:NAME" (of a style photo of the session), or a colour as "#a0522d" (of the
+            bank, the style whose colour is nearest).
+        regions: whose styles change, labels or groups of labels (see `LabelSet.groups`); labels of a group that the
+            source has no style for stay as they are. None means all that the source has.
         strength: in [0, 1], from the own style at 0 to the source at 1, linearly (interpolation, Fig. 5).
         blocks: which SEAN ResBlks, 0 (coarse) to 5 (fine), take it, the others stay (style crossover, Fig. 7); None
             means all.

@@ -3,29 +3,32 @@
 import copy
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, Literal, cast, get_args, overload
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from sean.devices import chosen_device
+from sean.devices import AUTO, chosen_device
 from sean.editing.styles import StyleCodes, load_style_codes, mean_style, save_style_codes
 from sean.errors import InputError
 from sean.files import write_text_atomic
-from sean.images import ImageLike, as_photo, image_to_tensor, resize_image, tensor_to_image
+from sean.images import ImageLike, image_to_tensor, tensor_to_image
 from sean.inference.engine import engine_for
 from sean.labels import LabelSet
-from sean.models.base import StyledModel
+from sean.models.base import NoiseSource, StyledModel
 from sean.models.weights import load_model, save_model
+from sean.parsing.photo import CropChoice, OnNoFace, PhotoOpener
 from sean.plan.recent import RecentPlans
-from sean.pretrained import BANK_NAME, CARD_NAME, find_model
-from sean.segmap import SegmapLike, instance_edges, numbers_of, resize_segmap, segmap_of, segmap_of_photo
+from sean.pretrained import BANK_NAME, CARD_NAME, DEFAULT_MODEL, find_model
+from sean.segmap import SegmapLike, instance_edges, numbers_of, resize_segmap, segmap_of
 
 BlockStyles = StyleCodes | Sequence[StyleCodes]
 """One style, or one per SEAN ResBlk."""
+OutputType = Literal["pil", "np", "pt"]
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 """What pipelines and parsers compute in; float16 on GPUs only."""
@@ -70,6 +73,7 @@ class SEANPipeline:
         self.card = card
         self._fallback = mean_style(self.style_bank) if self.style_bank else None
         self._set_engine(dtype)
+        self.photos = PhotoOpener(labels, self.image_size, device=self.device)
         self._plans = RecentPlans()
 
     @property
@@ -87,20 +91,35 @@ class SEANPipeline:
         """What the model computes in."""
         return self._dtype
 
-    def to(self, device: str | torch.device | None = None, dtype: torch.dtype | None = None) -> "SEANPipeline":
+    def __repr__(self) -> str:
+        height, width = self.image_size
+        millions = sum(parameter.numel() for parameter in self.model.parameters()) / 1e6
+        return (
+            f"SEANPipeline({self.model.config.architecture}, {height} x {width} pixels, "
+            f"{self.labels.num_regions} labels of {self.labels.name!r}, "
+            f"{millions:.1f} M parameters, {len(self.style_bank)} bank styles, "
+            f"{str(self.dtype).removeprefix('torch.')} on {self.device})"
+        )
+
+    def to(
+        self, device: str | torch.device | torch.dtype | None = None, dtype: torch.dtype | str | None = None
+    ) -> "SEANPipeline":
         """Compute on another device or in another dtype from now on; returns this pipeline.
 
         Args:
-            device: where to compute, see `from_pretrained`; None leaves it.
-            dtype: of `DTYPES`; None leaves it. Weights are rounded from those of `model`, so that nothing is lost on
-                the way back.
+            device: where to compute, see `from_pretrained`; None leaves it. A dtype may stand here, too.
+            dtype: of `DTYPES`, or its name; None leaves it. Weights are rounded from those of `model`, so that nothing
+                is lost on the way back.
 
         Raises:
             InputError: as for the class.
         """
+        if isinstance(device, torch.dtype):
+            device, dtype = None, device
         if device is not None:
             self.model.to(chosen_device(device))
-        self._set_engine(dtype or self._dtype)
+            self.photos = PhotoOpener(self.labels, self.image_size, device=self.device)
+        self._set_engine(self._dtype if dtype is None else _dtype_of(dtype))
         return self
 
     def _set_engine(self, dtype: torch.dtype | None) -> None:
@@ -112,26 +131,32 @@ class SEANPipeline:
     @classmethod
     def from_pretrained(
         cls,
-        name: str | os.PathLike[str],
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
+        name: str | os.PathLike[str] = DEFAULT_MODEL,
+        device: str | torch.device = AUTO,
+        dtype: torch.dtype | str | None = None,
+        revision: str | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
     ) -> "SEANPipeline":
         """Load a model.
 
         Args:
-            name: a bundled model, a local model folder, or a Hugging Face hub id (owner/name).
-            device: where it is to compute: cpu, cuda, cuda:1, or auto (a CUDA card where there is one).
-            dtype: to compute in, of `DTYPES`. In bfloat16 pictures of the bundled model differ by 2/255 at most.
+            name: a bundled model (by default the one for faces), a local model folder, or a Hugging Face hub id
+                (owner/name).
+            device: where it is to compute: "auto" (a CUDA card where there is one, else the CPU), cpu, cuda or cuda:1.
+            dtype: to compute in, of `DTYPES`, or its name; None is float32. In bfloat16 pictures of the bundled model
+                differ by 2/255 at most.
+            revision: of a hub id: branch, tag or commit.
+            cache_dir: of a hub id: the folder for downloads.
 
         Raises:
             InputError: no such model, its files are damaged, no such device here, or another dtype.
         """
-        where = chosen_device(device)
-        folder = find_model(str(name))
+        where, number_type = chosen_device(device), torch.float32 if dtype is None else _dtype_of(dtype)
+        folder = find_model(os.fspath(name), revision, cache_dir)
         model, labels = load_model(folder)
         bank = load_style_codes(folder / BANK_NAME) if (folder / BANK_NAME).is_file() else []
         card = (folder / CARD_NAME).read_text(encoding="utf-8") if (folder / CARD_NAME).is_file() else ""
-        return cls(model.to(where), labels, style_bank=bank, card=card, dtype=dtype)
+        return cls(model.to(where), labels, style_bank=bank, card=card, dtype=number_type)
 
     def fork(self, num_kept: int = 1) -> "SEANPipeline":
         """This model with its own memory, for another picture edited meanwhile; the weights are shared.
@@ -161,28 +186,80 @@ class SEANPipeline:
         if self.card:
             write_text_atomic(folder / CARD_NAME, self.card)
 
-    @torch.inference_mode()
-    def encode(self, image: ImageLike, segmap: SegmapLike) -> StyleCodes:
+    @overload
+    def encode(
+        self,
+        image: ImageLike,
+        segmap: SegmapLike | None = None,
+        *,
+        crop: CropChoice = "auto",
+        face: int = 0,
+        on_no_face: OnNoFace = "error",
+    ) -> StyleCodes: ...
+    @overload
+    def encode(
+        self,
+        image: list[ImageLike],
+        segmap: Sequence[SegmapLike | None] | None = None,
+        *,
+        crop: CropChoice = "auto",
+        face: int = 0,
+        on_no_face: OnNoFace = "error",
+    ) -> list[StyleCodes]: ...
+    def encode(
+        self,
+        image: ImageLike | list[ImageLike],
+        segmap: SegmapLike | Sequence[SegmapLike | None] | None = None,
+        *,
+        crop: CropChoice = "auto",
+        face: int = 0,
+        on_no_face: OnNoFace = "error",
+    ) -> StyleCodes | list[StyleCodes]:
         """The style of every region of a photo.
 
         Args:
             image: the path of a file, a PIL picture (turned upright as its EXIF orientation says, in sRGB as its ICC
-                profile says) or uint8 [h, w, 3].
-            segmap: label ids of the same picture: the path of a file, a PIL picture or integers [h, w], of the shape
-                of the picture in any size, or of `image_size`. Both are resized to `image_size`. A map of the shape of
-                the photo before it was turned upright is turned with it.
+                profile says), uint8 [h, w, 3] or a tensor [3, h, w], uint8 or float in [-1, 1]; or a list of such.
+            segmap: label ids of the same photo: the path of a file, a PIL picture or integers [h, w], of the shape of
+                the photo in any size, or of `image_size`. Photo and map are resized to `image_size`. A map of the shape
+                of the photo before it was turned upright is turned with it. None has the parser make the map of the
+                face in the photo. For a list of photos, a list of as many maps, or None.
+            crop, face, on_no_face: see `sean.Editor.set_image`.
+
+        Returns:
+            The styles; a list of them for a list of photos.
 
         Raises:
-            InputError: not a picture, not a map of label ids, ids out of range, or a map of another shape.
+            InputError: not a picture, not a map of label ids, ids out of range, a map of another shape, no face, or no
+                map for a photo of a model whose labels are not those of faces.
         """
-        photo = as_photo(image)
-        pixels = resize_image(photo.image, self.image_size)
-        ids = self._batch(segmap_of_photo(segmap, self.labels, photo, self.image_size))
-        batch = image_to_tensor(pixels).unsqueeze(0).to(self.device)
-        codes, present = self._engine.encode(batch, ids)
-        return StyleCodes(codes[0].cpu().float().clone(), present[0].cpu().clone(), self.labels)
+        if isinstance(image, list):
+            maps = [None] * len(image) if segmap is None else segmap
+            if not isinstance(maps, list | tuple) or len(maps) != len(image):
+                raise InputError(f"expected a list of {len(image)} label maps with a list of {len(image)} photos")
+            opened = [(photo, ids) for photo, ids in zip(image, maps, strict=True)]
+        else:
+            opened = [(image, cast(SegmapLike | None, segmap))]
+        styles = []
+        for given, given_map in opened:
+            photo, ids = self.photos.open(given, given_map, crop=crop, face=face, on_no_face=on_no_face)
+            styles.append(self.encode_seen(photo.seen(self.image_size), ids))
+        return styles if isinstance(image, list) else styles[0]
 
     @torch.inference_mode()
+    def encode_seen(self, image: np.ndarray, segmap: np.ndarray) -> StyleCodes:
+        """The styles of what the model sees of a photo.
+
+        Args:
+            image: uint8 [h, w, 3] of `image_size`.
+            segmap: label ids, int64 [h, w] of `image_size`.
+        """
+        batch = image_to_tensor(image).unsqueeze(0).to(self.device)
+        codes, present = self._engine.encode(batch, self._batch(segmap))
+        colours = mean_colours(image, segmap, self.labels.num_regions)
+        return StyleCodes(codes[0].cpu().float().clone(), present[0].cpu().clone(), self.labels, colours)
+
+    @overload
     def __call__(
         self,
         segmap: SegmapLike,
@@ -190,60 +267,123 @@ class SEANPipeline:
         instances: SegmapLike | None = None,
         *,
         variants: SegmapLike | None = None,
-        noise: bool = False,
-        seed: int = 0,
-    ) -> Image.Image:
-        """Render a segmap.
+        output_type: Literal["pil"] = "pil",
+        noise: bool | None = None,
+        seed: int | None = None,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+    ) -> Image.Image: ...
+    @overload
+    def __call__(
+        self,
+        segmap: SegmapLike | Sequence[SegmapLike],
+        styles: BlockStyles | Sequence[BlockStyles],
+        instances: SegmapLike | Sequence[SegmapLike] | None = None,
+        *,
+        variants: SegmapLike | None = None,
+        output_type: OutputType = "pil",
+        noise: bool | None = None,
+        seed: int | None = None,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+    ) -> Any: ...
+    @torch.inference_mode()
+    def __call__(
+        self,
+        segmap: SegmapLike | Sequence[SegmapLike],
+        styles: BlockStyles | Sequence[BlockStyles],
+        instances: SegmapLike | Sequence[SegmapLike] | None = None,
+        *,
+        variants: SegmapLike | None = None,
+        output_type: OutputType = "pil",
+        noise: bool | None = None,
+        seed: int | None = None,
+        generator: torch.Generator | Sequence[torch.Generator] | None = None,
+    ) -> Any:
+        """Render a segmap, or a batch of them.
+
+        | segmap | styles | gives |
+        |---|---|---|
+        | one | one StyleCodes | a picture |
+        | one | six StyleCodes | a picture whose SEAN ResBlks, coarse to fine, take one each (style crossover, Fig. 7) |
+        | one | a list of lists of six | a list of pictures, one for each crossover |
+        | a list of n | one StyleCodes | a list of n pictures |
+        | a list of n | a list of n, each one StyleCodes or six | a list of n pictures |
 
         Args:
-            segmap: label ids: the path of a file, a PIL picture or integers [h, w]; resized to `image_size`.
-            styles: the styles; of a SEAN model also six, one per SEAN ResBlk from coarse to fine (style crossover,
-                Fig. 7).
+            segmap: label ids: the path of a file, a PIL picture or integers [h, w], as an array or a tensor; resized to
+                `image_size`. A list or tuple of such is a batch.
+            styles: see the table.
             instances: for a model with instance edges, one number per object, of the segmap's size and in the same
-                forms; resized with it. By default the segmap itself: neighbours of one label are then one object.
-            variants: which of several `styles` every pixel takes, numbers from 0 of the segmap's size and in the same
-                forms; `styles` is then a sequence of one or more, each one StyleCodes or six. So two windows of one
-                label get two styles.
-            noise: add the learned noise. Off, the picture depends on segmap and styles only.
-            seed: of the noise.
+                forms; resized with it. By default the segmap itself: neighbours of one label are then one object. For a
+                batch, a list.
+            variants: for one segmap, which of several `styles` every pixel takes, numbers from 0 of the segmap's size
+                and in the same forms; `styles` is then a sequence of one or more, each one StyleCodes or six. So two
+                windows of one label get two styles.
+            output_type: "pil"; "np" for uint8 [h, w, 3]; "pt" for a float tensor [3, h, w] in [-1, 1] on the model's
+                device. For a batch, "np" and "pt" give one array or tensor with a leading axis.
+            noise: whether to add the learned noise. None adds it where a seed or a generator is given; otherwise the
+                picture depends on segmap and styles only.
+            seed: of the noise; every picture of a batch takes the noise that it would have alone.
+            generator: where the noise comes from, instead of a seed; for a batch, one or a list.
 
         Returns:
-            A picture of `image_size`. Where the segmap had another size, `.info["resized_from"]` is that
-            (height, width).
+            A picture of `image_size`. Where the segmap had another size, `.info["resized_from"]` of a PIL picture is
+            that (height, width). Pictures of a batch may differ from those rendered alone by one level of 255.
 
         Raises:
-            InputError: ids out of range, another number of styles than one or six, styles of another model, or
-                instances or variants that are no numbers, have another size, name a style that is not there, or are
-                given to a model that has none.
+            InputError: ids out of range, another number of styles than in the table, styles of another model, instances
+                or variants that are not numbers, have another size, name a style that is not there, or are given to a
+                model that takes none, or an unknown output type.
         """
-        given = segmap_of(segmap, self.labels)
-        ids, size = self._batch(given), (given.shape[0], given.shape[1])
-        edges = self._edges(ids, instances, size)
-        each = [styles] if variants is None else list(styles)  # type: ignore[arg-type]
-        numbers = None if variants is None else self._variants(variants, size, len(each))
-        per_variant = [self._per_block(cast(BlockStyles, one)) for one in each]
-        codes = [torch.stack([self._codes(style) for style in block]) for block in zip(*per_variant, strict=True)]
+        if output_type not in get_args(OutputType):
+            raise InputError(f"expected output_type as one of {', '.join(get_args(OutputType))}, got {output_type!r}")
+        batch = _paired(segmap, styles, instances) if variants is None else _Batch.single(segmap, instances)
+        given = [segmap_of(one, self.labels) for one in batch.segmaps]
+        sizes = [(ids.shape[0], ids.shape[1]) for ids in given]
+        ids = torch.cat([self._batch(one) for one in given])
+        edges = self._edges(ids, batch.instances, sizes)
+        each = batch.styles if variants is None else list(cast(Sequence[BlockStyles], styles))
+        numbers = None if variants is None else self._variants(variants, sizes[0], len(each))
+        per_style = [self._per_block(one) for one in each]
+        codes = [torch.stack([self._codes(style) for style in block]) for block in zip(*per_style, strict=True)]
         codes = [block.to(self.device) for block in codes]
-        rng = torch.Generator(self.device).manual_seed(seed) if noise else None
+        noisy = seed is not None or generator is not None if noise is None else noise
+        rng = self._noise_source(seed, generator, len(given)) if noisy else None
         plan = self._plans.plan(ids, numbers, edges=edges).to(self.device)
-        picture = tensor_to_image(self._engine.render(plan, codes, noise=noise, rng=rng)[0].float().cpu())
-        result = Image.fromarray(picture)
-        if size != self.image_size:
-            result.info["resized_from"] = size
-        return result
+        rendered = self._engine.render(plan, codes, noise=noisy, rng=rng).float()
+        pictures = _as_output(rendered, sizes, output_type)
+        return pictures if batch.many else pictures[0]
+
+    def _noise_source(
+        self, seed: int | None, generator: torch.Generator | Sequence[torch.Generator] | None, count: int
+    ) -> NoiseSource:
+        if generator is None:
+            return [torch.Generator(self.device).manual_seed(seed or 0) for _ in range(count)]
+        if seed is not None:
+            raise InputError("expected a seed or a generator for the noise, got both")
+        generators = [generator] if isinstance(generator, torch.Generator) else list(generator)
+        if len(generators) not in (1, count) or any(one.device.type != self.device.type for one in generators):
+            devices = sorted({one.device.type for one in generators})
+            raise InputError(
+                f"expected one generator on {self.device.type}, or one for each of {count} pictures, got "
+                f"{len(generators)} on {', '.join(devices) or 'nothing'}"
+            )
+        return generators[0] if len(generators) == 1 else generators
 
     def _batch(self, ids: np.ndarray) -> Tensor:
         """Ids [h, w] as [1, h, w] of the model's size."""
         return torch.from_numpy(resize_segmap(ids, self.image_size)).unsqueeze(0).to(self.device)
 
-    def _edges(self, ids: Tensor, instances: SegmapLike | None, size: tuple[int, int]) -> Tensor | None:
-        """Where the model takes instance edges: those of the instances, or by default of the ids [1, h, w]."""
+    def _edges(
+        self, ids: Tensor, instances: Sequence[SegmapLike] | None, sizes: Sequence[tuple[int, int]]
+    ) -> Tensor | None:
+        """Where the model takes instance edges: those of the instances, or by default of the ids [b, h, w]."""
         if not self.model.config.instance_edges:
             if instances is not None:
                 raise InputError("expected no instances for a model without instance edges; leave them out")
             return None
         if instances is not None:
-            ids = self._numbers(instances, size, "instances", "object")
+            each = zip(instances, sizes, strict=True)
+            ids = torch.cat([self._numbers(numbers, size, "instances", "object") for numbers, size in each])
         return instance_edges(ids)[:, 0].bool()
 
     def _variants(self, variants: SegmapLike, size: tuple[int, int], count: int) -> Tensor | None:
@@ -269,13 +409,15 @@ class SEANPipeline:
 
     def _per_block(self, styles: BlockStyles) -> list[StyleCodes]:
         count = self.model.style_inputs
-        per_block = [styles] * count if isinstance(styles, StyleCodes) else list(styles)
+        per_block = [styles] * count if isinstance(styles, StyleCodes) else _list_of(styles, "StyleCodes")
         if len(per_block) != count:
             several = f", or {count} (one per SEAN ResBlk)" if count > 1 else " for this architecture"
             raise InputError(f"expected one StyleCodes{several}, got {len(per_block)}")
         return per_block
 
     def _codes(self, style: StyleCodes) -> Tensor:
+        if not isinstance(style, StyleCodes):
+            raise InputError(f"expected StyleCodes, as `encode` makes them, got {type(style).__name__}")
         expected = (self.labels.num_regions, self.model.code_dim)
         if tuple(style.codes.shape) != expected:
             raise InputError(
@@ -283,3 +425,83 @@ class SEANPipeline:
                 "encode the photo with this model"
             )
         return (style if self._fallback is None else style.completed(self._fallback)).codes
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """What is rendered at once: as many segmaps as styles, and instances where there are such.
+
+    Attributes:
+        many: whether the caller gets a list.
+    """
+
+    segmaps: list[SegmapLike]
+    styles: list[BlockStyles]
+    instances: list[SegmapLike] | None
+    many: bool
+
+    @classmethod
+    def single(cls, segmap: SegmapLike | Sequence[SegmapLike], instances: Any) -> "_Batch":
+        """One segmap that takes several styles at once."""
+        if isinstance(segmap, list | tuple):
+            raise InputError("expected one segmap where variants are given, got a list")
+        maps = None if instances is None else [instances]
+        return cls(segmaps=[cast(SegmapLike, segmap)], styles=[], instances=maps, many=False)
+
+
+def _paired(segmap: Any, styles: Any, instances: Any) -> _Batch:
+    """The segmaps and their styles, see the table of `SEANPipeline.__call__`."""
+    many = isinstance(segmap, list | tuple)
+    crossovers = isinstance(styles, list | tuple) and any(isinstance(one, list | tuple) for one in styles)
+    if not many and not crossovers:
+        maps = None if instances is None else [instances]
+        return _Batch(segmaps=[segmap], styles=[styles], instances=maps, many=False)
+    count = len(segmap) if many else len(styles)
+    each = [styles] * count if isinstance(styles, StyleCodes) else _list_of(styles, "StyleCodes")
+    if not count or len(each) != count:
+        raise InputError(
+            f"expected one StyleCodes, or one for each of {count} label maps, got {len(each)}; for a crossover of "
+            "every map give a list of lists"
+        )
+    maps = None if instances is None else list(instances) if many else [instances] * count
+    if maps is not None and len(maps) != count:
+        raise InputError(f"expected instances for each of {count} label maps, got {len(maps)}")
+    return _Batch(segmaps=list(segmap) if many else [segmap] * count, styles=each, instances=maps, many=True)
+
+
+def _list_of(values: Any, what: str) -> list[Any]:
+    if not isinstance(values, list | tuple):
+        raise InputError(f"expected {what}, or a list of them, got {type(values).__name__}")
+    return list(values)
+
+
+def _as_output(rendered: Tensor, sizes: Sequence[tuple[int, int]], output_type: OutputType) -> Any:
+    """Pictures [b, 3, h, w] in the form that the caller wants; `sizes` are those of the segmaps as they were given."""
+    if output_type == "pt":
+        return rendered
+    arrays = [tensor_to_image(picture) for picture in rendered.cpu()]
+    if output_type == "np":
+        return np.stack(arrays)
+    pictures = [Image.fromarray(array) for array in arrays]
+    for picture, size in zip(pictures, sizes, strict=True):
+        if size != (picture.height, picture.width):
+            picture.info["resized_from"] = size
+    return pictures
+
+
+def mean_colours(image: np.ndarray, segmap: np.ndarray, num_regions: int) -> Tensor:
+    """The mean colour [k, 3] of every region of uint8 [h, w, 3]; NaN for absent regions."""
+    ids, levels = segmap.ravel(), image.reshape(-1, 3)
+    pixels = np.bincount(ids, minlength=num_regions + 1)[:num_regions]
+    sums = [np.bincount(ids, weights=channel, minlength=num_regions + 1)[:num_regions] for channel in levels.T]
+    with np.errstate(invalid="ignore"):
+        return torch.from_numpy(np.stack(sums, axis=1) / pixels[:, None]).float()
+
+
+def _dtype_of(dtype: torch.dtype | str) -> torch.dtype:
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    names = {str(known).removeprefix("torch."): known for known in DTYPES}
+    if dtype not in names:
+        raise InputError(f"expected a dtype of {', '.join(names)}, got {dtype!r}")
+    return names[dtype]

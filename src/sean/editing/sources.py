@@ -1,11 +1,13 @@
-"""The styles that edits can name: the picture's own, those of the model's bank, and those of style photos."""
+"""The styles that edits can name: the picture's own, those of the model's bank, of style photos, and of colours."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from sean.editing.styles import StyleCodes, mean_style
+from sean.compositing.colour import lab_to_srgb, parse_colour, srgb_to_lab
+from sean.editing.styles import StyleCodes, chosen_regions, mean_style
 from sean.errors import InputError
 from sean.labels import LabelSet
 
@@ -21,9 +23,17 @@ class Sources:
         labels: of the model.
         code_dim: width d of a region's code.
         bank: styles of the model's bank; may be empty.
+        bank_colours: gives the mean colours [n, k, 3] of the n styles of the bank, sRGB in [0, 255], NaN where unknown;
+            called when an edit first names a colour.
     """
 
-    def __init__(self, labels: LabelSet, code_dim: int, bank: Sequence[StyleCodes] = ()) -> None:
+    def __init__(
+        self,
+        labels: LabelSet,
+        code_dim: int,
+        bank: Sequence[StyleCodes] = (),
+        bank_colours: Callable[[], Tensor] | None = None,
+    ) -> None:
         self.labels = labels
         self._code_dim = code_dim
         self._bank = list(bank)
@@ -32,6 +42,8 @@ class Sources:
         self._mean = mean_style(self._bank) if self._bank else nothing
         self._own = self._mean
         self._photos: dict[str, StyleCodes] = {}
+        self._bank_colours = bank_colours
+        self._colours: dict[str, StyleCodes] = {}
 
     @property
     def own(self) -> StyleCodes:
@@ -88,8 +100,8 @@ class Sources:
             return self._own
         if source == MEAN and self._bank:
             return self._mean
-        if kind == "bank" and name.isdecimal() and int(name) < len(self._bank):
-            return self._bank[int(name)]
+        if kind == "bank":
+            return self._bank_style(source, name)
         if kind == "photo" and name in self._photos:
             return self._photos[name]
         if kind == "region":
@@ -98,7 +110,39 @@ class Sources:
                 raise InputError(f"the picture has no {name}; it has {', '.join(self._own.regions) or 'no region'}")
             everywhere = torch.ones_like(self._own.present)
             return StyleCodes(self._own.codes[region].expand_as(self._own.codes), everywhere, self.labels)
+        if source.startswith("#"):
+            return self._in_colour(source)
         raise InputError(f"there is no style {source!r}; {self._known(kind)}")
+
+    def forget_colours(self) -> None:
+        """Look the colours of the bank up again: another map shows other regions."""
+        self._colours.clear()
+
+    def _bank_style(self, source: str, name: str) -> StyleCodes:
+        if name.isascii() and name.isdecimal():
+            if int(name) < len(self._bank):
+                return self._bank[int(name)]
+        elif found := [style for style in self._bank if style.name == name]:
+            return found[0]
+        raise InputError(f"there is no style {source!r}; {self._known('bank')}")
+
+    def _in_colour(self, colour: str) -> StyleCodes:
+        """Of every region the style of the bank whose colour is nearest in Lab; `mean_colours` are the wanted one."""
+        if colour in self._colours:
+            return self._colours[colour]
+        if not self._bank or self._bank_colours is None:
+            raise InputError(f"expected a model with a style bank for the colour {colour}; take the style of a photo")
+        wanted = np.array(parse_colour(colour).mean)
+        known = self._bank_colours().numpy()
+        distances = np.square(srgb_to_lab(np.nan_to_num(known).round().astype(np.uint8)) - wanted).sum(axis=2)
+        distances[np.isnan(known).any(axis=2)] = np.inf
+        codes = self._mean.codes.clone()
+        for label in np.flatnonzero(np.isfinite(distances).any(axis=0)).tolist():
+            codes[label] = self._bank[int(distances[:, label].argmin())].codes[label]
+        levels = lab_to_srgb(wanted[None].astype(np.float32))[0].astype(np.float32)
+        colours = torch.from_numpy(levels).expand(self.labels.num_regions, 3).clone()
+        self._colours[colour] = StyleCodes(codes, self._mean.present, self.labels, colours)
+        return self._colours[colour]
 
     def regions_from(self, source: str, regions: Sequence[str | int] | None) -> list[int]:
         """The label ids of regions whose style is to come from a source; None means all that it has.
@@ -107,16 +151,12 @@ class Sources:
             InputError: no such source or region, or the source has no style for one of them.
         """
         if source == OWN:  # where the picture lacks a region, that is how it was rendered at first
-            ids = range(self.labels.num_regions)
-            return list(ids) if regions is None else [self.labels.id_of(region) for region in regions]
+            chosen = range(self.labels.num_regions) if regions is None else regions
+            return list(dict.fromkeys(label for region in chosen for label in self.labels.ids_of(region)))
         styles = self.get(source)
         if regions is None:
             return torch.nonzero(styles.present).flatten().tolist()
-        chosen = [self.labels.id_of(region) for region in regions]
-        missing = [self.labels.names[label] for label in chosen if not styles.present[label]]
-        if missing:
-            raise InputError(f"{source} has no {', '.join(missing)}; it has {', '.join(styles.regions) or 'no region'}")
-        return chosen
+        return chosen_regions(styles, regions, source)
 
     def code(self, label: int, setting: tuple[str, float] | None) -> Tensor:
         """The code [d] of a region: its own, or that mixed with a (source, strength)."""
@@ -136,4 +176,6 @@ class Sources:
     def _known(self, kind: str) -> str:
         if kind == "photo":
             return f"style photos here: {', '.join(self._photos) or 'none'}"
-        return f"the model's bank has {len(self._bank)} styles" + (", bank:0 on" if self._bank else "")
+        names = [style.name for style in self._bank if style.name]
+        named = f" ({', '.join(names[:5])}{', ...' if len(names) > 5 else ''})" if names else ""
+        return f"the model's bank has {len(self._bank)} styles" + (f", bank:0 on{named}" if self._bank else "")

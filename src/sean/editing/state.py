@@ -183,6 +183,8 @@ def _styled(state: EditorState, edit: SetStyle, base: Base) -> EditorState:
         raise InputError(f"{edit.kind}: this model has no styles per block or instance; leave blocks and instance out")
     labels = base.sources.regions_from(edit.source, edit.regions)
     instance = edit.instance or 0
+    if instance and len(labels) != 1:
+        raise InputError(f"{edit.kind}: expected one region with the instance {instance}, got a group of {len(labels)}")
     if instance and not ((state.segmap == labels[0]) & (state.instances == instance)).any():
         name = base.sources.labels.names[labels[0]]
         numbers = np.unique(state.instances[state.segmap == labels[0]])

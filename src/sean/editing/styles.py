@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import SupportsIndex
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,22 +15,29 @@ from sean.errors import InputError
 from sean.labels import LabelSet
 from sean.models.weights import write_safetensors
 
-Region = str | int
+Region = str | SupportsIndex
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StyleCodes:
     """One style code per region of a label set; immutable, every operation returns a new value.
+
+    Two are equal where regions, codes and colours are.
 
     Attributes:
         codes: float32 [k, d] on the CPU, in (-1, 1); zero where a region is absent.
         present: bool [k], which regions have a style.
         labels: the label set that the rows belong to.
+        mean_colours: float32 [k, 3], the mean colour of every region in the photo that the styles were encoded from,
+            sRGB in [0, 255]; NaN where it is unknown. None where all are unknown, as in older style files.
+        name: of a style of a bank; else empty.
     """
 
     codes: Tensor
     present: Tensor
     labels: LabelSet
+    mean_colours: Tensor | None = None
+    name: str = ""
 
     def __post_init__(self) -> None:
         k = self.labels.num_regions
@@ -38,6 +46,37 @@ class StyleCodes:
                 f"expected codes [{k}, d] and present [{k}] for the labels '{self.labels.name}', "
                 f"got {list(self.codes.shape)} and {list(self.present.shape)}"
             )
+        if self.mean_colours is not None and self.mean_colours.shape != (k, 3):
+            raise InputError(f"expected mean_colours [{k}, 3], got {list(self.mean_colours.shape)}")
+
+    def __repr__(self) -> str:
+        name = f"{self.name!r}, " if self.name else ""
+        return f"StyleCodes({name}{', '.join(self.regions) or 'no region'}; {self.codes.shape[1]} numbers a region)"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, StyleCodes):
+            return NotImplemented
+        return (
+            self.labels.names == other.labels.names
+            and torch.equal(self.present, other.present)
+            and torch.equal(self.codes, other.codes)
+            and torch.equal(_colour_rows(self).nan_to_num(-1.0), _colour_rows(other).nan_to_num(-1.0))
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.labels.names, self.codes.shape, self.regions))
+
+    @property
+    def colours(self) -> dict[str, str] | None:
+        """The mean colour of every region as "#rrggbb", by name, as far as known; None where `mean_colours` is None."""
+        if self.mean_colours is None:
+            return None
+        known = {name: self.mean_colours[self.labels.id_of(name)].round() for name in self.regions}
+        return {
+            name: "#{:02x}{:02x}{:02x}".format(*(int(level) for level in levels.tolist()))
+            for name, levels in known.items()
+            if not levels.isnan().any()
+        }
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -48,20 +87,15 @@ class StyleCodes:
         """These styles with one region's, or several regions', taken from `other` (paper, Fig. 1 and 2).
 
         Args:
-            regions: label names or ids.
+            regions: label names or ids, or groups as "face" and "lips" (see `LabelSet.groups`); labels of a group that
+                `other` has no style for are left as they are.
             other: where the styles come from.
 
         Raises:
             InputError: an unknown region, a region that `other` has no style for, or styles of another model.
         """
         self._check_matches(other)
-        ids = self._ids(regions)
-        missing = [self.labels.names[i] for i in ids if not other.present[i]]
-        if missing:
-            raise InputError(
-                f"the style source has no {', '.join(missing)}; it has {', '.join(other.regions) or 'no region at all'}"
-            )
-        return self._take(other, ids)
+        return self._take(other, chosen_regions(other, regions, "the style source"))
 
     def lerp(
         self, other: "StyleCodes", weight: float, regions: Region | Iterable[Region] | None = None
@@ -82,12 +116,18 @@ class StyleCodes:
         if not math.isfinite(weight):
             raise InputError(f"expected a finite interpolation weight, got {weight}")
         chosen = torch.zeros_like(self.present)
-        chosen[self._ids(range(self.labels.num_regions) if regions is None else regions)] = True
-        both = chosen & self.present & other.present
-        codes = torch.where(both.unsqueeze(1), torch.lerp(self.codes, other.codes, weight), self.codes)
-        only_other = chosen & other.present & ~self.present
-        codes = torch.where(only_other.unsqueeze(1), other.codes, codes)
-        return StyleCodes(codes, self.present | only_other, self.labels)
+        for region in range(self.labels.num_regions) if regions is None else listed(regions):
+            chosen[list(self.labels.ids_of(region))] = True
+        both = (chosen & self.present & other.present).unsqueeze(1)
+        only_other = (chosen & other.present & ~self.present).unsqueeze(1)
+
+        def mixed(own: Tensor, others: Tensor) -> Tensor:
+            between = torch.where(both, torch.lerp(own, others, weight), own)
+            return torch.where(only_other, others, between)
+
+        colours = mixed(_colour_rows(self), _colour_rows(other)).clamp(0, 255)
+        present = self.present | only_other[:, 0]
+        return StyleCodes(mixed(self.codes, other.codes), present, self.labels, _known(colours))
 
     def completed(self, other: "StyleCodes") -> "StyleCodes":
         """These styles, and those of `other` for the regions that have none here."""
@@ -110,14 +150,13 @@ class StyleCodes:
         codes, present = self.codes.clone(), self.present.clone()
         codes[ids] = other.codes[ids]
         present[ids] = other.present[ids]
-        return StyleCodes(codes, present, self.labels)
-
-    def _ids(self, regions: Region | Iterable[Region]) -> list[int]:
-        if isinstance(regions, str | int):
-            regions = [regions]
-        return [self.labels.id_of(region) for region in regions]
+        colours = _colour_rows(self).clone()
+        colours[ids] = _colour_rows(other)[ids]
+        return StyleCodes(codes, present, self.labels, _known(colours))
 
     def _check_matches(self, other: "StyleCodes") -> None:
+        if not isinstance(other, StyleCodes):
+            raise InputError(f"expected StyleCodes, got {type(other).__name__}; encode a photo with the pipeline")
         if self.labels.names != other.labels.names or self.codes.shape != other.codes.shape:
             raise InputError(
                 f"styles of different models do not mix: {list(self.codes.shape)} of '{self.labels.name}' and "
@@ -125,13 +164,53 @@ class StyleCodes:
             )
 
 
+def listed(regions: Region | Iterable[Region]) -> list[Region]:
+    """One region, or several, as a list."""
+    return [regions] if isinstance(regions, str | SupportsIndex) else list(regions)
+
+
+def chosen_regions(source: StyleCodes, regions: Region | Iterable[Region], name: str) -> list[int]:
+    """The ids of regions whose style is to be taken from `source`.
+
+    Args:
+        source: must have a style for every region named, and for one label at least of every group.
+        regions: names or ids of labels, or names of groups.
+        name: of the source, for messages.
+
+    Raises:
+        InputError: an unknown region, or the source has no style for one of them.
+    """
+    chosen: list[int] = []
+    missing: list[str] = []
+    for region in listed(regions):
+        ids = source.labels.ids_of(region)
+        has = [label for label in ids if source.present[label]]
+        if not has:
+            missing.append(str(region) if len(ids) > 1 else source.labels.names[ids[0]])
+        chosen += [label for label in has if label not in chosen]
+    if missing:
+        raise InputError(f"{name} has no {', '.join(missing)}; it has {', '.join(source.regions) or 'no region'}")
+    return chosen
+
+
+def _colour_rows(style: StyleCodes) -> Tensor:
+    unknown = torch.full((style.labels.num_regions, 3), torch.nan)
+    return unknown if style.mean_colours is None else style.mean_colours
+
+
+def _known(colours: Tensor) -> Tensor | None:
+    return None if colours.isnan().all() else colours
+
+
 def mean_style(styles: Sequence[StyleCodes]) -> StyleCodes:
     """The mean code of every region over those of `styles` that have it."""
     if not styles:
         raise InputError("expected at least one style to average, got none")
     present = torch.stack([style.present for style in styles])
-    sums = torch.stack([style.codes for style in styles]).sum(0)
-    return StyleCodes(sums / present.sum(0).clamp_min(1).unsqueeze(1), present.any(0), styles[0].labels)
+    counts = present.sum(0).clamp_min(1).unsqueeze(1)
+    colours = torch.stack([_colour_rows(style) for style in styles]).nanmean(0)
+    codes = torch.stack([style.codes for style in styles]).sum(0) / counts
+    return StyleCodes(codes, present.any(0), styles[0].labels, _known(colours))
 
 
 def save_style_codes(path: str | Path, styles: Sequence[StyleCodes], *, dtype: torch.dtype = torch.float32) -> None:
@@ -148,7 +227,12 @@ def save_style_codes(path: str | Path, styles: Sequence[StyleCodes], *, dtype: t
         "codes": torch.stack([style.codes for style in styles]).to(dtype),
         "present": torch.stack([style.present for style in styles]),
     }
-    write_safetensors(path, tensors, {"labels": json.dumps(styles[0].labels.to_dict())})
+    if any(style.mean_colours is not None for style in styles):
+        tensors["mean_colours"] = torch.stack([_colour_rows(style) for style in styles]).to(dtype)
+    metadata = {"labels": json.dumps(styles[0].labels.to_dict())}
+    if any(style.name for style in styles):
+        metadata["names"] = json.dumps([style.name for style in styles])
+    write_safetensors(path, tensors, metadata)
 
 
 def load_style_codes(path: str | Path) -> list[StyleCodes]:
@@ -157,10 +241,16 @@ def load_style_codes(path: str | Path) -> list[StyleCodes]:
         raise InputError(f"expected a style file, found none at {path}")
     try:
         with safe_open(path, framework="pt") as file:
-            labels = LabelSet.from_dict(json.loads((file.metadata() or {})["labels"]))
+            metadata = file.metadata() or {}
+            labels = LabelSet.from_dict(json.loads(metadata["labels"]))
             codes, present = file.get_tensor("codes").float(), file.get_tensor("present").bool()
+            colours: list[Tensor | None] = [None] * len(codes)
+            if "mean_colours" in file.keys():  # noqa: SIM118 (no dictionary)
+                colours = [_known(rows) for rows in file.get_tensor("mean_colours").float()]
+            names = [str(name) for name in json.loads(metadata.get("names", "null")) or [""] * len(codes)]
     except InputError:
         raise
     except (SafetensorError, KeyError, ValueError, OSError) as error:
         raise InputError(f"{path} is no style file of sean or is damaged ({type(error).__name__}: {error})") from error
-    return [StyleCodes(c, p, labels) for c, p in zip(codes, present, strict=True)]
+    rows = zip(codes, present, colours, names, strict=True)
+    return [StyleCodes(code, here, labels, colour, name) for code, here, colour, name in rows]

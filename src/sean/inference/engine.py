@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sean.inference.encoder import Encoder
 from sean.inference.renderer import Renderer
-from sean.models.base import StyledModel
+from sean.models.base import NoiseSource, StyledModel
 from sean.models.sean_model import SEANModel
 from sean.plan.patch_plan import SegmapPlan
 
@@ -22,7 +22,7 @@ class Engine(ABC):
         """Styles and presence of regions."""
 
     @abstractmethod
-    def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: torch.Generator | None) -> Tensor:
+    def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: NoiseSource) -> Tensor:
         """Pictures of a plan's segmaps; as many styles as the model takes (`StyledModel.style_inputs`)."""
 
     @abstractmethod
@@ -50,7 +50,7 @@ class _PackedEngine(Engine):
     def encode(self, image: Tensor, segmap: Tensor) -> tuple[Tensor, Tensor]:
         return self._encoder(image, segmap)
 
-    def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: torch.Generator | None) -> Tensor:
+    def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: NoiseSource) -> Tensor:
         return self._renderer(plan, styles, noise=noise, rng=rng)
 
     def fork(self, num_kept: int) -> "_PackedEngine":
@@ -72,7 +72,7 @@ class _PlainEngine(Engine):
         return self._model.encode(image.to(self._dtype), segmap)
 
     @torch.inference_mode()
-    def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: torch.Generator | None) -> Tensor:
+    def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: NoiseSource) -> Tensor:
         (style,) = styles
         return self._model.render(plan.segmap, style.to(self._dtype), plan=plan, noise=noise, rng=rng)
 

@@ -18,8 +18,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sean.inference.packing import PackedConv, PackedNorm, PackedProjection, StyleTable
+from sean.models.base import NoiseSource
 from sean.models.configs import BLOCKS
-from sean.models.generator import Generator, check_edges, check_size, per_block_codes
+from sean.models.generator import Generator, check_edges, check_size, per_block_codes, standard_normal
 from sean.models.layers import LEAKY_SLOPE
 from sean.models.sean import SEANNorm, SEANResBlk
 from sean.ops.normalization import scale_shift_activate
@@ -65,7 +66,7 @@ class Renderer:
         style_codes: Float[Tensor, "v k d"] | Sequence[Tensor],
         *,
         noise: bool = False,
-        rng: torch.Generator | None = None,
+        rng: NoiseSource = None,
     ) -> Float[Tensor, "b 3 h w"]:
         """Render pictures in [-1, 1]; the same as `Generator.forward`, which see."""
         check_size(plan.segmap)
@@ -130,9 +131,7 @@ class _PackedBlock:
         if block.norm_shortcut is not None:
             self.conv_shortcut = PackedProjection(block.conv_shortcut, dtype)
 
-    def __call__(
-        self, x: Tensor, plan: PatchPlan, rows: Sequence[Tensor], noise: bool, rng: torch.Generator | None
-    ) -> Tensor:
+    def __call__(self, x: Tensor, plan: PatchPlan, rows: Sequence[Tensor], noise: bool, rng: NoiseSource) -> Tensor:
         """The block's output for an activation of the plan's size, or of half of it, to be doubled first."""
         b, h, w = plan.pixels.shape
         size, first = (h, w), len(self.norms) - 2
@@ -142,7 +141,7 @@ class _PackedBlock:
         def noisy(x: Tensor, index: int) -> Tensor:
             if not noise:
                 return x
-            map_ = torch.randn(b, 1, h, w, generator=rng, device=x.device, dtype=x.dtype)
+            map_ = standard_normal((b, 1, h, w), rng, x)
             noise_scale = self.norms[index].noise_scale
             return x if noise_scale is None else torch.addcmul(x, map_, noise_scale.to(x.dtype)[:, None, None])
 

@@ -1,24 +1,39 @@
-"""The photo of a session: what the model sees of it, and the edited picture put back into it."""
+"""Photos: how every command, page and function opens them, and how an edited picture is put back.
 
+There is one policy, that of `PhotoOpener`. A photo that comes with its label map is taken whole. Of a photo without one
+the largest face is found and cropped as the training pictures show faces, and the parser makes the map of the crop.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, get_args
 
 import numpy as np
+import torch
 from PIL import Image
 
+from sean.devices import AUTO, chosen_device
 from sean.errors import InputError
 from sean.icc import bands
 from sean.images import ImageLike, SourcePhoto, as_photo, resize_image
 from sean.labels import LabelSet
-from sean.parsing.faces import Crop, cut, find_face, paste
+from sean.parsing.faces import Crop, cut, find_faces, has_landmarks, paste
+from sean.parsing.label_matching import LabelMapping
 from sean.parsing.segmenter import Segmenter
+from sean.pretrained import BUNDLED
 from sean.segmap import SegmapLike, resize_segmap, segmap_of_photo
 
 Size = tuple[int, int]
-CropChoice = Crop | Literal["auto"] | None
+CropChoice = Crop | Sequence[float] | Literal["auto", "none"] | None
+"""A crop; (left, top, size) in pixels; "auto"; or "none", or None, for the whole photo."""
+OnNoFace = Literal["error", "whole"]
+ParserChoice = Segmenter | str | None
+"""A parser, its name (see `Segmenter.from_pretrained`), "auto", or None for no parser."""
 
-# A parser gets at least this many pixels a side, whatever the model's size; it resizes them as it likes.
+# A parser gets at least this many pixels a side, whatever the model's size; it resizes them to its own size.
 _PARSED_SIDE = 256
+_LARGEST_PARSED_CROP = 2048
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -29,11 +44,18 @@ class Photo:
         image: uint8 [h, w, 3], sRGB.
         crop: the square that the model sees; None for the whole photo, stretched to the model's size.
         source: what the file of the photo said besides; None for an image alone.
+        faces: crops of the faces found, the largest first; empty where no face was searched for.
     """
 
     image: np.ndarray
     crop: Crop | None = None
     source: SourcePhoto | None = None
+    faces: tuple[Crop, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return "the photo" if self.source is None else self.source.name
 
     def seen(self, size: Size) -> np.ndarray:
         """What the model sees: uint8 [h, w, 3] of that size."""
@@ -42,7 +64,7 @@ class Photo:
         return resize_image(cut(self.image, self.crop, max(size)), size)
 
     def seen_map(self, segmap: np.ndarray, size: Size) -> np.ndarray:
-        """What the model sees of a map [h, w] of the whole photo, of any size; border pixels are repeated beyond it."""
+        """What the model sees of a map [h, w] of the whole photo, of any size; border pixels are repeated outside."""
         if self.crop is None:
             return resize_segmap(segmap, size)
         extents = self.image.shape[:2]
@@ -52,6 +74,27 @@ class Photo:
             middles = begin + (np.arange(count) + 0.5) * self.crop.size / count
             axes.append(np.floor(middles * length / extent).clip(0, length - 1).astype(np.int64))
         return segmap[np.ix_(*axes)]
+
+    def whole_map(self, segmap: np.ndarray, outside: int) -> np.ndarray:
+        """The map of the whole photo whose part that the model sees is `segmap` [h, w], of any size.
+
+        Args:
+            segmap: label ids of what the model sees.
+            outside: the label id beyond the crop.
+
+        Returns:
+            integers of the photo's size.
+        """
+        size = (self.image.shape[0], self.image.shape[1])
+        if self.crop is None:
+            return resize_segmap(segmap, size)
+        places = []
+        for count, begin, length in zip(size, (self.crop.top, self.crop.left), segmap.shape, strict=True):
+            places.append(np.floor((np.arange(count) + 0.5 - begin) * length / self.crop.size).astype(np.int64))
+        rows, columns = ((place >= 0) & (place < length) for place, length in zip(places, segmap.shape, strict=True))
+        whole = np.full(size, outside, dtype=segmap.dtype)
+        whole[np.ix_(rows, columns)] = segmap[np.ix_(places[0][rows], places[1][columns])]
+        return whole
 
     def parsed(self, parser: Segmenter, size: Size) -> np.ndarray:
         """The label map, of that size, that a parser makes of what the model sees."""
@@ -92,44 +135,205 @@ def _smooth(levels: np.ndarray, size: Size) -> np.ndarray:
     return np.asarray(Image.fromarray(levels).resize(size[::-1], Image.Resampling.BILINEAR))
 
 
-def open_photo(image: ImageLike, crop: CropChoice, parser: Segmenter | None) -> Photo:
-    """A photo and its crop.
+class PhotoOpener:
+    """Opens photos for a model.
 
     Args:
-        image: a path, a PIL picture or uint8 [h, w, 3]; see `sean.images.as_photo`.
-        crop: of that photo; "auto" for the face found in it, or where there is none the square around all of it.
-        parser: for finding the face.
+        labels: of the model's maps.
+        size: height and width, in pixels, of what the model sees.
+        device: where the parser computes.
+        parser: makes the maps of photos that come without one. "auto" is the face parser that comes with the package,
+            loaded when the first photo needs it, where the labels are those of faces; else there is none.
+        mapping: matches the label names of a parser given by its name with `labels`, where they differ.
 
     Raises:
-        InputError: not a picture, a crop of another photo, or scikit-image is missing.
+        InputError: a parser of other labels.
     """
-    source = as_photo(image)
-    height, width = source.size
-    if crop == "auto":
-        crop = find_face(source.image, parser) or Crop.whole((height, width))
-    elif crop is not None and crop.photo_size != (height, width):
-        raise InputError(f"expected a crop of a photo of {height} x {width}, got one of {crop.photo_size}")
-    return Photo(image=source.image, crop=crop, source=source)
+
+    def __init__(
+        self,
+        labels: LabelSet,
+        size: Size,
+        *,
+        device: str | torch.device = "cpu",
+        parser: ParserChoice = AUTO,
+        mapping: LabelMapping | None = None,
+    ) -> None:
+        if isinstance(parser, Segmenter) and parser.labels.names != labels.names:
+            raise InputError(
+                f"expected a parser for the labels {labels.name!r} of the model, got one for {parser.labels.name!r}; "
+                "open it with the model's labels"
+            )
+        if parser is not None and not isinstance(parser, Segmenter | str):
+            raise InputError(f"expected a parser or its name, got {type(parser).__name__}; see sean.Segmenter")
+        self.labels = labels
+        self.size = size
+        self._device = device
+        self._parser = parser
+        self._mapping = mapping
+
+    @property
+    def parser(self) -> Segmenter | None:
+        """The parser, loaded when it is first asked for; None where there is none.
+
+        Raises:
+            InputError: see `Segmenter.from_pretrained`.
+        """
+        if self._parser in (AUTO, BUNDLED) and not has_landmarks(self.labels):
+            return None
+        if isinstance(self._parser, str):
+            name = BUNDLED if self._parser == AUTO else self._parser
+            self._parser = Segmenter.from_pretrained(name, self.labels, self._device, self._mapping)
+        return self._parser
+
+    def require_parser(self, name: str) -> Segmenter:
+        """The parser.
+
+        Args:
+            name: of the photo that needs it, for the message.
+
+        Raises:
+            InputError: there is none, or see `parser`.
+        """
+        parser = self.parser
+        if parser is None and self._parser is None:
+            raise InputError(f"expected a label map with {name}, as there is no parser to make one; give either")
+        if parser is None:
+            raise InputError(
+                f"expected a label map for {name}: the bundled parser makes maps of faces, and this model's labels "
+                f"are others ({self.labels.name}); give the map, or a parser of these labels"
+            )
+        return parser
+
+    def open(
+        self,
+        image: ImageLike | Photo,
+        segmap: SegmapLike | None = None,
+        *,
+        crop: CropChoice = "auto",
+        face: int = 0,
+        on_no_face: OnNoFace = "error",
+        segmap_name: str = "the segmap",
+    ) -> tuple[Photo, np.ndarray]:
+        """A photo, the part of it that the model sees, and the label map of that part.
+
+        Args:
+            image: a path, a PIL picture, uint8 [h, w, 3] or a tensor [3, h, w], see `sean.images.as_photo`; or a photo
+                whose crop is chosen already, see `located`.
+            segmap: label ids of the whole photo, see `sean.segmap.segmap_of_photo`; None has the parser make them.
+            crop: what the model sees. "auto": of a photo without a label map, where the labels are those of faces, the
+                square around a face; else the whole photo, stretched to the model's size, as with "none" or None.
+            face: which of the faces that "auto" finds, by their size: 0 is the largest.
+            on_no_face: what "auto" does where it finds no face: "error", or "whole" for the square around the whole
+                photo.
+            segmap_name: the map's file, for messages.
+
+        Returns:
+            The photo, and int64 [h, w] of the model's size.
+
+        Raises:
+            InputError: not a picture, a map of other labels or of another shape, a crop beside the photo, no face, no
+                face of that number, no parser for a photo without a map, or scikit-image is missing.
+        """
+        if segmap is not None:
+            photo = self.located(image, crop="none" if _is_auto(crop) else crop, face=face)
+            source = photo.source or SourcePhoto(image=photo.image)
+            ids = segmap_of_photo(segmap, self.labels, source, self.size, segmap_name)
+            return photo, photo.seen_map(ids, self.size)
+        given = image if isinstance(image, Photo) else as_photo(image)
+        parser = self.require_parser(given.name)
+        photo = self.located(given, crop=crop, face=face, on_no_face=on_no_face)
+        return photo, photo.parsed(parser, self.size)
+
+    def located(
+        self, image: ImageLike | Photo, *, crop: CropChoice = "auto", face: int = 0, on_no_face: OnNoFace = "error"
+    ) -> Photo:
+        """A photo and the part of it that the model sees, without a map; see `open`."""
+        if isinstance(image, Photo):
+            return image
+        source = as_photo(image)
+        whole = Photo(image=source.image, source=source)
+        if _is_auto(crop) and has_landmarks(self.labels):
+            return self._at_face(source, face, on_no_face)
+        if face != 0:
+            raise InputError(f"expected face 0 where no face is searched for (crop 'auto', no label map), got {face!r}")
+        if crop is None or (isinstance(crop, str) and crop in ("none", AUTO)):
+            return whole
+        return Photo(image=source.image, source=source, crop=_crop_of(crop, source))
+
+    def _at_face(self, source: SourcePhoto, face: int, on_no_face: OnNoFace) -> Photo:
+        if on_no_face not in get_args(OnNoFace):
+            raise InputError(f"expected on_no_face as one of {', '.join(get_args(OnNoFace))}, got {on_no_face!r}")
+        faces = tuple(find_faces(source.image, self.parser))
+        if not faces:
+            if on_no_face == "error":
+                raise InputError(
+                    f"expected a face in {source.name}, found none; take the whole picture as one (crop 'none'), name "
+                    "the square around the face as the crop, or give the photo's label map"
+                )
+            return Photo(image=source.image, source=source, crop=Crop.whole(source.size))
+        if not isinstance(face, int) or not 0 <= face < len(faces):
+            count = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
+            raise InputError(f"expected face 0..{len(faces) - 1}, as {source.name} shows {count}, got face {face!r}")
+        return Photo(image=source.image, source=source, crop=faces[face], faces=faces)
 
 
-def seen_segmap(
-    photo: Photo, segmap: SegmapLike | None, parser: Segmenter | None, labels: LabelSet, size: Size
+def parse(
+    photo: ImageLike,
+    *,
+    parser: Segmenter | str = BUNDLED,
+    crop: CropChoice = "auto",
+    face: int = 0,
+    on_no_face: OnNoFace = "error",
+    device: str | torch.device = AUTO,
 ) -> np.ndarray:
-    """The map of what the model sees: the given one's part, or the parser's.
+    """The label map of a photo.
 
     Args:
-        photo: with its crop.
-        segmap: of the whole photo, see `sean.segmap.segmap_of_photo`.
-        parser: makes one where there is none.
-        labels: of the model.
-        size: of the result.
+        photo: the path of a file, a PIL picture, uint8 [h, w, 3] or a float tensor [3, h, w] in [-1, 1].
+        parser: a segmenter or its name, see `sean.Segmenter.from_pretrained`. The bundled one has the 19 labels of
+            CelebAMask-HQ; a network by name is kept for the next call.
+        crop: "auto" parses the square around a face where the parser's labels are those of faces, else the whole
+            photo; (left, top, size) names the square; "none" takes the whole photo.
+        face: which of the faces, by their size: 0 is the largest.
+        on_no_face: "error", or "whole" to take the whole photo for a face.
+        device: where a network given by name computes.
+
+    Returns:
+        int64 [h, w] of the photo's size, turned upright: ids of the parser's labels. Beyond the square is the label
+        "background", or the number of labels ("no region") where the labels have no background.
 
     Raises:
-        InputError: no map and no parser, no map of these label ids, or one of another shape than the photo.
+        InputError: not a picture, no face, no such parser, or scikit-image is missing.
     """
-    if segmap is not None:
-        source = photo.source or SourcePhoto(image=photo.image)
-        return photo.seen_map(segmap_of_photo(segmap, labels, source, size), size)
-    if parser is None:
-        raise InputError("expected a segmap with the image, as this editor has no parser to make one; give either")
-    return photo.parsed(parser, size)
+    segmenter = _loaded(parser, str(device)) if isinstance(parser, str) else parser
+    labels = segmenter.labels
+    opener = PhotoOpener(labels, segmenter.size, parser=segmenter)
+    opened = opener.located(photo, crop=crop, face=face, on_no_face=on_no_face)
+    shown = opened.image
+    if opened.crop is not None:
+        shown = cut(shown, opened.crop, min(max(1, round(opened.crop.size)), _LARGEST_PARSED_CROP))
+    outside = labels.names.index("background") if "background" in labels.names else labels.num_regions
+    return opened.whole_map(segmenter.segmap(shown), outside)
+
+
+@lru_cache(maxsize=2)
+def _loaded(name: str, device: str) -> Segmenter:
+    return Segmenter.from_pretrained(name, device=chosen_device(device))
+
+
+def _is_auto(crop: CropChoice) -> bool:
+    return isinstance(crop, str) and crop == AUTO
+
+
+def _crop_of(crop: Crop | Sequence[float] | str, source: SourcePhoto) -> Crop:
+    height, width = source.size
+    if isinstance(crop, Crop):
+        if crop.photo_size != (height, width):
+            raise InputError(f"expected a crop of a photo of {height} x {width}, got one of {crop.photo_size}")
+        return crop
+    try:
+        left, top, size = (float(number) for number in crop)
+    except (TypeError, ValueError):
+        raise InputError(f"expected a crop as auto, none or (left, top, size) in pixels, got {crop!r}") from None
+    return Crop(top=top, left=left, size=size, photo_size=(height, width))

@@ -7,10 +7,8 @@ import numpy as np
 from sean.editing.edit_values import SEAM_MARGIN
 from sean.editing.editor import Editor
 from sean.editing.edits import SetStyle
-from sean.editing.subjects import has_faces
 from sean.errors import InputError
-from sean.images import SourcePhoto
-from sean.parsing.faces import Crop, find_face
+from sean.parsing.photo import Photo
 from sean.photo_output import photo_bytes
 from sean.web.pictures import PNG_LEVEL, thumbnail
 from sean.web.rendering import Kind
@@ -34,10 +32,10 @@ async def open_photo(studio: Studio, session: Session, photo: bytes, segmap: byt
     Raises:
         InputError: not such files, or neither map nor parser.
     """
-    image, ids, crop = await _opened(studio, session, photo, segmap)
+    image, ids = await _opened(studio, session, photo, segmap)
 
     def set_image(editor: Editor) -> None:
-        editor.set_image(image, ids, crop=crop)
+        editor.set_image(image, ids)
         session.original = original_of(editor)
 
     state = await studio.change(session, set_image, Kind.LARGE)
@@ -53,14 +51,14 @@ async def open_segmap(studio: Studio, session: Session, segmap: bytes) -> State:
 
 async def add_style_photo(studio: Studio, session: Session, photo: bytes, segmap: bytes | None) -> Source:
     """Add a photo as a source of styles; arguments and errors as of `open_photo`."""
-    image, ids, crop = await _opened(studio, session, photo, segmap)
+    image, ids = await _opened(studio, session, photo, segmap)
 
     def add(editor: Editor) -> None:
         names = [source.removeprefix(PHOTO) for source in editor.sources if source.startswith(PHOTO)]
         if len(names) >= studio.limits.style_photos:
             raise InputError(f"this session has {len(names)} style photos already, which is all it may have")
         name = next(name for name in map(str, range(1, len(names) + 2)) if name not in names)
-        added.append(editor.add_style_photo(name, image, ids, crop=crop))
+        added.append(editor.add_style_photo(name, image, ids))
         session.thumbnails[name] = small
 
     added: list[str] = []
@@ -107,17 +105,16 @@ def _whole_photo(editor: Editor) -> bytes:
 
 async def _opened(
     studio: Studio, session: Session, photo: bytes, segmap: bytes | None
-) -> tuple[SourcePhoto, np.ndarray | None, Crop | None]:
-    """The decoded photo, its map where one was given, and else the crop to edit."""
+) -> tuple[Photo, np.ndarray | None]:
+    """The decoded photo and what the model sees of it, and its map where one was given."""
     image = await studio.decoded(photo)
+    photos = session.editor.photos
     if segmap is not None:
-        return image, await studio.decoded_segmap(segmap), None
+        return photos.located(image, crop="none"), await studio.decoded_segmap(segmap)
     if studio.parser is None:
         raise InputError("this server has no parser for photos; send the photo's label map with it")
-    crop = None
-    if has_faces(studio.pipeline):
-        studio.progress(session, "finding the face", 0.0)
-        crop = await studio.run(session.id, partial(find_face, image.image, studio.parser), Kind.OUTSIDE)
-        crop = crop or Crop.whole(image.size)
+    studio.progress(session, "finding the face", 0.0)
+    find = partial(photos.located, image, on_no_face="whole")
+    found = await studio.run(session.id, find, Kind.OUTSIDE)
     studio.progress(session, "making the map", 0.5)
-    return image, None, crop
+    return found, None

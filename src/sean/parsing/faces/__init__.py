@@ -1,6 +1,7 @@
 """Faces in photos: finding one, cutting it out as the training pictures show faces, putting the edited one back."""
 
 from sean.parsing.faces.crop import Crop, cut, paste
+from sean.parsing.faces.landmarks import has_landmarks
 from sean.parsing.faces.search import find_face, find_faces
 
-__all__ = ["Crop", "cut", "find_face", "find_faces", "paste"]
+__all__ = ["Crop", "cut", "find_face", "find_faces", "has_landmarks", "paste"]
