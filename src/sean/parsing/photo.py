@@ -25,7 +25,7 @@ from sean.pretrained import BUNDLED
 from sean.segmap import SegmapLike, resize_segmap, segmap_of_photo
 
 Size = tuple[int, int]
-CropChoice = Crop | Sequence[float] | Literal["auto", "none"] | None
+CropChoice = Crop | Sequence[float | int] | Literal["auto", "none"] | None
 """A crop; (left, top, size) in pixels; "auto"; or "none", or None, for the whole photo."""
 OnNoFace = Literal["error", "whole"]
 ParserChoice = Segmenter | str | None
@@ -326,7 +326,7 @@ def _is_auto(crop: CropChoice) -> bool:
     return isinstance(crop, str) and crop == AUTO
 
 
-def _crop_of(crop: Crop | Sequence[float] | str, source: SourcePhoto) -> Crop:
+def _crop_of(crop: Crop | Sequence[float | int] | str, source: SourcePhoto) -> Crop:
     height, width = source.size
     if isinstance(crop, Crop):
         if crop.photo_size != (height, width):
