@@ -4,7 +4,7 @@ import pytest
 
 from sean.models.build import build_model
 from sean.models.configs import SEANConfig
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 
 from ..inference.conftest import made
 

@@ -9,7 +9,7 @@ import torch
 from sean.bench import busy
 from sean.bench.busy import EDIT, STEP, busy_cases, edit_a_photo, quiet_and_busy_seconds
 from sean.bench.segmaps import face_segmaps
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 
 
 @pytest.fixture

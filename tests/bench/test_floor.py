@@ -5,7 +5,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sean.bench.floor import inference_floor, main_convolutions, training_floor
 from sean.models.configs import SEANConfig
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 
 # (output channels, input channels, kernel, side) of a network of base width 1 at 64 x 64
 BY_HAND = [

@@ -13,7 +13,7 @@ from sean.bench.suite import BenchSettings, phases
 from sean.data.synthetic import SyntheticScenes, write_paired
 from sean.labels import ADE20K
 from sean.models.build import build_model
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 from sean.plan.planner import plan_segmap
 
 from .conftest import TINY

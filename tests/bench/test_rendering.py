@@ -17,7 +17,7 @@ from sean.bench.rendering import (
     rendering_cases,
 )
 from sean.bench.segmaps import face_segmaps
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 
 from ..inference.conftest import Made
 

@@ -17,7 +17,7 @@ from sean.bench.training import FAST as FAST_STEP
 from sean.errors import InputError
 from sean.models.build import build_model
 from sean.models.configs import BLOCKS, NUM_STYLED_BLOCKS
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 from sean.plan.planner import plan_segmap
 
 from .conftest import TINY

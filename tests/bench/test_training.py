@@ -7,9 +7,9 @@ import torch
 
 from sean.bench.segmaps import face_segmaps
 from sean.bench.training import DENSE, FAST, one_step, training_cases
-from sean.models.dense import DenseSEANNorm
-from sean.models.generator import Generator
-from sean.models.sean_model import SEANModel
+from sean.models.sean.dense import DenseSEANNorm
+from sean.models.sean.generator import Generator
+from sean.models.sean.model import SEANModel
 
 from .conftest import TINY
 

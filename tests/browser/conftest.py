@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from sean.labels import CELEBAMASK_HQ
 from sean.models.configs import UNetParserConfig
-from sean.models.parser import UNetParser
-from sean.models.parser_weights import save_parser
+from sean.models.parsers import UNetParser
+from sean.models.weights import save_parser
 
 from ..web_process import web_process
 from .editor_page import EditorPage

@@ -12,8 +12,8 @@ from sean.data.folder import PairedFolder
 from sean.images import write_image
 from sean.labels import LabelSet
 from sean.models.configs import UNetParserConfig
-from sean.models.parser import UNetParser
-from sean.models.parser_weights import save_parser
+from sean.models.parsers import UNetParser
+from sean.models.weights import save_parser
 from sean.parsing import labelling
 
 from ..data.official.miniature import cityscapes, cmp_facades

@@ -18,9 +18,8 @@ from sean.data.synthetic import SyntheticScenes, write_paired
 from sean.labels import LabelSet
 from sean.models.build import build_model
 from sean.models.configs import SEANConfig, UNetParserConfig
-from sean.models.parser import UNetParser
-from sean.models.parser_weights import save_parser
-from sean.models.weights import save_model
+from sean.models.parsers import UNetParser
+from sean.models.weights import save_model, save_parser
 
 LABELS = LabelSet(name="three", names=("ground", "thing", "other"))
 TINY = SEANConfig(num_regions=3, image_size=(32, 32), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)

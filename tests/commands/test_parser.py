@@ -7,7 +7,7 @@ import pytest
 
 from sean.cli import main
 from sean.data.synthetic import SyntheticScenes, write_paired
-from sean.models.parser_weights import load_parser
+from sean.models.weights import load_parser
 from sean.training.parser import data, loop
 
 TINY = [

@@ -11,7 +11,7 @@ import torch
 
 from sean.data.faces import draw_face, random_face
 from sean.editing.pipeline import SEANPipeline
-from sean.models.dense import dense_formulation
+from sean.models.sean.dense import dense_formulation
 from sean.plan.planner import plan_segmap
 from sean.pretrained import DEFAULT_MODEL
 

@@ -11,8 +11,8 @@ from sean.inference.encoder import Encoder
 from sean.inference.renderer import Renderer
 from sean.labels import CELEBAMASK_HQ
 from sean.models.configs import ParserConfig, PyramidParserConfig, UNetParserConfig
-from sean.models.dense import dense_formulation
-from sean.models.parser_weights import new_parser
+from sean.models.parsers import new_parser
+from sean.models.sean.dense import dense_formulation
 from sean.parsing.label_matching import match_labels
 from sean.parsing.segmenter import Segmenter
 from sean.plan.planner import plan_segmap

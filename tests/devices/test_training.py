@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from sean.losses.perceptual import PerceptualLoss, VGG19Features
 from sean.losses.weights import LossWeights
 from sean.models.configs import UNetParserConfig
-from sean.models.parser import UNetParser
+from sean.models.parsers import UNetParser
 from sean.plan.planner import plan_segmap
 from sean.training.batch import TrainingBatch
 from sean.training.config import TrainConfig

@@ -17,8 +17,8 @@ from sean.images import resize_bilinear
 from sean.labels import LabelSet
 from sean.models.configs import UNetParserConfig
 from sean.models.efficientnet import EfficientNetLite
-from sean.models.parser import UNetParser
-from sean.models.parser_weights import save_parser
+from sean.models.parsers import UNetParser
+from sean.models.weights import save_parser
 
 CPU = torch.device("cpu")
 TURNED = LabelSet(name="turned", names=("other", "ground", "thing"))

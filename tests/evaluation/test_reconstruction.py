@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from sean.errors import InputError
 from sean.evaluation.reconstruction import exchange_locality, reconstruction_scores
 from sean.models.configs import SEANConfig
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 
 
 class FlatPainter(SEANModel):

@@ -12,7 +12,7 @@ from sean.data.faces import draw_face, random_face
 from sean.inference import packing
 from sean.inference.packing import PackedNorm
 from sean.inference.renderer import Renderer
-from sean.models.generator import Generator
+from sean.models.sean.generator import Generator
 from sean.plan.patch_plan import SegmapPlan
 
 from ..models.reference import randomize

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sean.inference.encoder import Encoder
-from sean.models.style_encoder import StyleEncoder, StyleEncoders
+from sean.models.sean.encoder import StyleEncoder, StyleEncoders
 
 from ..models.reference import randomize
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sean.inference.packing import PackedConv, PackedNorm
 from sean.models.layers import spectral_conv
-from sean.models.sean import SEANNorm
+from sean.models.sean.norm import SEANNorm
 from sean.plan.patch_plan import PatchPlan
 from sean.plan.planner import plan_segmap
 

@@ -11,8 +11,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from sean.models.dense import dense_formulation
-from sean.models.sean import SEANNorm, SEANResBlk
+from sean.models.sean.dense import dense_formulation
+from sean.models.sean.norm import SEANNorm, SEANResBlk
 from sean.plan.planner import plan_segmap
 
 NUM_REGIONS, STYLE_DIM, CHANNELS, SIZE = 3, 8, 4, 48

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sean.models.generator import Generator
 from sean.models.layers import SpectralNorm
-from sean.models.sean import SEANNorm, SEANResBlk
-from sean.models.style_encoder import StyleEncoder
+from sean.models.sean.encoder import StyleEncoder
+from sean.models.sean.generator import Generator
+from sean.models.sean.norm import SEANNorm, SEANResBlk
 
 from ..ops.reference import onehot, region_mean, region_styles, style_map
 

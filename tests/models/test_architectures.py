@@ -12,8 +12,8 @@ from sean.labels import LabelSet
 from sean.models.base import StyledModel
 from sean.models.build import channels_last
 from sean.models.configs import SPADEConfig
-from sean.models.dense import dense_formulation
-from sean.models.generator import Backbone
+from sean.models.sean.dense import dense_formulation
+from sean.models.sean.generator import Backbone
 from sean.models.weights import load_model, save_model
 from sean.plan.planner import plan_segmap
 

@@ -9,8 +9,8 @@ from sean.models.base import StyledModel
 from sean.models.build import build_discriminator, build_model, new_model
 from sean.models.configs import CONFIGS, ModelConfig, Pix2PixHDConfig, SEANConfig, SPADEConfig
 from sean.models.pix2pixhd import Pix2PixHDModel
-from sean.models.sean_model import SEANModel
-from sean.models.spade_model import SPADEModel
+from sean.models.sean.model import SEANModel
+from sean.models.spade import SPADEModel
 from sean.plan.planner import plan_segmap
 
 from .architectures import ARCHITECTURES

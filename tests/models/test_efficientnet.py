@@ -9,8 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.models.efficientnet import FEATURE_WIDTHS, NUM_BLOCKS, ConvNorm, EfficientNetLite
-from sean.models.imagenet_weights import (
+from sean.models.efficientnet import (
+    FEATURE_WIDTHS,
+    NUM_BLOCKS,
+    ConvNorm,
+    EfficientNetLite,
     find_imagenet_weights,
     load_efficientnet,
     package_of,

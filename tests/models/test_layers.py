@@ -16,7 +16,7 @@ from sean.models.layers import (
     update_running_statistics,
     xavier_,
 )
-from sean.models.sean import SEANNorm
+from sean.models.sean.norm import SEANNorm
 
 
 def test_spectral_norm_by_hand() -> None:

@@ -15,7 +15,7 @@ from sean.errors import InputError
 from sean.labels import LabelSet
 from sean.models.build import channels_last
 from sean.models.configs import CONFIGS, SEANConfig, config_from_dict
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 from sean.models.weights import load_model, read_config, read_safetensors, save_model
 
 from .reference import randomize

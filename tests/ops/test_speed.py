@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from sean.models.configs import SEANConfig
-from sean.models.sean import SEANNorm
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
+from sean.models.sean.norm import SEANNorm
 from sean.ops import dense
 from sean.ops.region_pooling import region_mean
 from sean.plan.patch_plan import PatchPlan

@@ -15,8 +15,10 @@ import torch
 from sean.images import image_to_tensor
 from sean.models.build import build_discriminator
 from sean.models.discriminator import Discriminator
-from sean.models.official.sean import convert_discriminator, convert_generator, infer_config
-from sean.models.sean_model import SEANModel
+from sean.models.official import convert_generator, infer_config
+from sean.models.sean.model import SEANModel
+
+from ..support.published import convert_discriminator
 
 GOLDENS = Path(__file__).parent / "goldens"
 

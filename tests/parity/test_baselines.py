@@ -4,8 +4,7 @@ import torch
 
 from sean.models.build import new_model
 from sean.models.configs import Pix2PixHDConfig, SPADEConfig
-from sean.models.official.pix2pixhd import convert_pix2pixhd, infer_pix2pixhd_config
-from sean.models.official.spade import convert_spade, infer_spade_config
+from sean.models.official import convert_pix2pixhd, convert_spade, infer_pix2pixhd_config, infer_spade_config
 from sean.segmap import onehot
 
 from .conftest import load_arrays, reference_state

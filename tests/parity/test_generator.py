@@ -4,7 +4,7 @@ import torch
 
 from sean.inference.encoder import Encoder
 from sean.inference.renderer import Renderer
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 from sean.plan.planner import plan_segmap
 from sean.segmap import resize_segmap
 

@@ -5,7 +5,7 @@ import torch
 
 from sean.losses.gan import discriminator_hinge, feature_matching, generator_hinge, split_fake_real
 from sean.models.discriminator import Discriminator
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 from sean.segmap import onehot
 
 from .conftest import load_arrays, load_json

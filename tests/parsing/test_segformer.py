@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.models.configs import UNetParserConfig
-from sean.models.parser import UNetParser
-from sean.models.parser_weights import save_parser
+from sean.models.parsers import UNetParser
+from sean.models.weights import save_parser
 from sean.parsing.label_matching import LabelMapping, LabelMatch
 from sean.parsing.segmenter import Segmenter
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from sean.figures import Tile
 from sean.images import read_image, tensor_to_image
 from sean.models.build import build_model
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 from sean.segmap import colorize
 from sean.training import samples
 from sean.training.batch import TrainingBatch

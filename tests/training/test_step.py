@@ -15,7 +15,7 @@ from torch import Tensor
 from sean.errors import InputError
 from sean.losses.perceptual import PerceptualLoss
 from sean.losses.weights import LossWeights
-from sean.models import generator
+from sean.models.sean import generator
 from sean.plan.planner import plan_segmap
 from sean.training import step as step_module
 from sean.training.batch import TrainingBatch, noise_generators

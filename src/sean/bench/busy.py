@@ -17,7 +17,7 @@ from torch import Tensor
 from sean.bench.rendering import ENCODER, STROKE, encoder_cases, rendering_cases
 from sean.bench.timing import now
 from sean.bench.training import FAST, training_cases
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 
 EDIT = "sean edit, from start to end"
 STEP = "training step, batch 2"

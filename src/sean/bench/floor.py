@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from sean.inference.packing import PackedConv
 from sean.models.configs import BLOCKS, SIZE_MULTIPLE
-from sean.models.generator import Generator
-from sean.models.sean import SEANResBlk
+from sean.models.sean.generator import Generator
+from sean.models.sean.norm import SEANResBlk
 
 
 def main_convolutions(generator: Generator, size: tuple[int, int]) -> Iterator[tuple[nn.Conv2d, tuple[int, int]]]:

@@ -11,7 +11,7 @@ from sean.bench.segmaps import cell_segmap, default_segmaps, face_segmaps
 from sean.bench.timing import median_seconds
 from sean.models.build import build_model
 from sean.models.configs import SEANConfig
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 from sean.plan.planner import plan_segmap
 
 SIZES = (128, 256, 512, 1024)

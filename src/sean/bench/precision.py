@@ -10,7 +10,7 @@ from sean.bench.segmaps import default_segmaps
 from sean.bench.timing import median_seconds
 from sean.inference.encoder import Encoder
 from sean.inference.renderer import Renderer
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 from sean.plan.planner import plan_segmap
 
 _PICTURES = 8

@@ -10,9 +10,9 @@ from torch import Tensor
 from sean.bench.floor import inference_floor
 from sean.inference.encoder import Encoder
 from sean.inference.renderer import Renderer
-from sean.models.dense import dense_formulation
-from sean.models.sean_model import SEANModel
-from sean.models.style_encoder import StyleEncoder
+from sean.models.sean.dense import dense_formulation
+from sean.models.sean.encoder import StyleEncoder
+from sean.models.sean.model import SEANModel
 from sean.plan.planner import Planner, plan_segmap
 
 FLOOR = "convolutions alone"

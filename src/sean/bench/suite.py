@@ -17,7 +17,7 @@ from sean.bench.timing import median_seconds, peak_memory
 from sean.bench.training import DENSE as DENSE_STEP
 from sean.bench.training import FAST as FAST_STEP
 from sean.bench.training import one_step, training_cases
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 
 Result = dict[str, Any]
 

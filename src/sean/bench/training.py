@@ -9,9 +9,9 @@ from torch import Tensor
 from sean.bench.floor import training_floor
 from sean.models.build import build_model
 from sean.models.configs import SEANConfig
-from sean.models.dense import dense_formulation
-from sean.models.generator import Generator
-from sean.models.sean_model import SEANModel
+from sean.models.sean.dense import dense_formulation
+from sean.models.sean.generator import Generator
+from sean.models.sean.model import SEANModel
 from sean.plan.planner import plan_segmap
 
 FAST = "fast"

@@ -62,7 +62,7 @@ def bench(
     from sean.editing.pipeline import SEANPipeline, check_dtype
     from sean.models.build import build_model
     from sean.models.configs import SEANConfig
-    from sean.models.sean_model import SEANModel
+    from sean.models.sean.model import SEANModel
 
     if rounds < 1:
         raise InputError(f"expected at least 1 round, got {rounds}")

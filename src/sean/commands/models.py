@@ -37,8 +37,7 @@ def import_official(
         image_size: height and width the model was trained for.
     """
     from sean.models.build import new_model
-    from sean.models.official.architecture import convert_official
-    from sean.models.official.checkpoint import read_checkpoint
+    from sean.models.official import convert_official, read_checkpoint
     from sean.models.weights import save_model
 
     state = read_checkpoint(checkpoint)

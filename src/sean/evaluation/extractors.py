@@ -9,11 +9,9 @@ from torch import Tensor, nn
 from sean.errors import InputError
 from sean.images import resize_bilinear
 from sean.models.configs import LITE_VARIANTS
-from sean.models.efficientnet import FEATURE_WIDTHS, EfficientNetLite
-from sean.models.imagenet_weights import load_efficientnet
-from sean.models.parser import Parser
-from sean.models.parser_weights import load_parser
-from sean.models.weights import network_digest
+from sean.models.efficientnet import FEATURE_WIDTHS, EfficientNetLite, load_efficientnet
+from sean.models.parsers import Parser
+from sean.models.weights import load_parser, network_digest
 from sean.pretrained import find_parser, folder_title
 
 INCEPTION = "inception"

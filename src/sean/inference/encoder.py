@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from sean.models.layers import LEAKY_SLOPE
-from sean.models.style_encoder import StyleEncoder, StyleEncoders
+from sean.models.sean.encoder import StyleEncoder, StyleEncoders
 from sean.ops.normalization import batch_statistics, scale_shift_activate
 
 

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from sean.models.sean import SEANNorm, StyleModulation
+from sean.models.sean.norm import SEANNorm, StyleModulation
 from sean.ops.modulation import mask_rows, paired, region_index, region_styles, sum_taps, tap_products
 from sean.ops.normalization import scale_shift_project
 from sean.plan.patch_plan import NUM_TAPS, PatchPlan

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from sean.losses.perceptual import FeatureNetwork
 from sean.models.efficientnet import FEATURE_WIDTHS, EfficientNetLite
-from sean.models.style_encoder import StyleEncoder
+from sean.models.sean.encoder import StyleEncoder
 
 
 class EfficientNetFeatures(FeatureNetwork):

@@ -10,8 +10,8 @@ from sean.models.configs import ModelConfig, Pix2PixHDConfig, SEANConfig, SPADEC
 from sean.models.discriminator import Discriminator
 from sean.models.layers import initialize_weights
 from sean.models.pix2pixhd import Pix2PixHDModel
-from sean.models.sean_model import SEANModel
-from sean.models.spade_model import SPADEModel
+from sean.models.sean.model import SEANModel
+from sean.models.spade import SPADEModel
 
 Network = TypeVar("Network", bound=nn.Module)
 

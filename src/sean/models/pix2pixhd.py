@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from sean.errors import InputError
 from sean.models.base import NoiseSource, StyledModel
 from sean.models.configs import Pix2PixHDConfig
-from sean.models.features import region_feature_map
-from sean.models.generator import check_edges, check_size
+from sean.models.sean.generator import check_edges, check_size
 from sean.ops.region_pooling import region_mean
 from sean.plan.patch_plan import SegmapPlan
 from sean.plan.planner import Edges
@@ -143,3 +142,10 @@ class Pix2PixHDModel(StyledModel):
         if edges is not None:
             planes.append(edges.unsqueeze(1).to(style_codes.dtype))
         return self.generator(torch.cat([*planes, region_feature_map(style_codes, segmap)], dim=1))
+
+
+def region_feature_map(features: Float[Tensor, "b k f"], segmap: Int[Tensor, "b h w"]) -> Float[Tensor, "b f h w"]:
+    """Every pixel with the features of its region; zero where it has none (ids from k on)."""
+    with_none = torch.cat([features, features.new_zeros(len(features), 1, features.shape[2])], dim=1)
+    ids = segmap.clamp(max=features.shape[1]).flatten(1).unsqueeze(-1).expand(-1, -1, features.shape[2])
+    return with_none.gather(1, ids).transpose(1, 2).unflatten(2, segmap.shape[1:])

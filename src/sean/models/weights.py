@@ -1,6 +1,6 @@
-"""Folders of networks: config.json (sizes and labels) and model.safetensors, written atomically, errors in one line.
+"""Model and parser folders: config.json (sizes and labels) and model.safetensors, written atomically.
 
-Models and parsers have such folders; what differs is the config and how a network is made of it.
+The two kinds differ only in their configs and in the function that builds a network from a config.
 """
 
 import hashlib
@@ -20,7 +20,13 @@ from sean.files import atomic_write, read_text, write_text_atomic
 from sean.labels import LabelSet
 from sean.models.base import StyledModel
 from sean.models.build import channels_last, new_model
-from sean.models.configs import CONFIGS, NetworkConfig, config_from_dict
+from sean.models.configs import (
+    CONFIGS,
+    PARSER_CONFIGS,
+    NetworkConfig,
+    config_from_dict,
+)
+from sean.models.parsers import Parser, new_parser
 from sean.pretrained import CONFIG_NAME, WEIGHTS_NAME
 
 Config = TypeVar("Config", bound=NetworkConfig)
@@ -49,6 +55,30 @@ def load_model(folder: str | Path) -> tuple[StyledModel, LabelSet]:
         InputError: a file is missing, damaged, or does not fit the other.
     """
     return load_folder(Path(folder), "model", CONFIGS, new_model)
+
+
+def save_parser(folder: str | Path, parser: Parser, labels: LabelSet, *, dtype: torch.dtype = torch.float32) -> None:
+    """Write a parser as a folder.
+
+    Args:
+        folder: made when missing.
+        parser: its state dict goes into model.safetensors.
+        labels: names, palette, ignored id and flip pairs, kept in config.json.
+        dtype: of the floating-point weights on disk; float16 halves the file.
+    """
+    write_folder(Path(folder), parser, parser.config, labels, dtype)
+
+
+def load_parser(folder: str | Path) -> tuple[Parser, LabelSet]:
+    """Read a parser's folder.
+
+    Returns:
+        The parser in evaluation mode, float32, on the CPU, and its labels.
+
+    Raises:
+        InputError: a file is missing, damaged, or does not fit the other.
+    """
+    return load_folder(Path(folder), "parser", PARSER_CONFIGS, new_parser)
 
 
 def write_folder(folder: Path, network: nn.Module, config: NetworkConfig, labels: LabelSet, dtype: torch.dtype) -> None:

@@ -17,9 +17,8 @@ from torch import Tensor
 from sean.devices import AUTO, chosen_device
 from sean.images import image_to_tensor, resize_bilinear, resize_image
 from sean.labels import LabelSet
-from sean.models.parser import Parser
-from sean.models.parser_weights import load_parser
-from sean.models.weights import network_digest
+from sean.models.parsers import Parser
+from sean.models.weights import load_parser, network_digest
 from sean.parsing.label_matching import LabelMapping, LabelMatch, match_labels
 from sean.pretrained import BUNDLED, find_parser, folder_title
 from sean.segmap import resize_segmap

@@ -5,8 +5,8 @@ from lightning_fabric import Fabric
 from sean.errors import InputError
 from sean.losses.features import EfficientNetFeatures, StyleEncoderFeatures
 from sean.losses.perceptual import FeatureNetwork, PerceptualLoss, load_vgg19
-from sean.models.imagenet_weights import load_efficientnet
-from sean.models.style_encoder import StyleEncoder
+from sean.models.efficientnet import load_efficientnet
+from sean.models.sean.encoder import StyleEncoder
 from sean.models.weights import load_model
 from sean.pretrained import find_model
 from sean.training.config import EFFICIENTNET_PREFIX, VGG19, TrainConfig

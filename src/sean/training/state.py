@@ -11,7 +11,7 @@ from lightning_fabric.wrappers import _FabricModule
 from sean.errors import InputError
 from sean.models.base import StyledModel
 from sean.models.build import build_discriminator, build_model
-from sean.models.sean import synchronize_batch_norms
+from sean.models.sean.norm import synchronize_batch_norms
 from sean.training.config import TrainConfig, check_resumable, config_from_json, config_to_json
 from sean.training.ema import averaged_copy
 from sean.training.resume import Changes, check_steps

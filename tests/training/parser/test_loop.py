@@ -18,7 +18,7 @@ from sean.errors import InputError, Interrupted
 from sean.images import write_image
 from sean.labels import LabelSet
 from sean.models.configs import UNetParserConfig
-from sean.models.parser_weights import load_parser
+from sean.models.weights import load_parser
 from sean.training.checkpoints import checkpoint_files, checkpoint_path
 from sean.training.data import TrainingData
 from sean.training.parser import loop

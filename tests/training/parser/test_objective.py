@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from sean.models.parser import UNetParser
+from sean.models.parsers import UNetParser
 from sean.training.parser.objective import class_weights, parser_losses
 from sean.training.parser.scores import parser_scores
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sean.errors import InputError, Interrupted
 from sean.images import write_image
-from sean.models.parser import Parser
+from sean.models.parsers import Parser
 from sean.training.data import TrainingData
 from sean.training.parser import loop
 from sean.training.parser.config import ParserTrainConfig, SelfTraining

@@ -11,8 +11,8 @@ from sean.errors import InputError
 from sean.labels import LabelSet
 from sean.models.configs import PyramidParserConfig
 from sean.models.efficientnet import EfficientNetLite
-from sean.models.parser_weights import new_parser, save_parser
-from sean.models.pyramid_parser import PyramidParser
+from sean.models.parsers import PyramidParser, new_parser
+from sean.models.weights import save_parser
 from sean.training.data import TrainingData
 from sean.training.parser import state as module
 from sean.training.parser.config import ParserTrainConfig

@@ -1,1 +1,1 @@
-"""Training of a parser (`sean.models.parser`): config and presets, augmentation, objective, and the loop."""
+"""Training of a parser (`sean.models.parsers`): config and presets, augmentation, objective, and the loop."""

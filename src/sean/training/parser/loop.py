@@ -17,8 +17,8 @@ from sean.evaluation.batches import collated, collated_batches
 from sean.figures import Tile, sheet
 from sean.files import write_text_atomic
 from sean.images import tensor_to_image, write_image
-from sean.models.parser import Parser
-from sean.models.parser_weights import load_parser, save_parser
+from sean.models.parsers import Parser
+from sean.models.weights import load_parser, save_parser
 from sean.segmap import colorize
 from sean.training.checkpoints import checkpoint_files, sole_user
 from sean.training.data import TrainingData

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sean.evaluation.segmentation import confusion_matrix, segmentation_scores
-from sean.models.parser import Parser
+from sean.models.parsers import Parser
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from sean.data.loader import BatchPlan, batches
 from sean.data.pictures import PictureDataset, find_pictures
 from sean.data.transforms import PairedTransform
-from sean.models.parser import Parser
+from sean.models.parsers import Parser
 from sean.training.batch import noise_generators
 from sean.training.parser.augmentation import augment
 from sean.training.parser.config import ParserTrainConfig

@@ -11,10 +11,8 @@ from lightning_fabric.wrappers import _FabricModule
 from torch import nn
 
 from sean.errors import InputError
-from sean.models.imagenet_weights import load_efficientnet
-from sean.models.parser import Parser
-from sean.models.parser_weights import new_parser
-from sean.models.pyramid_parser import PyramidParser
+from sean.models.efficientnet import load_efficientnet
+from sean.models.parsers import Parser, PyramidParser, new_parser
 from sean.training.checkpoints import checkpoint_files, checkpoint_path, read_newest
 from sean.training.parser.config import ParserTrainConfig, check_resumable, config_from_json, config_to_json
 from sean.training.resume import Changes, check_steps

@@ -1,8 +1,11 @@
-"""Segmentation networks: photo -> label map. They score generated pictures, give features, parse faces.
+"""Parsers: segmentation networks that turn a photo into a segmap. They also score generated pictures and give features.
 
-The small one here is an encoder-decoder with skip connections (U-Net, Ronneberger et al. 2015) of residual blocks (He
-et al. 2016) with batch norm (Ioffe and Szegedy 2015): six levels from full size down to a 32nd, few channels where
-there are many pixels.
+Two kinds. The small one is an encoder-decoder with skip connections (U-Net, Ronneberger et al. 2015) of residual blocks
+(He et al. 2016) with batch norm (Ioffe and Szegedy 2015): six levels from full size down to a 32nd, with few channels
+at the large sizes. The larger one starts from ImageNet: EfficientNet-Lite's features and a feature pyramid (Lin et al.
+2017, "Feature Pyramid Networks for Object Detection"), where from coarse to fine each coarser level is enlarged and
+added to a 1 x 1 convolution of the finer features. The pyramid narrows towards the finer levels, which have most
+pixels, and a residual block mixes each level.
 """
 
 import itertools
@@ -14,7 +17,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sean.errors import InputError
-from sean.models.configs import SIZE_MULTIPLE, ParserConfig, UNetParserConfig
+from sean.models.configs import SIZE_MULTIPLE, ParserConfig, PyramidParserConfig, UNetParserConfig
+from sean.models.efficientnet import FEATURE_WIDTHS, EfficientNetLite
 
 
 class Parser(nn.Module, ABC):
@@ -90,6 +94,53 @@ class UNetParser(Parser):
             larger = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
             x = up(torch.cat([larger, skip], dim=1))
         return self.head(x)
+
+
+class PyramidParser(Parser):
+    """Logits at half the size, enlarged bilinearly. Its features have 320 numbers.
+
+    A fresh one has random weights; a training copies those of ImageNet into `encoder`.
+
+    Args:
+        config: the sizes.
+    """
+
+    def __init__(self, config: PyramidParserConfig) -> None:
+        super().__init__()
+        self.config: PyramidParserConfig = config
+        self.encoder = EfficientNetLite(config.encoder)
+        self.laterals = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(features, width, 1, bias=False), nn.BatchNorm2d(width))
+            for features, width in zip(FEATURE_WIDTHS, config.widths, strict=True)
+        )
+        self.reductions = nn.ModuleList(
+            nn.Conv2d(coarser, finer, 1, bias=False) for finer, coarser in itertools.pairwise(config.widths)
+        )
+        self.blocks = nn.ModuleList(ResidualBlock(width) for width in config.widths)
+        self.head = nn.Conv2d(config.widths[0], config.num_regions, 1)
+
+    def _encode(self, image: Tensor) -> list[Tensor]:
+        features: list[Tensor] = self.encoder(image)
+        return features
+
+    def _decode(self, levels: list[Tensor]) -> Tensor:
+        laterals = [lateral(level) for lateral, level in zip(self.laterals, levels, strict=True)]
+        x = self.blocks[-1](F.relu(laterals[-1]))
+        for lateral, reduction, block in reversed(
+            list(zip(laterals[:-1], self.reductions, self.blocks[:-1], strict=True))
+        ):
+            # fewer channels first: enlarging is the dear part
+            larger = F.interpolate(reduction(x), size=lateral.shape[-2:], mode="bilinear", align_corners=False)
+            x = block(F.relu(lateral + larger))
+        return F.interpolate(self.head(x), scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def new_parser(config: ParserConfig) -> Parser:
+    """A parser with fresh weights, of the architecture that the config belongs to."""
+    if isinstance(config, PyramidParserConfig):
+        return PyramidParser(config)
+    assert isinstance(config, UNetParserConfig), "parsers have two architectures"
+    return UNetParser(config)
 
 
 class ResidualBlock(nn.Module):

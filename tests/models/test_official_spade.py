@@ -10,11 +10,11 @@ from sean.errors import InputError
 from sean.models.base import StyledModel
 from sean.models.build import new_model
 from sean.models.configs import SPADEConfig
-from sean.models.official.spade import convert_spade, infer_spade_config
-from sean.models.sean import SEANNorm
+from sean.models.official import convert_spade, infer_spade_config
+from sean.models.sean.norm import SEANNorm
 
-from ..reference import randomize
-from .published import BLOCKS, assert_equal_states, published_conv
+from ..support.published import BLOCKS, assert_equal_states, published_conv
+from .reference import randomize
 
 SIZE = (64, 32)
 PLAIN = SPADEConfig(num_regions=3, image_size=SIZE, style="none", base_channels=2, mask_dim=5)

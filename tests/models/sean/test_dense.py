@@ -24,18 +24,18 @@ from sean.data.folder import PairedFolder
 from sean.data.paired import PairedDataset
 from sean.data.transforms import PairedTransform
 from sean.models.configs import NUM_STYLED_BLOCKS
-from sean.models.dense import DenseSEANNorm, dense_formulation
-from sean.models.generator import Generator
-from sean.models.sean import SEANNorm, SEANResBlk
+from sean.models.sean.dense import DenseSEANNorm, dense_formulation
+from sean.models.sean.generator import Generator
+from sean.models.sean.norm import SEANNorm, SEANResBlk
 from sean.ops import dense
 from sean.plan.patch_plan import SCALES, SegmapPlan
 from sean.plan.planner import plan_segmap
 from sean.segmap import instance_edges, resize_segmap
 
-from ..real_data import DATA, needs_data
-from .architectures import ARCHITECTURES, random_images, random_model, random_segmaps
-from .reference import randomize
-from .segmaps import CASES, blobs, faces
+from ...real_data import DATA, needs_data
+from ..architectures import ARCHITECTURES, random_images, random_model, random_segmaps
+from ..reference import randomize
+from ..segmaps import CASES, blobs, faces
 
 DATA_SETS = ("celebamask_mini", "cmp_facades", "camvid", "ccp")
 
@@ -331,9 +331,9 @@ def test_both_formulations_run_under_autocast(training: bool) -> None:
 @pytest.mark.parametrize("formulation", ["fast", "dense"])
 def test_both_formulations_compile(formulation: str, part: str) -> None:
     """With the same outputs, gradients and buffers."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("compiled_run.py")), formulation, part],
+        [sys.executable, str(Path(__file__).parents[1] / "compiled_run.py"), formulation, part],
         env={**os.environ, "PYTHONPATH": str(root / "src")},
         capture_output=True,
         text=True,

@@ -10,13 +10,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sean.models.sean import SEANNorm, SEANResBlk
+from sean.models.sean.norm import SEANNorm, SEANResBlk
 from sean.plan.patch_plan import PatchPlan
 from sean.plan.planner import plan_segmap
 
-from ..ops.reference import assert_same_with_gradients, onehot, randn, segmaps
-from . import reference
-from .reference import randomize, relabel, relabelled
+from ...ops.reference import assert_same_with_gradients, onehot, randn, segmaps
+from .. import reference
+from ..reference import randomize, relabel, relabelled
 
 STYLE_DIM = 4
 

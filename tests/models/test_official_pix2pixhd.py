@@ -9,11 +9,11 @@ from torch import Tensor
 from sean.errors import InputError
 from sean.models.build import new_model
 from sean.models.configs import Pix2PixHDConfig
-from sean.models.official.pix2pixhd import convert_pix2pixhd, infer_pix2pixhd_config
+from sean.models.official import convert_pix2pixhd, infer_pix2pixhd_config
 from sean.models.pix2pixhd import Pix2PixHDModel
 
-from ..reference import randomize
-from .published import assert_equal_states
+from ..support.published import assert_equal_states
+from .reference import randomize
 
 CONFIG = Pix2PixHDConfig(
     num_regions=5,

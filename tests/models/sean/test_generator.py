@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sean.models.configs import NUM_STYLED_BLOCKS, SEANConfig
-from sean.models.generator import Generator
 from sean.models.layers import LEAKY_SLOPE
-from sean.models.sean_model import SEANModel
+from sean.models.sean.generator import Generator
+from sean.models.sean.model import SEANModel
 from sean.plan.planner import plan_segmap
 
-from ..ops.reference import assert_same_with_gradients, randn
-from . import reference
-from .reference import randomize, relabel, relabelled
+from ...ops.reference import assert_same_with_gradients, randn
+from .. import reference
+from ..reference import randomize, relabel, relabelled
 
 STYLE_DIM = 4
 

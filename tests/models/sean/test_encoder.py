@@ -4,11 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sean.models.style_encoder import StyleEncoder, StyleEncoders
+from sean.models.sean.encoder import StyleEncoder, StyleEncoders
 
-from ..ops.reference import assert_same_with_gradients, randn, region_mean
-from . import reference
-from .reference import randomize, relabel
+from ...ops.reference import assert_same_with_gradients, randn, region_mean
+from .. import reference
+from ..reference import randomize, relabel
 
 
 def make_encoder(num_regions: int = 3) -> StyleEncoder:

@@ -10,13 +10,12 @@ from sean.errors import InputError
 from sean.models.build import build_discriminator
 from sean.models.configs import SEANConfig
 from sean.models.discriminator import Discriminator
-from sean.models.official.checkpoint import read_checkpoint
-from sean.models.official.sean import convert_discriminator, convert_generator, infer_config
-from sean.models.sean import SEANNorm
-from sean.models.sean_model import SEANModel
+from sean.models.official import convert_generator, infer_config, read_checkpoint
+from sean.models.sean.model import SEANModel
+from sean.models.sean.norm import SEANNorm
 
-from ..reference import randomize
-from .published import BLOCKS, assert_equal_states, published_conv
+from ..support.published import BLOCKS, assert_equal_states, convert_discriminator, published_conv
+from .reference import randomize
 
 CONFIG = SEANConfig(num_regions=3, image_size=(64, 32), style_dim=6, base_channels=2, mask_dim=5, encoder_channels=4)
 

@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from sean.errors import InputError
 from sean.labels import LabelSet
 from sean.models.configs import UNetParserConfig
-from sean.models.parser import ResidualBlock, UNetParser
-from sean.models.parser_weights import load_parser, save_parser
+from sean.models.parsers import ResidualBlock, UNetParser
+from sean.models.weights import load_parser, save_parser
 
 CONFIG = UNetParserConfig(num_regions=3, image_size=(32, 64), widths=(2, 3, 4, 5, 6, 7))
 LABELS = LabelSet(name="eyes", names=("sky", "left eye", "right eye"), ignore_id=255, flip_pairs=((1, 2),))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from sean.models.base import NoiseSource
 from sean.models.configs import BLOCKS, NUM_STYLED_BLOCKS, SIZE_MULTIPLE, EncoderLevel, block_width, num_encoders
 from sean.models.layers import LEAKY_SLOPE
-from sean.models.sean import ALL_COLUMNS, DrawNoise, ModulatedNorm, SEANNorm, SEANResBlk
+from sean.models.sean.norm import ALL_COLUMNS, DrawNoise, ModulatedNorm, SEANNorm, SEANResBlk
 from sean.plan.patch_plan import SegmapPlan
 from sean.plan.planner import Edges, plan_segmap
 from sean.segmap import onehot, resize_segmap

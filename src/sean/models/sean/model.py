@@ -8,8 +8,8 @@ from torch import Tensor
 
 from sean.models.base import NoiseSource, StyledModel
 from sean.models.configs import NUM_STYLED_BLOCKS, SEANConfig, num_encoders
-from sean.models.generator import Generator
-from sean.models.style_encoder import StyleEncoder, StyleEncoders
+from sean.models.sean.encoder import StyleEncoder, StyleEncoders
+from sean.models.sean.generator import Generator
 from sean.plan.patch_plan import SegmapPlan
 from sean.plan.planner import Edges
 

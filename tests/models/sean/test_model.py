@@ -9,10 +9,10 @@ from torch import nn
 from sean.models.base import StyledModel
 from sean.models.build import new_model
 from sean.models.configs import SEANConfig, num_encoders
-from sean.models.sean import SEANNorm
-from sean.models.style_encoder import StyleEncoder, StyleEncoders
+from sean.models.sean.encoder import StyleEncoder, StyleEncoders
+from sean.models.sean.norm import SEANNorm
 
-from .architectures import ARCHITECTURES, SEAN_VARIANTS, K, random_images, random_model, random_segmaps, refusal
+from ..architectures import ARCHITECTURES, SEAN_VARIANTS, K, random_images, random_model, random_segmaps, refusal
 
 DIM = 4
 

@@ -9,9 +9,8 @@ import torch
 from sean.errors import InputError
 from sean.labels import LabelSet
 from sean.models.configs import PyramidParserConfig, UNetParserConfig
-from sean.models.parser import UNetParser
-from sean.models.parser_weights import load_parser, new_parser, save_parser
-from sean.models.pyramid_parser import PyramidParser
+from sean.models.parsers import PyramidParser, UNetParser, new_parser
+from sean.models.weights import load_parser, save_parser
 
 LABELS = LabelSet(name="three", names=("ground", "thing", "other"))
 CONFIG = PyramidParserConfig(num_regions=3, image_size=(64, 64), encoder="lite0", widths=(4, 5, 6, 7, 8))

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.models.official.checkpoint import kernel_size, read_checkpoint, require
+from sean.models.official import kernel_size, read_checkpoint, require
 
-from .published import assert_equal_states
+from ..support.published import assert_equal_states
 
 
 @pytest.fixture

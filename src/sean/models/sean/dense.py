@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sean.models.layers import update_running_statistics
-from sean.models.sean import DrawNoise, SEANNorm
+from sean.models.sean.norm import DrawNoise, SEANNorm
 from sean.ops import dense
 from sean.plan.patch_plan import PatchPlan
 
