@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from sean.cli import COMMANDS, NEEDS, main
-from sean.data.faces import FaceShape, draw_face
+from sean.data.faces.drawing import FaceShape, draw_face
 from sean.data.folder import PairedFolder
-from sean.data.shards import write_shards
-from sean.data.synthetic import SyntheticScenes, write_paired
+from sean.data.shards.writing import write_shards
+from sean.data.synthetic.scenes import SyntheticScenes, write_paired
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.extras import EXTRAS

@@ -16,7 +16,7 @@ from PIL import Image
 from skimage import data as photos
 
 from sean.cli import COMMANDS, NEEDS
-from sean.data.synthetic import SyntheticScenes, write_paired
+from sean.data.synthetic.scenes import SyntheticScenes, write_paired
 
 ROOT = Path(__file__).resolve().parents[1]
 CHOICES = ("none", "photo", "web", "eval", "train")

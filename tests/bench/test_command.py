@@ -8,7 +8,7 @@ import pytest
 
 from sean.bench.report import as_markdown
 from sean.cli import main
-from sean.data.synthetic import SyntheticScenes, write_paired
+from sean.data.synthetic.scenes import SyntheticScenes, write_paired
 from sean.editing.pipeline import SEANPipeline
 from sean.labels import CELEBAMASK_HQ
 from sean.models.build import build_model

@@ -10,7 +10,7 @@ from sean.bench.growth import by_labels, by_size
 from sean.bench.rendering import BOTH, FLOOR, REPEAT
 from sean.bench.segmaps import face_segmaps
 from sean.bench.suite import BenchSettings, phases
-from sean.data.synthetic import SyntheticScenes, write_paired
+from sean.data.synthetic.scenes import SyntheticScenes, write_paired
 from sean.labels import ADE20K
 from sean.models.build import build_model
 from sean.models.sean.model import SEANModel

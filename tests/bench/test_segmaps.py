@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sean.bench.segmaps import cell_segmap, default_segmaps, face_segmaps, folder_segmaps, noise_segmap
-from sean.data.synthetic import SyntheticScenes, write_paired
+from sean.data.synthetic.scenes import SyntheticScenes, write_paired
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ
 from sean.segmap import resize_segmap

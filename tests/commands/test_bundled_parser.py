@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sean.cli import main
-from sean.data.faces import FaceShape, draw_face
+from sean.data.faces.drawing import FaceShape, draw_face
 from sean.editing.pipeline import SEANPipeline
 from sean.images import read_image, resize_image, write_image
 from sean.parsing.faces import find_faces

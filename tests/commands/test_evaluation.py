@@ -13,8 +13,8 @@ import torch
 import sean.commands.evaluation as command
 from sean.cli import main
 from sean.data.folder import PairedFolder
-from sean.data.shards import write_shards
-from sean.data.synthetic import SyntheticScenes, write_paired
+from sean.data.shards.writing import write_shards
+from sean.data.synthetic.scenes import SyntheticScenes, write_paired
 from sean.labels import LabelSet
 from sean.models.build import build_model
 from sean.models.configs import SEANConfig, UNetParserConfig

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sean.cli import main
-from sean.data.synthetic import SyntheticScenes, write_paired
+from sean.data.synthetic.scenes import SyntheticScenes, write_paired
 from sean.models.weights import load_parser
 from sean.training.parser import data, loop
 

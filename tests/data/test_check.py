@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sean.data.check import check_folder
+from sean.data.check import SHOWN, check_folder
 from sean.data.folder import PairedFolder
 from sean.data.manifest import MANIFEST_NAME, UNFINISHED_NAME, Manifest, file_checksum, write_manifest
-from sean.data.problems import SHOWN
 from sean.errors import InputError
 from sean.images import write_image
 

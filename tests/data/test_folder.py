@@ -15,7 +15,7 @@ from sean.errors import InputError
 from sean.images import read_image
 from sean.labels import CMP_FACADES
 
-from .pairs import STEMS, write_ids, write_instances, write_pairs
+from ..support.pairs import STEMS, write_ids, write_instances, write_pairs
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import Dataset
 
-from sean.data.loader import STOPPING_SIGNALS, BatchPlan, batches
+from sean.data.loader import STOPPING_SIGNALS, BatchSchedule, batches
 from sean.errors import InputError
 from sean.plan.planner import plan_segmap
 
@@ -29,7 +29,7 @@ class Echo(Dataset[dict[str, Any]]):
         return {"key": torch.tensor(key), "name": f"{key[0]}-{key[1]}"}
 
 
-def first_keys(plan: BatchPlan, steps: int, start: int = 0, num_workers: int = 0) -> list[Any]:
+def first_keys(plan: BatchSchedule, steps: int, start: int = 0, num_workers: int = 0) -> list[Any]:
     return [batch["key"].tolist() for batch in islice(batches(Echo(), plan, start, num_workers=num_workers), steps)]
 
 
@@ -42,7 +42,7 @@ class Maps(Dataset[dict[str, Any]]):
 
 @pytest.mark.parametrize("num_workers", [0, pytest.param(1, marks=pytest.mark.integration)])
 def test_plans_are_made_of_whole_batches(num_workers: int) -> None:
-    plan = BatchPlan(length=5, batch_size=2)
+    plan = BatchSchedule(length=5, batch_size=2)
     for batch in islice(batches(Maps(), plan, num_workers=num_workers, plan_segmaps=True), 3):
         made, expected = batch["plan"], plan_segmap(batch["segmap"])
         assert torch.equal(made.segmap, batch["segmap"])
@@ -54,8 +54,8 @@ def test_plans_are_made_of_whole_batches(num_workers: int) -> None:
 
 @given(st.integers(1, 30), st.integers(1, 12), st.integers(0, 2**40))
 def test_every_epoch_is_a_permutation_and_nothing_is_dropped(length: int, batch_size: int, seed: int) -> None:
-    plan = BatchPlan(length=length, batch_size=batch_size, seed=seed)
-    steps = plan.steps_for(3)
+    plan = BatchSchedule(length=length, batch_size=batch_size, seed=seed)
+    steps = -(-3 * length // batch_size)
     keys = [key for step in range(steps) for key in plan.keys(step)]
     assert len(keys) == steps * batch_size >= 3 * length > len(keys) - batch_size
     for epoch in range(3):
@@ -66,9 +66,9 @@ def test_every_epoch_is_a_permutation_and_nothing_is_dropped(length: int, batch_
 
 @given(st.integers(1, 30), st.integers(1, 4), st.integers(1, 4), st.integers(0, 20))
 def test_the_processes_share_a_batch_in_order(length: int, local: int, world_size: int, step: int) -> None:
-    whole = BatchPlan(length=length, batch_size=local * world_size, seed=1)
+    whole = BatchSchedule(length=length, batch_size=local * world_size, seed=1)
     shares = [
-        BatchPlan(length=length, batch_size=local * world_size, seed=1, rank=rank, world_size=world_size)
+        BatchSchedule(length=length, batch_size=local * world_size, seed=1, rank=rank, world_size=world_size)
         for rank in range(world_size)
     ]
     assert [key for share in shares for key in share.keys(step)] == whole.keys(step)
@@ -87,8 +87,8 @@ def test_with_groups_every_epoch_is_a_permutation_of_whole_windows(
     groups: tuple[int, ...], window: int, batch_size: int, seed: int
 ) -> None:
     length = sum(groups)
-    plan = BatchPlan(length=length, batch_size=batch_size, seed=seed, groups=groups, window=window)
-    keys = [key for step in range(plan.steps_for(3)) for key in plan.keys(step)]
+    plan = BatchSchedule(length=length, batch_size=batch_size, seed=seed, groups=groups, window=window)
+    keys = [key for step in range(-(-3 * plan.length // batch_size)) for key in plan.keys(step)]
     for epoch in range(3):
         part = keys[epoch * length : (epoch + 1) * length]
         assert {key[0] for key in part} == {epoch}
@@ -110,8 +110,8 @@ def test_the_processes_share_a_batch_of_groups_and_know_what_is_near(
 ) -> None:
     values: dict[str, Any] = {"length": sum(groups), "batch_size": local * world_size, "groups": groups}
     values |= {"window": window, "seed": 1}
-    whole = BatchPlan(**values)
-    shares = [BatchPlan(**values, rank=rank, world_size=world_size) for rank in range(world_size)]
+    whole = BatchSchedule(**values)
+    shares = [BatchSchedule(**values, rank=rank, world_size=world_size) for rank in range(world_size)]
     assert [key for share in shares for key in share.keys(step)] == whole.keys(step)
     assert {share.near_groups(step) for share in shares} == {whole.near_groups(step)}
     near = whole.near_groups(step)
@@ -122,14 +122,14 @@ def test_the_processes_share_a_batch_of_groups_and_know_what_is_near(
 
 
 def test_windows_by_hand() -> None:
-    plan = BatchPlan(length=7, batch_size=2, groups=(3, 1, 2, 1), window=2, shuffle=False)
+    plan = BatchSchedule(length=7, batch_size=2, groups=(3, 1, 2, 1), window=2, shuffle=False)
     assert [plan.keys(step) for step in (0, 1, 3)] == [[(0, 0), (0, 1)], [(0, 2), (0, 3)], [(0, 6), (1, 0)]]
     assert [plan.near_groups(step) for step in range(4)] == [(0, 1, 2, 3)] * 2 + [(2, 3, 0, 1)] * 2
-    assert BatchPlan(length=7, batch_size=2).near_groups(0) == ()
+    assert BatchSchedule(length=7, batch_size=2).near_groups(0) == ()
 
 
 def test_groups_and_the_samples_in_them_are_shuffled() -> None:
-    plan = BatchPlan(length=60, batch_size=60, groups=(10,) * 6, window=2)
+    plan = BatchSchedule(length=60, batch_size=60, groups=(10,) * 6, window=2)
     orders = [[index for _, index in plan.keys(epoch)] for epoch in range(2)]
     assert orders[0] != orders[1]
     for order in orders:
@@ -141,20 +141,18 @@ def test_groups_and_the_samples_in_them_are_shuffled() -> None:
 
 
 def test_the_order_by_hand() -> None:
-    plan = BatchPlan(length=3, batch_size=2, shuffle=False)
+    plan = BatchSchedule(length=3, batch_size=2, shuffle=False)
     assert [plan.keys(step) for step in range(4)] == [
         [(0, 0), (0, 1)],
         [(0, 2), (1, 0)],
         [(1, 1), (1, 2)],
         [(2, 0), (2, 1)],
     ]
-    assert [plan.epoch_of(step) for step in range(4)] == [0, 0, 1, 2]
-    assert (plan.steps_per_epoch, plan.steps_for(2)) == (2, 3)
 
 
 def test_epochs_and_seeds_have_their_own_order() -> None:
     orders = [
-        tuple(index for _, index in BatchPlan(length=50, batch_size=50, seed=seed).keys(epoch))
+        tuple(index for _, index in BatchSchedule(length=50, batch_size=50, seed=seed).keys(epoch))
         for seed in (0, 1)
         for epoch in (0, 1)
     ]
@@ -163,7 +161,7 @@ def test_epochs_and_seeds_have_their_own_order() -> None:
 
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_a_resume_continues_the_stream(num_workers: int) -> None:
-    plan = BatchPlan(length=5, batch_size=2, seed=4)
+    plan = BatchSchedule(length=5, batch_size=2, seed=4)
     expected = [[list(key) for key in plan.keys(step)] for step in range(9)]
     assert first_keys(plan, 9, num_workers=num_workers) == expected
     assert first_keys(plan, 3, start=6, num_workers=num_workers) == expected[6:]
@@ -171,14 +169,14 @@ def test_a_resume_continues_the_stream(num_workers: int) -> None:
 
 def test_names_are_listed_and_the_global_generator_is_left_alone() -> None:
     state = torch.get_rng_state()
-    batch = next(batches(Echo(), BatchPlan(length=2, batch_size=2, shuffle=False)))
+    batch = next(batches(Echo(), BatchSchedule(length=2, batch_size=2, shuffle=False)))
     assert batch["name"] == ["0-0", "0-1"] and batch["key"].shape == (2, 2)
     assert torch.equal(torch.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_a_bad_sample_is_one_line_also_out_of_a_worker(num_workers: int) -> None:
-    stream = batches(Echo(), BatchPlan(length=6, batch_size=2, shuffle=False), num_workers=num_workers)
+    stream = batches(Echo(), BatchSchedule(length=6, batch_size=2, shuffle=False), num_workers=num_workers)
     assert next(stream)["key"].tolist() == [[0, 0], [0, 1]]
     next(stream)
     with pytest.raises(InputError) as caught:
@@ -188,7 +186,7 @@ def test_a_bad_sample_is_one_line_also_out_of_a_worker(num_workers: int) -> None
 
 @pytest.mark.integration
 def test_a_dead_worker_is_an_error_and_no_silence() -> None:
-    stream = batches(Echo(), BatchPlan(length=7, batch_size=1, shuffle=False), start_step=6, num_workers=1)
+    stream = batches(Echo(), BatchSchedule(length=7, batch_size=1, shuffle=False), start_step=6, num_workers=1)
     with pytest.raises(RuntimeError, match=r"DataLoader worker .* exited unexpectedly"):
         next(stream)
 
@@ -208,7 +206,7 @@ def test_a_dead_worker_is_an_error_and_no_silence() -> None:
 )
 def test_plans_that_cannot_be_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        BatchPlan(**{"length": 4, "batch_size": 2, **changes})
+        BatchSchedule(**{"length": 4, "batch_size": 2, **changes})
 
 
 class Far(Echo):
@@ -225,7 +223,7 @@ class Far(Echo):
 
 @pytest.mark.parametrize("num_workers", [0, pytest.param(2, marks=pytest.mark.integration)])
 def test_the_groups_of_this_window_and_the_next_are_fetched_ahead(tmp_path: Path, num_workers: int) -> None:
-    plan = BatchPlan(length=5, batch_size=1, shuffle=False, groups=(2, 1, 1, 1), window=1)
+    plan = BatchSchedule(length=5, batch_size=1, shuffle=False, groups=(2, 1, 1, 1), window=1)
     stream = batches(Far(tmp_path), plan, num_workers=num_workers)
     next(stream)
     if not num_workers:  # workers are some steps ahead themselves
@@ -263,7 +261,7 @@ class Handlers(Dataset[dict[str, Any]]):
 def test_signals_are_the_main_processs_business() -> None:
     """They reach all processes of a terminal or a job; a worker that ended by one would take the step along."""
     before = signal.getsignal(signal.SIGTERM)
-    (batch,) = islice(batches(Handlers(), BatchPlan(length=2, batch_size=1), num_workers=1), 1)
+    (batch,) = islice(batches(Handlers(), BatchSchedule(length=2, batch_size=1), num_workers=1), 1)
     assert {signal.SIGINT, signal.SIGTERM} <= set(STOPPING_SIGNALS)
     assert [ignored.item() for ignored in batch["ignored"]] == [True] * len(STOPPING_SIGNALS)
     assert signal.getsignal(signal.SIGTERM) == before
@@ -284,7 +282,7 @@ class Stuck(Dataset[dict[str, Any]]):
 @pytest.mark.integration
 def test_a_closed_stream_leaves_no_worker_that_waits() -> None:
     """A worker takes no SIGTERM, so that the exit of the program would wait for it without end."""
-    stream = batches(Stuck(), BatchPlan(length=2, batch_size=1, shuffle=False), num_workers=1)
+    stream = batches(Stuck(), BatchSchedule(length=2, batch_size=1, shuffle=False), num_workers=1)
     worker = next(stream)["process"].item()
     stream.close()
     with pytest.raises(ProcessLookupError):

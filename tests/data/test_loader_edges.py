@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from sean.data.loader import BatchPlan, batches
+from sean.data.loader import BatchSchedule, batches
 from sean.errors import InputError
 from sean.plan.planner import plan_segmap
 from sean.segmap import instance_edges
@@ -25,7 +25,7 @@ class MapsAlone(Maps):
         return {"segmap": super().__getitem__(key)["segmap"]}
 
 
-PLAN = BatchPlan(length=5, batch_size=2)
+PLAN = BatchSchedule(length=5, batch_size=2)
 
 
 def test_edges_are_of_the_instances_and_in_the_plan() -> None:

@@ -13,7 +13,7 @@ from sean.data.transforms import PairedTransform
 from sean.images import image_to_tensor
 from sean.labels import LabelSet
 
-from .pairs import STEMS, write_instances, write_pairs
+from ..support.pairs import STEMS, write_instances, write_pairs
 
 LABELS = LabelSet(name="pairs", names=("back", "l_eye", "r_eye"), flip_pairs=((1, 2),))
 

@@ -10,10 +10,10 @@ from PIL import Image
 
 from sean.cli import main
 from sean.data.folder import PairedFolder
-from sean.data.linking import link_or_copy
 from sean.data.manifest import Manifest, file_checksum, write_manifest
 from sean.data.sides import mend_folder, mend_sides
 from sean.errors import InputError
+from sean.files import link_or_copy
 from sean.images import write_image
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.segmap import write_segmap

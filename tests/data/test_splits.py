@@ -7,12 +7,12 @@ import pytest
 
 from sean.data.folder import PairedFolder
 from sean.data.paired import PairSource
-from sean.data.shards import write_shards
+from sean.data.shards.writing import write_shards
 from sean.data.splits import WHOLE, check_labels, first_pairs, open_split
 from sean.errors import InputError
 from sean.labels import LabelSet
 
-from .pairs import STEMS, write_instances, write_pairs
+from ..support.pairs import STEMS, write_instances, write_pairs
 
 LABELS = LabelSet(name="mine", names=("back", "l_eye", "r_eye"))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sean.data.faces import draw_face, random_face
+from sean.data.faces.drawing import draw_face, random_face
 from sean.editing.pipeline import SEANPipeline
 from sean.models.sean.dense import dense_formulation
 from sean.plan.planner import plan_segmap

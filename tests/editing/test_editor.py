@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import sean
-from sean.data.faces import FaceShape, draw_face
+from sean.data.faces.drawing import FaceShape, draw_face
 from sean.editing.editor import Editor
 from sean.editing.edits import Paint, ResetSegmap, SetStyle, edit_from_json
 from sean.editing.pipeline import SEANPipeline

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sean.data.faces import FaceShape, draw_face
+from sean.data.faces.drawing import FaceShape, draw_face
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes, mean_style
 from sean.errors import InputError

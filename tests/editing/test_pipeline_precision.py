@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sean.data.faces import draw_face, random_face
+from sean.data.faces.drawing import draw_face, random_face
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sean.data.faces import FaceShape, draw_face
+from sean.data.faces.drawing import FaceShape, draw_face
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.images import tensor_to_image

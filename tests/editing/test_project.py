@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sean.data.faces import FaceShape, draw_face
+from sean.data.faces.drawing import FaceShape, draw_face
 from sean.editing.editor import Editor
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.project_files import ProjectLimits

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from sean.data.synthetic import SyntheticScenes
+from sean.data.synthetic.scenes import SyntheticScenes
 from sean.evaluation.extractors import FeatureExtractor
 from sean.evaluation.settings import Sums
 from sean.labels import LabelSet

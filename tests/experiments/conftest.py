@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sean.data.synthetic import SyntheticScenes, write_paired
+from sean.data.synthetic.scenes import SyntheticScenes, write_paired
 from sean.models.configs import SEANConfig
 from sean.training import presets, validation
 from sean.training.parser import config as parser_config

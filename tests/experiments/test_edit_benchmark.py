@@ -5,8 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sean.data.scenes import paint
-from sean.data.synthetic import SyntheticScenes
+from sean.data.synthetic.scenes import SyntheticScenes, paint
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sean.data.faces import draw_face, random_face
+from sean.data.faces.drawing import draw_face, random_face
 from sean.inference import packing
 from sean.inference.packing import PackedNorm
 from sean.inference.renderer import Renderer

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sean.data.synthetic import SyntheticScenes
+from sean.data.synthetic.scenes import SyntheticScenes
 from sean.plan.patch_plan import SCALES, PatchPlan, SegmapPlan
 from sean.segmap import resize_segmap
 

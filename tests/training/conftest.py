@@ -11,7 +11,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from sean.data.synthetic import SyntheticScenes
+from sean.data.synthetic.scenes import SyntheticScenes
 from sean.labels import LabelSet
 from sean.losses.weights import LossWeights
 from sean.models.configs import SEANConfig

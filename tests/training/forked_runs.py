@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from hanging_run import CONFIG, scenes
 
-from sean.data.synthetic import SyntheticScenes
+from sean.data.synthetic.scenes import SyntheticScenes
 from sean.training import loop, validation
 from sean.training.checkpoints import checkpoint_files
 from sean.training.config import TrainConfig

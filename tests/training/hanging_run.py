@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from sean import files
-from sean.data.synthetic import SyntheticScenes
+from sean.data.synthetic.scenes import SyntheticScenes
 from sean.losses.weights import LossWeights
 from sean.models import weights
 from sean.models.configs import SEANConfig

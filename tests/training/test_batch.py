@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 
 from sean.errors import InputError
-from sean.training.batch import STATISTICS_NOISE, batch_plan, noise_generators, training_batches
+from sean.training.batch import STATISTICS_NOISE, batch_schedule, noise_generators, training_batches
 from sean.training.config import TrainConfig
 from sean.training.data import TrainingData
 
@@ -39,8 +39,8 @@ def test_passes_of_a_step_are_the_step_cut_up(config: TrainConfig, data: Trainin
 
 def test_a_batch_that_cannot_be_shared(config: TrainConfig, data: TrainingData) -> None:
     config = replace(config, batch_size=6, accumulate=3)
-    assert batch_plan(data, config, world_size=2).local_batch_size == 1
+    assert batch_schedule(data, config, world_size=2).local_batch_size == 1
     with pytest.raises(InputError, match="multiple of 3 passes x 4 processes, got 6"):
-        batch_plan(data, config, world_size=4)
+        batch_schedule(data, config, world_size=4)
     with pytest.raises(InputError, match=r"multiple of accumulate \(4\), got 6"):
         replace(config, accumulate=4)

@@ -9,8 +9,8 @@ import torch
 from sean.data.folder import PairedFolder
 from sean.data.manifest import Manifest, write_manifest
 from sean.data.paired import PairedDataset
-from sean.data.shards import write_shards
-from sean.data.synthetic import SyntheticScenes, write_paired
+from sean.data.shards.writing import write_shards
+from sean.data.synthetic.scenes import SyntheticScenes, write_paired
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ
 from sean.training.config import TrainConfig

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from sean.data.synthetic import SyntheticScenes
+from sean.data.synthetic.scenes import SyntheticScenes
 from sean.errors import InputError, Interrupted
 from sean.losses.weights import LossWeights
 from sean.models.weights import load_model

@@ -7,7 +7,7 @@ import pytest
 
 from sean.data.folder import PairedFolder
 from sean.data.official.prepare import prepare
-from sean.data.shards import write_shards
+from sean.data.shards.writing import write_shards
 from sean.models.weights import load_model
 from sean.training.config import TrainConfig
 from sean.training.data import open_data

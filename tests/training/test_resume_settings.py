@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sean.cli import main
-from sean.data.synthetic import SyntheticScenes, write_paired
+from sean.data.synthetic.scenes import SyntheticScenes, write_paired
 from sean.errors import InputError, Interrupted
 from sean.labels import LabelSet
 from sean.training import loop

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sean.data.synthetic import SyntheticScenes
+from sean.data.synthetic.scenes import SyntheticScenes
 from sean.training import throughput
 from sean.training.config import TrainConfig
 from sean.training.data import TrainingData

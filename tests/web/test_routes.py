@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from sean.data.faces import FaceShape, draw_face
+from sean.data.faces.drawing import FaceShape, draw_face
 from sean.editing.edit_values import SEAM_MARGIN
 from sean.editing.editor import Editor
 from sean.editing.edits import edit_from_json

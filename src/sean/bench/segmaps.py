@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sean.data.faces import draw_face, random_face
+from sean.data.faces.drawing import draw_face, random_face
 from sean.data.folder import PairedFolder
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ

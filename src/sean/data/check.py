@@ -1,6 +1,7 @@
-"""A report on a paired folder: pairing, sizes, label ids, rare labels, and whether it is as it was prepared.
+"""A report on a paired folder: pairing, sizes, label ids, rare labels, changes since it was prepared.
 
-Collects everything that is wrong. The command `sean data check` prints it. One pair is in memory at a time.
+The report collects every problem; of each kind it keeps the first few in words and counts the rest. The command
+`sean data check` prints it. One pair is in memory at a time.
 """
 
 import os
@@ -15,7 +16,6 @@ import numpy as np
 from sean.data.folder import FolderScan, read_labels, scan_folder
 from sean.data.manifest import MANIFEST_NAME, Manifest, file_checksum, read_manifest
 from sean.data.paired import check_sizes
-from sean.data.problems import Problem, Problems
 from sean.errors import InputError
 from sean.images import SourcePhoto, read_photo
 from sean.labels import LabelSet
@@ -23,9 +23,51 @@ from sean.segmap import ignore_advice, legal_ids, read_ids, read_instances, turn
 
 RARE_SHARE = 0.01
 RARE_EXAMPLES = 3
-
 Progress = Callable[[int, int], None]
 Read = TypeVar("Read", np.ndarray, SourcePhoto)
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One kind of problem: how often, and the first occurrences in words (with file names)."""
+
+    kind: str
+    count: int
+    examples: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """The problem for a reader."""
+        lines = [f"{self.count} {self.kind}:", *(f"  {example}" for example in self.examples)]
+        if self.count > len(self.examples):
+            lines.append(f"  ... and {self.count - len(self.examples)} more")
+        return lines
+
+
+class Problems:
+    """Problems by kind, in the order in which the kinds turned up: counts, and the first `SHOWN` lines of each."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._examples: dict[str, list[str]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._counts)
+
+    def add(self, kind: str, line: str) -> None:
+        """Note one problem; `line` names the file."""
+        self._counts[kind] += 1
+        kept = self._examples.setdefault(kind, [])
+        if len(kept) < SHOWN:
+            kept.append(line)
+
+    def found(self) -> tuple[Problem, ...]:
+        """All kinds of problems noted so far."""
+        return tuple(
+            Problem(kind=kind, count=count, examples=tuple(self._examples[kind]))
+            for kind, count in self._counts.items()
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,11 @@
 """Endless batches in an order that is a pure function of the step.
 
-`BatchPlan.keys(step)` says which samples a step takes; nothing is counted anywhere else. A run that resumes
-at a step, or runs with other workers or processes, sees the batches that it would have seen anyway.
+`BatchSchedule.keys(step)` says which samples a step takes; no other state counts. A run that resumes at a step, or runs
+with other workers or processes, therefore sees the same batches.
+
+Every epoch is a permutation that follows from (seed, epoch). A group is a run of samples that are stored together, as
+those of a shard. Data in groups is not shuffled as a whole, as then every group would have to be at hand: the groups
+are permuted, and the samples are shuffled inside windows of a few groups.
 """
 
 import itertools
@@ -10,22 +14,70 @@ from bisect import bisect_right
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from threading import Thread
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_worker_info
 
 from sean import segmap
-from sean.data.order import EpochOrder, epoch_order
 from sean.errors import InputError
 from sean.plan.planner import plan_segmap
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EpochOrder:
+    """One epoch.
+
+    Attributes:
+        samples: int64 [length], the sample at each place.
+        windows: the groups of each window; empty without groups.
+        window_ends: the place after the last one of each window.
+    """
+
+    samples: np.ndarray
+    windows: tuple[tuple[int, ...], ...] = ()
+    window_ends: tuple[int, ...] = ()
+
+
+@lru_cache(maxsize=4)
+def epoch_order(
+    seed: int, epoch: int, length: int, groups: tuple[int, ...] | None, window: int, shuffle: bool
+) -> EpochOrder:
+    """The order of an epoch.
+
+    Args:
+        seed: not negative.
+        epoch: 0, 1, ...
+        length: number of samples.
+        groups: sizes of the groups, which add up to `length`; None: samples are not grouped.
+        window: number of groups in a window.
+        shuffle: False keeps the order of the data set.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence((seed, epoch), spawn_key=(_SHUFFLE_STREAM,)))
+    if groups is None:
+        return EpochOrder(samples=rng.permutation(length) if shuffle else np.arange(length))
+    sequence = rng.permutation(len(groups)) if shuffle else np.arange(len(groups))
+    starts = np.cumsum((0, *groups))
+    parts, windows = [], []
+    for first in range(0, len(groups), window):
+        chosen = sequence[first : first + window]
+        part = np.concatenate([np.arange(starts[group], starts[group + 1]) for group in chosen])
+        parts.append(rng.permutation(part) if shuffle else part)
+        windows.append(tuple(chosen.tolist()))
+    ends = np.cumsum([len(part) for part in parts]).tolist()
+    return EpochOrder(samples=np.concatenate(parts), windows=tuple(windows), window_ends=tuple(ends))
+
 
 Key = tuple[int, int]
 
 STOPPING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """What asks a training to stop: Ctrl-C, a scheduler, a closed terminal. Windows knows no SIGHUP."""
+
+# Keeps the shuffling apart from the chance inside the samples, which is seeded by (seed, epoch, index).
+_SHUFFLE_STREAM = 1
 
 # seconds without a batch after which a worker counts as stuck (a file system that hangs, say)
 _TIMEOUT = 900
@@ -41,11 +93,11 @@ class Fetching(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchPlan:
+class BatchSchedule:
     """Which samples make the batch of a step, on each of several processes.
 
-    Every epoch is a permutation that follows from (seed, epoch). The epochs, one after the other, are cut
-    into global batches; a batch may span two epochs, so that no sample is ever dropped.
+    The epochs, one after the other, are cut into global batches; a batch may span two epochs, so that no sample is
+    dropped.
 
     Attributes:
         length: number of samples of the data set.
@@ -54,8 +106,8 @@ class BatchPlan:
         rank: this process.
         world_size: number of processes; divides the batch size.
         shuffle: False keeps the order of the data set.
-        groups: sizes of the runs of samples that lie together, as shards; see `sean.data.order`. None: all are near.
-        window: so many groups are mixed.
+        groups: sizes of the groups, see the module; None: samples are not grouped.
+        window: number of groups in a window.
 
     Raises:
         InputError: an empty data set, a batch size that the processes cannot share evenly, or groups that are not
@@ -92,19 +144,6 @@ class BatchPlan:
         """Samples of a step on one process."""
         return self.batch_size // self.world_size
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps until every sample has been seen once, rounded up."""
-        return self.steps_for(1)
-
-    def steps_for(self, epochs: int) -> int:
-        """Steps that so many epochs take, rounded up once, at their end."""
-        return -(-epochs * self.length // self.batch_size)
-
-    def epoch_of(self, step: int) -> int:
-        """The epoch of the first sample of the step."""
-        return step * self.batch_size // self.length
-
     def keys(self, step: int) -> list[Key]:
         """The (epoch, index) of the samples that this process takes at `step` (0, 1, ...)."""
         start = step * self.batch_size + self.rank * self.local_batch_size
@@ -132,7 +171,7 @@ class BatchPlan:
 
 def batches(
     dataset: Dataset[Any],
-    plan: BatchPlan,
+    schedule: BatchSchedule,
     start_step: int = 0,
     *,
     num_workers: int = 0,
@@ -146,9 +185,9 @@ def batches(
     torch is left alone. Close the generator to end its workers.
 
     Args:
-        dataset: its `__getitem__` takes a key (epoch, index). A `Fetching` one is told which groups of the plan will
-            be wanted soon.
-        plan: which keys.
+        dataset: its `__getitem__` takes a key (epoch, index). A `Fetching` one is told which groups of the schedule
+            will be wanted soon.
+        schedule: which keys.
         start_step: the first step; a resumed run gives the next one.
         num_workers: processes that read ahead; 0 reads in this process.
         pin_memory: put the batch into pinned memory, for a GPU.
@@ -162,7 +201,7 @@ def batches(
         RuntimeError: a worker died, or gave nothing for a quarter of an hour.
     """
     loader = DataLoader(
-        _Batches(dataset, plan),
+        _Batches(dataset, schedule),
         batch_size=None,  # the data set makes whole batches
         sampler=_Steps(start_step),
         num_workers=num_workers,
@@ -170,7 +209,7 @@ def batches(
         pin_memory=pin_memory,
         worker_init_fn=_leave_signals_to_the_main_process,
         timeout=_TIMEOUT if num_workers else 0,
-        generator=torch.Generator().manual_seed(plan.seed),  # else the global one is advanced
+        generator=torch.Generator().manual_seed(schedule.seed),  # else the global one is advanced
     )
     iterator = iter(loader)
     try:
@@ -215,23 +254,23 @@ class _Steps(Sampler[int]):
 
 
 class _Batches(Dataset[list[Any]]):
-    """The samples of a step, not yet collated. It makes whole batches because it is told the step so, and not only the
-    samples: a worker can look ahead in the plan.
+    """The samples of a step, not yet collated. The data set makes whole batches because a worker then knows the step
+    and can look ahead in the schedule.
 
-    What the workers read ahead by themselves is two batches each. That hides the time of a sample, not that of the
-    shards of a window, which are all wanted at once. So a thread of each worker fetches the next window while batches
-    are made of this one. Which worker gets there first does not matter: the others find the group near, or wait for
-    the lock of the cache, and each begins with another group.
+    Each worker of torch's loader reads two batches ahead. That hides the time of a sample, but not that of the shards
+    of a window, which are all needed at once. Therefore a thread of each worker fetches the next window while batches
+    are made of the current one. The workers need no coordination: whoever comes second finds the group fetched or waits
+    for the lock of the cache, and each worker starts with another group.
     """
 
-    def __init__(self, dataset: Dataset[Any], plan: BatchPlan) -> None:
+    def __init__(self, dataset: Dataset[Any], schedule: BatchSchedule) -> None:
         self.dataset = dataset
-        self.plan = plan
+        self.schedule = schedule
         self._near: tuple[int, ...] = ()
 
     def __getitem__(self, step: int) -> list[Any]:
         self._fetch_ahead(step)
-        return [self._sample(key) for key in self.plan.keys(step)]
+        return [self._sample(key) for key in self.schedule.keys(step)]
 
     def _sample(self, key: Key) -> Any:
         """The sample, or its InputError as a value: a worker would wrap it into a page of traceback."""
@@ -241,7 +280,7 @@ class _Batches(Dataset[list[Any]]):
             return InputError(str(error))
 
     def _fetch_ahead(self, step: int) -> None:
-        near = self.plan.near_groups(step)
+        near = self.schedule.near_groups(step)
         if near == self._near or not isinstance(self.dataset, Fetching):
             return
         new = [group for group in near if group not in self._near]
@@ -268,7 +307,7 @@ def _collate(samples: list[Any], *, plan_segmaps: bool, with_edges: bool) -> Any
         if "instances" not in batch:
             return InputError(
                 "expected instance maps for a model with instance edges, but the data has none; add instances/*.png "
-                "or set --config.model.no-instance-edges"
+                "or switch instance_edges off"
             )
         edges = batch["edges"] = segmap.instance_edges(batch["instances"])[:, 0].bool()
     if plan_segmaps:

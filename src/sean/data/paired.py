@@ -1,6 +1,6 @@
 """Pairs of a picture and its label map, where they come from, and the data set made of them.
 
-A `PairSource` reads pairs: from a folder (`sean.data.folder`) or from shards (`sean.data.shard_source`). A sample
+A `PairSource` reads pairs: from a folder (`sean.data.folder`) or from shards (`sean.data.shards.source`). A sample
 of `PairedDataset` depends on the source, the transform and (seed, epoch, index) alone, so that neither the number
 of workers nor a resume changes it.
 """
@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from sean.data.recolor import Recolor
-from sean.data.transforms import PairedTransform
+from sean.data.transforms import PairedTransform, Recolor
 from sean.errors import InputError
 from sean.images import PictureSource, image_to_tensor, read_photo
 from sean.labels import LabelSet

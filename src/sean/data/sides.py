@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from sean.data.folder import PairedFolder
-from sean.data.linking import link_or_copy
 from sean.data.manifest import file_checksum, write_manifest
 from sean.errors import InputError
-from sean.files import write_text_atomic
+from sean.files import link_or_copy, write_text_atomic
 from sean.labels import LabelSet
 from sean.segmap import read_segmap, write_segmap
 

@@ -1,6 +1,6 @@
 """Training part and held-out part of a data set, for the measurements of a trained model.
 
-Both kinds of data are opened here, paired folders (`sean.data.folder`) and shards (`sean.data.shard_source`), and give
+Both kinds of data are opened here, paired folders (`sean.data.folder`) and shards (`sean.data.shards.source`), and give
 their pairs sorted by name.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sean.data.folder import PairedFolder
 from sean.data.paired import Pair, PairSource
-from sean.data.shard_source import ShardSource, holds_shards, open_shards
+from sean.data.shards.source import ShardSource, holds_shards, open_shards
 from sean.errors import InputError
 from sean.labels import LabelSet
 

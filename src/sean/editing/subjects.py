@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageFilter
 
-from sean.data.faces import FaceShape, draw_face
+from sean.data.faces.drawing import FaceShape, draw_face
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.images import resize_image

@@ -1,7 +1,7 @@
 """The edit benchmark: how near an exchange of one region's style comes to the picture that it should make.
 
 On synthetic scenes the picture after every style exchange is known: the scene's label map painted anew with the other
-scene's style in that region (`sean.data.synthetic.true_exchange`). No data set of photos has that. A method encodes
+scene's style in that region (`true_exchange`). No data set of photos has that. A method encodes
 both scenes, takes one region's style from the other one, renders, and is held against the truth, inside the region
 (did the region take the style?) and outside (did the rest stay as it was?).
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sean.data.synthetic import Scene, SyntheticScenes, true_exchange
+from sean.data.synthetic.scenes import Scene, SyntheticScenes, true_exchange
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError

@@ -11,7 +11,7 @@ import numpy as np
 
 from sean.data.folder import PairedFolder
 from sean.data.paired import PairSource
-from sean.data.synthetic import SyntheticScenes
+from sean.data.synthetic.scenes import SyntheticScenes
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.strips import crossover_strip, interpolation_strip
 from sean.editing.styles import StyleCodes

@@ -14,9 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from sean.data.folder import IMAGE_SUFFIXES
-from sean.data.linking import link_or_copy
 from sean.errors import InputError
-from sean.files import remove_unfinished, write_text_atomic
+from sean.files import link_or_copy, remove_unfinished, write_text_atomic
 from sean.images import read_image, write_image
 from sean.labels import LabelSet
 from sean.parsing.faces.crop import Crop, cut

@@ -14,7 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from sean.data.loader import BatchPlan, batches
+from sean.data.loader import BatchSchedule, batches
 from sean.errors import InputError
 from sean.plan.patch_plan import SegmapPlan
 from sean.training.config import TrainConfig
@@ -52,7 +52,7 @@ def training_batches(
     Raises:
         InputError: a sample cannot be read, or the processes cannot share the batch evenly.
     """
-    plan = batch_plan(data, config, rank=fabric.global_rank, world_size=fabric.world_size)
+    plan = batch_schedule(data, config, rank=fabric.global_rank, world_size=fabric.world_size)
     first = start_step * config.accumulate
     edges = config.model.instance_edges
     loaded = batches(
@@ -77,14 +77,14 @@ def training_batches(
             )
 
 
-def batch_plan(data: TrainingData, config: TrainConfig, *, rank: int = 0, world_size: int = 1) -> BatchPlan:
+def batch_schedule(data: TrainingData, config: TrainConfig, *, rank: int = 0, world_size: int = 1) -> BatchSchedule:
     """Which samples a process takes for one pass, `config.accumulate` of which make a step."""
     if config.batch_size % (config.accumulate * world_size):
         raise InputError(
             f"expected a batch_size that is a multiple of {config.accumulate} passes x {world_size} processes, got "
             f"{config.batch_size}"
         )
-    return BatchPlan(
+    return BatchSchedule(
         length=len(data.training),  # type: ignore[arg-type]
         batch_size=config.batch_size // config.accumulate,
         seed=config.seed,

@@ -51,7 +51,7 @@ class TrainConfig:
         shrink: pictures are scaled at random from this to `resize` times the size, the smaller ones with a margin of
             their own reflection; 1 scales all alike.
         recolor: probability with which the regions of a picture get other colours, in the input and the target alike
-            (see `sean.data.recolor`).
+            (see `sean.data.transforms`).
         flip: mirror half of the pictures, exchanging left and right labels.
         validation: held-out pairs: a fraction of the sorted names, or the prefix of their names. None takes the split
             of a prepared folder, and the last tenth of any other.

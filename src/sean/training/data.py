@@ -8,11 +8,10 @@ from torch.utils.data import Dataset
 
 from sean.data.folder import PairedFolder
 from sean.data.paired import PairedDataset, PairSource
-from sean.data.recolor import Recolor
-from sean.data.remote import is_url
-from sean.data.shard_source import holds_shards, open_shards
-from sean.data.synthetic import SyntheticScenes
-from sean.data.transforms import PairedTransform
+from sean.data.shards.remote import is_url
+from sean.data.shards.source import holds_shards, open_shards
+from sean.data.synthetic.scenes import SyntheticScenes
+from sean.data.transforms import PairedTransform, Recolor
 from sean.errors import InputError
 from sean.labels import LabelSet
 from sean.training.config import TrainConfig
@@ -42,7 +41,7 @@ class TrainingData:
 
     @property
     def groups(self) -> tuple[int, ...] | None:
-        """Sizes of the runs of training samples that lie together, for `BatchPlan`; None where nothing does."""
+        """Sizes of the runs of training samples that lie together, for `BatchSchedule`; None where nothing does."""
         return self.training.source.groups if isinstance(self.training, PairedDataset) else None
 
 

@@ -13,7 +13,7 @@ from sean.errors import InputError, Interrupted
 from sean.files import write_text_atomic
 from sean.losses.perceptual import PerceptualLoss
 from sean.models.weights import load_model
-from sean.training.batch import TrainingBatch, batch_plan, training_batches
+from sean.training.batch import TrainingBatch, batch_schedule, training_batches
 from sean.training.checkpoints import CHECKPOINTS_FOLDER, checkpoint_files, read_newest, save_checkpoint, sole_user
 from sean.training.config import TrainConfig, config_to_json
 from sean.training.data import TrainingData
@@ -65,7 +65,7 @@ def train(
     """
     config = replace(config, model=replace(config.model, num_regions=data.labels.num_regions))
     fabric = start_processes(config.precision, device or ACCELERATOR)
-    batch_plan(data, config, world_size=fabric.world_size)  # says at once if the batch cannot be shared
+    batch_schedule(data, config, world_size=fabric.world_size)  # says at once if the batch cannot be shared
     with ExitStack() as stack:
         stack.enter_context(lost_processes_as_input_errors(fabric))
         on_first(fabric, lambda: _enter(stack, run, resume))

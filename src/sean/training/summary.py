@@ -12,7 +12,7 @@ from sean.models.base import StyledModel
 from sean.models.build import build_discriminator, build_model
 from sean.models.discriminator import discriminator_condition
 from sean.segmap import instance_edges
-from sean.training.batch import batch_plan
+from sean.training.batch import batch_schedule
 from sean.training.config import TrainConfig, config_to_json
 from sean.training.data import TrainingData
 
@@ -46,7 +46,7 @@ def summary(config: TrainConfig, data: TrainingData, num_processes: int) -> str:
 
     One forward pass on the CPU with one and with two pictures of the data measures the memory.
     """
-    plan = batch_plan(data, config, world_size=num_processes)
+    plan = batch_schedule(data, config, world_size=num_processes)
     model = build_model(config.model, config.init_gain)
     discriminator = build_discriminator(
         config.model.num_regions, config.discriminator_channels, instance_edges=config.model.instance_edges

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sean.data.faces import FaceShape, draw_face
-from sean.data.scene_layouts import draw_layout
+from sean.data.faces.drawing import FaceShape, draw_face
+from sean.data.synthetic.layouts import draw_layout
 from sean.editing.editor import Editor
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sean.data.synthetic import SyntheticScenes
+from sean.data.synthetic.scenes import SyntheticScenes
 from sean.labels import ADE20K, CELEBAMASK_HQ, CITYSCAPES, CMP_FACADES, SHIPPED
 
 _SIZES = {CITYSCAPES.name: (32, 64)}  # the others are square

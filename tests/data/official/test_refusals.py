@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from sean.cli import main
+from sean.data.check import SHOWN
 from sean.data.manifest import MANIFEST_NAME, UNFINISHED_NAME
 from sean.data.official.prepare import prepare
-from sean.data.problems import SHOWN
 from sean.errors import InputError
 from sean.labels import ADE20K, CELEBAMASK_HQ, CITYSCAPES, CMP_FACADES
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sean.data.faces import FaceShape, draw_face
+from sean.data.faces.drawing import FaceShape, draw_face
 from sean.images import image_to_tensor
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.parsing.label_matching import LabelMatch

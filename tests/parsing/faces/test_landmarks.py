@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sean.data.faces import FaceShape, draw_face
+from sean.data.faces.drawing import FaceShape, draw_face
 from sean.labels import ADE20K, CELEBAMASK_HQ
 from sean.parsing.faces.landmarks import Landmarks, find_landmarks, has_landmarks
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sean.data.synthetic import SyntheticScenes
+from sean.data.synthetic.scenes import SyntheticScenes
 from sean.errors import InputError
 from sean.images import write_image
 from sean.labels import LabelSet

@@ -13,7 +13,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from sean.data.synthetic import SyntheticScenes
+from sean.data.synthetic.scenes import SyntheticScenes
 from sean.errors import InputError, Interrupted
 from sean.images import write_image
 from sean.labels import LabelSet

@@ -39,9 +39,8 @@ from sean.data.formats.tree import (
     subfolder,
     with_stems,
 )
-from sean.data.linking import link_or_copy
 from sean.errors import InputError
-from sean.files import write_text_atomic
+from sean.files import link_or_copy, write_text_atomic
 
 _OTHER_TASKS = ("captions_", "person_keypoints_", "image_info_")
 _STUFF_UNLABELLED = 255

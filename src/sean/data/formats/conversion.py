@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from sean.data.check import Problem, Problems
 from sean.data.folder import read_labels
 from sean.data.formats.mapping import ClassMapping, Relabelling, read_mapping, relabelling
 from sean.data.formats.registry import open_tree
@@ -32,7 +33,6 @@ from sean.data.official.destination import (
 from sean.data.official.item import target_size
 from sean.data.official.layout import last_part
 from sean.data.official.workers import map_in_order
-from sean.data.problems import Problem, Problems
 from sean.errors import InputError
 from sean.files import atomic_write, write_text_atomic
 from sean.images import SourcePhoto, read_image, read_photo, resize_image, save_image, write_image

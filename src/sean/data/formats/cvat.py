@@ -32,9 +32,8 @@ from sean.data.formats.tree import (
     sized,
     with_stems,
 )
-from sean.data.linking import link_or_copy
 from sean.errors import InputError
-from sean.files import atomic_write
+from sean.files import atomic_write, link_or_copy
 from sean.labels import Color
 
 _AREAS = ("polygon", "box", "ellipse", "mask")

@@ -39,9 +39,8 @@ from sean.data.formats.tree import (
     sized,
     with_stems,
 )
-from sean.data.linking import link_or_copy
 from sean.errors import InputError
-from sean.files import read_text, write_text_atomic
+from sean.files import link_or_copy, read_text, write_text_atomic
 
 _LABEL_LISTS = ("labels.txt", "class_names.txt")
 

@@ -28,9 +28,8 @@ from sean.data.formats.tree import (
     subfolder,
     with_stems,
 )
-from sean.data.linking import link_or_copy
 from sean.errors import InputError
-from sean.files import read_text, write_text_atomic
+from sean.files import link_or_copy, read_text, write_text_atomic
 from sean.images import save_image
 
 _TABLE = """

@@ -1,7 +1,7 @@
-"""The work on one pair of a download: read it, check it, bring it to its size, write it. Runs in any process.
+"""The official data sets by name, and the work on one pair of a download: read, check, resize, write.
 
-Nothing of a pair is written before all of it was read and found sound, and its label map is written last: where
-that is there, the rest is too. What was already made is looked at again and kept.
+The work may run in any process. A pair is written only after all of it was read and found sound, and its label map is
+written last: a label map on disk means that the rest of the pair is there. Pairs that exist are checked and kept.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from sean.data.manifest import file_checksum
+from sean.data.official import ade20k, celebamask_hq, cityscapes, cmp_facades
 from sean.data.official.layout import Item, OfficialDataset, SizeMismatchError
-from sean.data.official.registry import official_dataset
 from sean.data.paired import check_sizes
 from sean.errors import InputError
 from sean.files import atomic_write
@@ -23,6 +23,21 @@ from sean.segmap import read_instances, read_segmap, resize_segmap, write_segmap
 
 UNREADABLE = "files that cannot be read"
 UNEQUAL = "pairs of different size"
+
+OFFICIAL: dict[str, OfficialDataset] = {
+    module.DATASET.labels.name: module.DATASET for module in (celebamask_hq, ade20k, cityscapes, cmp_facades)
+}
+
+
+def official_dataset(name: str) -> OfficialDataset:
+    """The data set of that name.
+
+    Raises:
+        InputError: there is none; the message lists them.
+    """
+    if name not in OFFICIAL:
+        raise InputError(f"unknown data set {name!r}; those that can be prepared: {', '.join(OFFICIAL)}")
+    return OFFICIAL[name]
 
 
 @dataclass(frozen=True, kw_only=True)

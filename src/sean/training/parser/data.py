@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sean.data.folder import PairedFolder
-from sean.data.loader import BatchPlan, batches
+from sean.data.loader import BatchSchedule, batches
 from sean.data.paired import PairedDataset
-from sean.data.synthetic import SyntheticScenes
+from sean.data.synthetic.scenes import SyntheticScenes
 from sean.data.transforms import PairedTransform
 from sean.errors import InputError
 from sean.files import write_text_atomic
@@ -72,21 +72,21 @@ def parser_batches(
 
     Close the generator to end its workers.
     """
-    plan = BatchPlan(
+    schedule = BatchSchedule(
         length=len(data.training),  # type: ignore[arg-type]
         batch_size=config.batch_size,
         seed=config.seed,
     )
     loaded = batches(
         data.training,
-        plan,
+        schedule,
         start_step,
         num_workers=config.num_workers,
         pin_memory=fabric.device.type == "cuda",
     )
     with closing(loaded):
         for step, batch in enumerate(loaded, start=start_step):
-            places = range(step * plan.batch_size, (step + 1) * plan.batch_size)
+            places = range(step * schedule.batch_size, (step + 1) * schedule.batch_size)
             yield augment(
                 fabric.to_device(batch["image"]),
                 fabric.to_device(batch["segmap"]),

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sean.data.loader import BatchPlan, batches
+from sean.data.loader import BatchSchedule, batches
 from sean.data.pictures import PictureDataset, find_pictures
 from sean.data.transforms import PairedTransform
 from sean.models.parsers import Parser
@@ -46,18 +46,18 @@ def with_pseudo_labels(
     while state.step < settings.start_step:
         yield next(labelled)
     first = state.step - settings.start_step
-    plan = BatchPlan(
+    schedule = BatchSchedule(
         length=len(pictures),  # type: ignore[arg-type]
         batch_size=settings.batch_size,
         seed=config.seed,
     )
-    loaded = batches(pictures, plan, first, num_workers=config.num_workers, pin_memory=fabric.device.type == "cuda")
+    loaded = batches(pictures, schedule, first, num_workers=config.num_workers, pin_memory=fabric.device.type == "cuda")
     for step, batch in enumerate(loaded, start=first):
         image, segmap = next(labelled)
         found = fabric.to_device(batch["image"])
         with fabric.autocast():
             guessed = pseudo_labels(state.average, found, settings.confidence)
-        places = range(step * plan.batch_size, (step + 1) * plan.batch_size)
+        places = range(step * schedule.batch_size, (step + 1) * schedule.batch_size)
         found, guessed = augment(
             found,
             guessed,

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 import torch
 
-from sean.data import remote
 from sean.data.folder import PairedFolder
-from sean.data.loader import BatchPlan, batches
+from sean.data.loader import BatchSchedule, batches
 from sean.data.paired import PairedDataset, PairSource
-from sean.data.shard_cache import ShardCache
-from sean.data.shard_source import Shards, holds_shards, open_shards
-from sean.data.shards import write_shards
+from sean.data.shards import remote
+from sean.data.shards.remote import ShardCache
+from sean.data.shards.source import Shards, holds_shards, open_shards
+from sean.data.shards.writing import write_shards
 from sean.data.transforms import PairedTransform
 from sean.errors import InputError
 
-from .pairs import STEMS, write_instances, write_pairs
-from .shard_server import ShardServer, serving
+from ...support.pairs import STEMS, write_instances, write_pairs
+from ...support.shard_server import ShardServer, serving
 
 TRANSFORM = PairedTransform(size=(8, 8), resize=1.2)
 
@@ -123,11 +123,11 @@ def test_protocols_that_cannot_be_read_say_what_to_do(monkeypatch: pytest.Monkey
 @pytest.mark.integration
 def test_two_workers_fetch_every_shard_once_and_read_what_one_process_reads(server: ShardServer) -> None:
     dataset = PairedDataset(open_shards(server.url).training, TRANSFORM, 3)
-    plan = BatchPlan(length=18, batch_size=4, groups=dataset.source.groups, window=2)
+    plan = BatchSchedule(length=18, batch_size=4, groups=dataset.source.groups, window=2)
     server.delay = 0.02  # so that both workers want a shard while it is on its way
     streams = [list(islice(batches(dataset, plan, num_workers=workers), 9)) for workers in (2, 0)]
     assert all(server.asked[shard.name] == 1 for shard in open_shards(server.url).training.shards)
-    halves = [BatchPlan(**{**vars(plan), "rank": rank, "world_size": 2}) for rank in range(2)]
+    halves = [BatchSchedule(**{**vars(plan), "rank": rank, "world_size": 2}) for rank in range(2)]
     ranks = [list(islice(batches(dataset, half), 9)) for half in halves]
     for two, none, *both in zip(*streams, *ranks, strict=True):
         assert two["name"] == none["name"] == both[0]["name"] + both[1]["name"]

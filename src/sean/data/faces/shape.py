@@ -5,7 +5,7 @@ edit is one `dataclasses.replace(shape, mouth_openness=0.6)`.
 """
 
 import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -95,18 +95,6 @@ class FaceShape:
     def ranges(cls) -> dict[str, tuple[float, float]]:
         """Return the allowed (lowest, highest) value of every number, by name, in the order of the fields."""
         return {entry.name: entry.metadata["range"] for entry in fields(cls) if "range" in entry.metadata}
-
-    def mirrored(self) -> "FaceShape":
-        """Return the shape that draws the mirror image, left and right labels exchanged."""
-        return replace(
-            self,
-            center_x=1.0 - self.center_x,
-            turn=-self.turn,
-            tilt=-self.tilt,
-            parting=-self.parting,
-            hair_sway=-self.hair_sway,
-            hair_phase=1.0 - self.hair_phase,
-        )
 
 
 def random_face(rng: np.random.Generator) -> FaceShape:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from sean.data.folder import PairedFolder
 from sean.data.manifest import file_checksum
-from sean.data.shard_index import (
+from sean.data.shards.index import (
     INDEX_NAME,
     INSTANCE_SUFFIX,
     LABEL_SUFFIX,

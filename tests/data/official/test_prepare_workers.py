@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from sean.data.official.workers import map_in_order
+from sean.data.official.prepare import map_in_order
 from sean.errors import InputError
 
 # Prints the ids of its workers, some of them while they work; then it is killed.
 WAITING = """
 import os, time
-from sean.data.official.workers import map_in_order
+from sean.data.official.prepare import map_in_order
 
 def work(item):
     time.sleep(0.2)

@@ -7,10 +7,9 @@ import pytest
 import torch
 
 from sean.data.folder import PairedFolder
-from sean.data.loader import BatchPlan, batches
-from sean.data.scene_layouts import LAYOUTS
-from sean.data.scenes import paint
-from sean.data.synthetic import SyntheticScenes, true_exchange, write_paired
+from sean.data.loader import BatchSchedule, batches
+from sean.data.synthetic.layouts import LAYOUTS
+from sean.data.synthetic.scenes import SyntheticScenes, paint, true_exchange, write_paired
 from sean.errors import InputError
 from sean.images import read_image, tensor_to_image
 from sean.labels import CELEBAMASK_HQ, CMP_FACADES
@@ -66,7 +65,7 @@ def test_the_set_ends_where_it_should() -> None:
 
 
 def test_batches_can_be_drawn_from_it() -> None:
-    batch = next(batches(scenes(), BatchPlan(length=6, batch_size=4)))
+    batch = next(batches(scenes(), BatchSchedule(length=6, batch_size=4)))
     assert batch["image"].shape == (4, 3, 32, 48)
     assert batch["segmap"].shape == (4, 32, 48)
 

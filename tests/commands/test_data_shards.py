@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-
 from sean.commands.shards import shard
 from sean.data.shard_source import open_shards
+
 from sean.data.synthetic import SyntheticScenes, write_paired
 
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sean.data import shards
 from sean.data.folder import PairedFolder
 from sean.data.manifest import Manifest, write_manifest
-from sean.data.shard_index import Shard, ShardIndex, index_from_json, index_to_json, key_of
-from sean.data.shard_source import open_shards
-from sean.data.shards import write_shards
+from sean.data.shards import writing as shards
+from sean.data.shards.index import Shard, ShardIndex, index_from_json, index_to_json, key_of
+from sean.data.shards.source import open_shards
+from sean.data.shards.writing import write_shards
 from sean.errors import InputError
 
-from .pairs import STEMS, write_instances, write_pairs
+from ...support.pairs import STEMS, write_instances, write_pairs
 
 SMALL = 0.008  # MB: a few pairs of 2 kB
 

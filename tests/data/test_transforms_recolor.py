@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sean.data.recolor import Recolor
+from sean.data.transforms import Recolor
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ, LabelSet
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from sean.data.paired import Pair, read_pair
-from sean.data.remote import is_url, read_url
-from sean.data.shard_cache import DEFAULT_CACHE_GB, ShardCache, cache_root
-from sean.data.shard_index import INDEX_NAME, Member, Shard, index_from_json, key_of
+from sean.data.shards.index import INDEX_NAME, Member, Shard, index_from_json, key_of
+from sean.data.shards.remote import DEFAULT_CACHE_GB, ShardCache, cache_root, is_url, read_url
 from sean.errors import InputError
 from sean.images import EncodedPicture
 from sean.labels import LabelSet
@@ -136,7 +135,7 @@ def open_shards(location: str | os.PathLike[str], *, cache_gb: float = DEFAULT_C
     Args:
         location: their folder, or its url (http, https, s3, or whatever else fsspec opens).
         cache_gb: shards of urls take up at most so many GB (of 10^9 bytes) on this machine, of all urls together.
-            Where that is less than two windows of `BatchPlan` take, shards are fetched again and again.
+            Where that is less than two windows of `BatchSchedule` take, shards are fetched again and again.
 
     Raises:
         InputError: there is no index, it is damaged, or a shard of the folder is missing or cut.

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sean.data.scene_layouts import LAYOUTS, draw_layout
-from sean.data.scenes import PATTERNS, RegionStyle, exchange, paint, random_style
+from sean.data.synthetic.layouts import LAYOUTS, draw_layout
+from sean.data.synthetic.scenes import PATTERNS, RegionStyle, exchange, paint, random_style
 from sean.errors import InputError
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)

@@ -1,4 +1,4 @@
-"""Curves and the turning head: the geometry under the parametric faces of `sean.data.faces`.
+"""Curves and the turning head: the geometry under the parametric faces of `sean.data.faces.drawing`.
 
 Points are given on a frontal head, in *head coordinates*: the origin is midway between the eyes, x grows to
 the right of the picture, y downwards, depth towards the viewer, and the unit is the side of a square picture

@@ -9,8 +9,8 @@ right in label names are the subject's own, as in the data: `l_eye` lies on the 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from sean.data import face_hair, face_parts
-from sean.data.face_shape import FaceShape, random_face
+from sean.data.faces import parts
+from sean.data.faces.shape import FaceShape, random_face
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ
 
@@ -34,34 +34,34 @@ def draw_face(shape: FaceShape, size: tuple[int, int]) -> np.ndarray:
         InputError: a size that is not two positive integers.
     """
     canvas = _Canvas(size)
-    frame = face_parts.frame_of(shape)
-    clothes, neck = face_parts.body(shape, frame)
-    face = face_parts.face_outline(frame)
-    canvas.fill(face_hair.hair_behind(shape, frame), "hair")
+    frame = parts.frame_of(shape)
+    clothes, neck = parts.body(shape, frame)
+    face = parts.face_outline(frame)
+    canvas.fill(parts.hair_behind(shape, frame), "hair")
     canvas.fill(clothes, "cloth")
     canvas.fill(neck, "neck")
     if shape.necklace:
-        canvas.fill(face_parts.necklace(shape, frame), "neck_l")
+        canvas.fill(parts.necklace(shape, frame), "neck_l")
     canvas.fill(face, "skin")
     _features(canvas, shape)
-    canvas.fill(face_hair.hair_front(shape, frame), "hair")
+    canvas.fill(parts.hair_front(shape, frame), "hair")
     _ears(canvas, shape, face)
     if shape.hat:
-        canvas.fill(face_hair.hat(shape, frame), "hat")
+        canvas.fill(parts.hat(shape, frame), "hat")
     return canvas.labels()
 
 
 def _features(canvas: "_Canvas", shape: FaceShape) -> None:
-    frame = face_parts.frame_of(shape)
+    frame = parts.frame_of(shape)
     for side, prefix in ((-1, "r"), (1, "l")):
-        canvas.fill(face_parts.brow(shape, frame, side), f"{prefix}_brow")
-    canvas.fill(face_parts.nose(shape, frame), "nose")
+        canvas.fill(parts.brow(shape, frame, side), f"{prefix}_brow")
+    canvas.fill(parts.nose(shape, frame), "nose")
     if shape.eyeglasses:
-        for part in face_parts.eyeglasses(shape, frame):
+        for part in parts.eyeglasses(shape, frame):
             canvas.fill(part, "eye_g")
     for side, prefix in ((-1, "r"), (1, "l")):
-        canvas.fill(face_parts.eye(shape, frame, side), f"{prefix}_eye")
-    upper, lower, inside = face_parts.lips_and_mouth(shape, frame)
+        canvas.fill(parts.eye(shape, frame, side), f"{prefix}_eye")
+    upper, lower, inside = parts.lips_and_mouth(shape, frame)
     canvas.fill(upper, "u_lip")
     canvas.fill(lower, "l_lip")
     if inside is not None:
@@ -69,13 +69,13 @@ def _features(canvas: "_Canvas", shape: FaceShape) -> None:
 
 
 def _ears(canvas: "_Canvas", shape: FaceShape, face: np.ndarray) -> None:
-    frame = face_parts.frame_of(shape)
+    frame = parts.frame_of(shape)
     for side, prefix in ((-1, "r"), (1, "l")):
         turned_away = side * shape.turn
         if shape.ears > 0 and turned_away < 0.3:
-            canvas.fill(face_parts.ear(shape, frame, side), f"{prefix}_ear", outside=face)
+            canvas.fill(parts.ear(shape, frame, side), f"{prefix}_ear", outside=face)
         if shape.earrings and turned_away < 0.3:
-            canvas.fill(face_parts.earring(shape, frame, side), "ear_r", outside=face)
+            canvas.fill(parts.earring(shape, frame, side), "ear_r", outside=face)
 
 
 class _Canvas:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
-from sean.data.faces import draw_face, random_face
+from sean.data.faces.drawing import draw_face, random_face
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ
 

@@ -1,0 +1,1 @@
+"""Drawn faces: label maps with the labels, proportions and framing of CelebAMask-HQ, made by code."""

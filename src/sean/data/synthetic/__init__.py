@@ -1,0 +1,1 @@
+"""Synthetic scenes: label maps of varied layout, painted in known styles."""
