@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sean.errors import InputError
 from sean.evaluation import extractors
 from sean.evaluation.extractors import load_extractor
-from sean.evaluation.lpips import load_lpips
+from sean.evaluation.metrics import load_lpips
 from sean.images import resize_bilinear
 from sean.labels import LabelSet
 from sean.models.configs import UNetParserConfig

@@ -85,13 +85,13 @@ def evaluate(
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
     from sean.devices import chosen_device
-    from sean.evaluation.engine import evaluate_model, evaluate_real
+    from sean.evaluation.distances import feature_statistics
+    from sean.evaluation.evaluate import evaluate_model, evaluate_real
     from sean.evaluation.extractors import load_extractor
-    from sean.evaluation.features import feature_statistics
     from sean.evaluation.judges import Judges
-    from sean.evaluation.lpips import load_lpips
-    from sean.evaluation.partial_state import remove_partial_states
+    from sean.evaluation.metrics import load_lpips
     from sean.evaluation.settings import EvaluationSettings
+    from sean.evaluation.streaming import remove_partial_states
     from sean.models.weights import load_model
     from sean.parsing.label_matching import read_label_mapping
     from sean.parsing.segmenter import Segmenter
@@ -204,8 +204,8 @@ def _open_sets(
 def _exchange(
     model: "StyledModel", dataset: "PairedDataset", region: int, run: "EvaluationRun", settings: "EvaluationSettings"
 ) -> dict[str, float]:
-    from sean.evaluation.batches import collated_batches
-    from sean.evaluation.reconstruction import exchange_locality
+    from sean.evaluation.metrics import exchange_locality
+    from sean.evaluation.streaming import collated_batches
 
     size = settings.batch_size
     batches = collated_batches(dataset, size, run.device, with_edges=model.config.instance_edges)
@@ -218,7 +218,7 @@ def _circumstances(
     """What else the figures depend on."""
     import torch
 
-    from sean.evaluation.image_metrics import SSIM_KIND
+    from sean.evaluation.metrics import SSIM_KIND
 
     return {
         "extractor": None if judges.extractor is None else judges.extractor.name,

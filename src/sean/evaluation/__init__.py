@@ -1,1 +1,1 @@
-"""Measuring models: image metrics, and scores of a model on held-out pairs."""
+"""Measuring models on held-out pairs: metrics of pictures, distances of sets of pictures, reports."""

@@ -7,12 +7,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sean.errors import InputError
+from sean.evaluation.distances import (
+    FeatureStatistics,
+    FeatureSums,
+    frechet_inception_distance,
+    kernel_inception_distance,
+    statistics_of,
+)
 from sean.evaluation.extractors import FeatureExtractor
-from sean.evaluation.features import FeatureSums, statistics_of
-from sean.evaluation.frechet import FeatureStatistics, frechet_inception_distance
-from sean.evaluation.kernel_distance import kernel_inception_distance
-from sean.evaluation.lpips import PerceptualDistance
-from sean.evaluation.segmentation import confusion_matrix, segmentation_scores
+from sean.evaluation.metrics import PerceptualDistance, confusion_matrix, segmentation_scores
 from sean.evaluation.settings import EvaluationSettings, Sums
 from sean.labels import LabelSet
 from sean.parsing.segmenter import Segmenter

@@ -1,20 +1,32 @@
 """One pass over a data set that adds something up: in constant memory, shared by processes, resumable.
 
 Batches, not pictures, are dealt out to the processes, so that the networks see the same batches whatever their number:
-the sums of several processes are those of one but for the order of additions in float64.
+the sums of several processes are those of one but for the order of additions in float64. A process writes its sums
+beside the report after every few batches. A digest of networks, data and settings tells whether such a file belongs to
+this evaluation.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from torch.utils.data import default_collate
 
+from sean.data.paired import PairedDataset
 from sean.errors import InputError
-from sean.evaluation.batches import Batch, collated
-from sean.evaluation.digests import dataset_digest, digest_of
-from sean.evaluation.partial_state import PartialState
 from sean.evaluation.settings import EvaluationRun, EvaluationSettings, Sums
+from sean.models.weights import write_safetensors
+from sean.segmap import instance_edges
+
+Batch = tuple[Tensor, Tensor, Tensor | None]
+"""image [b, 3, h, w] in [-1, 1], segmap [b, h, w], and, for models that take them, instance edges [b, h, w]."""
 
 Measure = Callable[[Batch, range], Sums]
 """What a batch adds, given the batch and the indices of its samples; always the same keys and shapes."""
@@ -77,3 +89,100 @@ def accumulate(
 def sum_of(sums: Sums, added: Sums) -> Sums:
     """Both together; `sums` may be empty."""
     return {name: sums[name] + value if sums else value for name, value in added.items()}
+
+
+def collated(dataset: Any, indices: range, device: torch.device, *, with_edges: bool) -> Batch:
+    """Some samples of a data set as one batch on a device; the edges are those of its instances."""
+    batch = default_collate([dataset[index] for index in indices])
+    edges = instance_edges(batch["instances"])[:, 0].bool().to(device) if with_edges else None
+    return batch["image"].to(device), batch["segmap"].to(device), edges
+
+
+def collated_batches(
+    dataset: Any, batch_size: int, device: torch.device, *, with_edges: bool, count: int | None = None
+) -> Iterator[Batch]:
+    """A data set, or the first `count` samples of it, in order, in batches of one size but for the last."""
+    total = len(dataset) if count is None else min(count, len(dataset))
+    for start in range(0, total, batch_size):
+        yield collated(dataset, range(start, min(start + batch_size, total)), device, with_edges=with_edges)
+
+
+def digest_of(values: Mapping[str, Any]) -> str:
+    """A digest of JSON values."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def dataset_digest(dataset: Any) -> str:
+    """A digest of a data set's size, of its first and last sample, and of all names where it has a source of pairs.
+
+    It tells another folder, split or picture size; not a picture in the middle that was painted over.
+    """
+    length = len(dataset)
+    digest = hashlib.sha256(str(length).encode())
+    if isinstance(dataset, PairedDataset):
+        for index in range(length):
+            digest.update(f"{dataset.source.name(index)}\n".encode())
+    for index in sorted({0, length - 1} if length else ()):
+        sample = dataset[index]
+        for key in ("image", "segmap"):
+            digest.update(str(tuple(sample[key].shape)).encode())
+            digest.update(_bytes(sample[key]))
+    return digest.hexdigest()
+
+
+def _bytes(value: Tensor) -> memoryview:
+    return value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartialState:
+    """The file of one process and one pass over data, e.g. report.json.model.part-0-of-2.safetensors.
+
+    Attributes:
+        path: of the file; None keeps nothing.
+        fingerprint: of all that the sums depend on; a file with another one is of another evaluation.
+    """
+
+    path: Path | None
+    fingerprint: str
+
+    @classmethod
+    def of(cls, run: EvaluationRun, stage: str, fingerprint: str) -> "PartialState":
+        """The file of this process for a pass over data that is called `stage`."""
+        if run.partial is None:
+            return cls(path=None, fingerprint=fingerprint)
+        name = f"{run.partial.name}.{stage}.part-{run.rank}-of-{run.world_size}.safetensors"
+        return cls(path=run.partial.with_name(name), fingerprint=fingerprint)
+
+    def load(self) -> tuple[int, Sums]:
+        """Number of batches done and their sums; (0, {}) where there is no file, or one of another evaluation.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        if self.path is None or not self.path.exists():
+            return 0, {}
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("fingerprint") != self.fingerprint:
+                    return 0, {}
+                return int(metadata["batches"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"{self.path} is a damaged partial evaluation ({reason}); delete it, and its pictures are scored again"
+            ) from error
+
+    def save(self, batches: int, sums: Sums) -> None:
+        """Write, atomically, what is known after so many batches; nothing is written for none."""
+        if self.path is not None and batches:
+            write_safetensors(self.path, sums, {"fingerprint": self.fingerprint, "batches": str(batches)})
+
+
+def remove_partial_states(report: Path) -> None:
+    """Delete all partial evaluations beside a report that has been written."""
+    pattern = re.compile(re.escape(report.name) + r"\.\w+\.part-\d+-of-\d+\.safetensors")
+    for path in report.parent.iterdir():
+        if pattern.fullmatch(path.name):
+            path.unlink(missing_ok=True)

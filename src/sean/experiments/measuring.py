@@ -7,9 +7,9 @@ from typing import Any
 
 from sean.data.paired import PairedDataset
 from sean.errors import InputError
-from sean.evaluation.engine import evaluate_model, evaluate_real
+from sean.evaluation.distances import feature_statistics
+from sean.evaluation.evaluate import evaluate_model, evaluate_real
 from sean.evaluation.extractors import load_extractor
-from sean.evaluation.features import feature_statistics
 from sean.evaluation.judges import Judges
 from sean.evaluation.settings import EvaluationRun, EvaluationSettings
 from sean.experiments.runs import DataSet, Run, Terms, check_trained, run_config

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 import sean
-from sean.evaluation.image_metrics import SSIM_KIND
+from sean.evaluation.metrics import SSIM_KIND
 from sean.experiments.runner import EXPERIMENTS, OF_ONE_MODEL, Experiment, Section, tables_1_and_2
 from sean.files import read_text, write_text_atomic
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from lightning_fabric import Fabric
 
-from sean.evaluation.batches import collated, collated_batches
-from sean.evaluation.reconstruction import reconstruction_scores
+from sean.evaluation.metrics import reconstruction_scores
+from sean.evaluation.streaming import collated, collated_batches
 from sean.models.base import StyledModel
 from sean.models.weights import save_model
 from sean.training.batch import STATISTICS_NOISE, training_batches

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sean.errors import InputError, Interrupted
-from sean.evaluation.batches import collated, collated_batches
+from sean.evaluation.streaming import collated, collated_batches
 from sean.figures import Tile, sheet
 from sean.files import write_text_atomic
 from sean.images import tensor_to_image, write_image

@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sean.evaluation.segmentation import confusion_matrix, segmentation_scores
+from sean.evaluation.metrics import confusion_matrix, segmentation_scores
 from sean.models.parsers import Parser
 
 
 @torch.no_grad()
 def parser_scores(parser: Parser, batches: Iterable[tuple[Tensor, Tensor]], names: Sequence[str]) -> dict[str, Any]:
-    """See `sean.evaluation.segmentation.segmentation_scores`.
+    """See `sean.evaluation.metrics.segmentation_scores`.
 
     Args:
         parser: in evaluation mode.

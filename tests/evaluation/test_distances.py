@@ -8,8 +8,13 @@ from torch import Tensor, nn
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from sean.errors import InputError
-from sean.evaluation.features import FeatureSums, statistics_of
-from sean.evaluation.frechet import FeatureStatistics, frechet_distance, frechet_inception_distance
+from sean.evaluation.distances import (
+    FeatureStatistics,
+    FeatureSums,
+    frechet_distance,
+    frechet_inception_distance,
+    statistics_of,
+)
 from sean.evaluation.settings import EvaluationSettings
 
 

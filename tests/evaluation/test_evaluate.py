@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.evaluation.batches import collated_batches
-from sean.evaluation.engine import evaluate_model, evaluate_real
-from sean.evaluation.features import feature_statistics
+from sean.evaluation.distances import feature_statistics
+from sean.evaluation.evaluate import evaluate_model, evaluate_real
 from sean.evaluation.judges import Judges
-from sean.evaluation.partial_state import remove_partial_states
-from sean.evaluation.reconstruction import reconstruction_scores
+from sean.evaluation.metrics import reconstruction_scores
 from sean.evaluation.settings import EvaluationRun, EvaluationSettings, Sums
+from sean.evaluation.streaming import collated_batches, remove_partial_states
 from sean.parsing.label_matching import LabelMatch
 
 from .stand_ins import LABELS, ColorFeatures, MeanPainter, added, brightness_segmenter, scenes

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from sean.errors import InputError
-from sean.evaluation.reconstruction import exchange_locality, reconstruction_scores
+from sean.evaluation.metrics import exchange_locality, reconstruction_scores
 from sean.models.configs import SEANConfig
 from sean.models.sean.model import SEANModel
 

@@ -7,8 +7,7 @@ from torch import Tensor
 from torchmetrics.image.kid import poly_mmd
 
 from sean.errors import InputError
-from sean.evaluation.frechet import FeatureStatistics
-from sean.evaluation.kernel_distance import kernel_inception_distance, squared_mmd
+from sean.evaluation.distances import FeatureStatistics, kernel_inception_distance, squared_mmd
 
 
 def statistics(features: np.ndarray | Tensor, extractor: str = "test") -> FeatureStatistics:

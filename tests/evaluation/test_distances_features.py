@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.evaluation.features import FeatureSums, feature_statistics, load_statistics, save_statistics
+from sean.evaluation.distances import FeatureSums, feature_statistics, load_statistics, save_statistics
 from sean.evaluation.settings import EvaluationSettings
 from sean.models.weights import write_safetensors
 

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from sean.evaluation.batches import Batch
-from sean.evaluation.features import FeatureSums
+from sean.evaluation.distances import FeatureSums
 from sean.evaluation.judges import Judges
-from sean.evaluation.reconstruction import picture_scores
+from sean.evaluation.metrics import picture_scores
 from sean.evaluation.settings import EvaluationRun, EvaluationSettings, Sums
-from sean.evaluation.streaming import accumulate
+from sean.evaluation.streaming import Batch, accumulate
 from sean.models.base import StyledModel
 from sean.models.weights import network_digest
 
