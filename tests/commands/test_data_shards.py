@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from sean.commands.shards import shard
-from sean.data.shard_source import open_shards
 
-from sean.data.synthetic import SyntheticScenes, write_paired
+from sean.commands.data import shard
+from sean.data.shards.source import open_shards
+from sean.data.synthetic.scenes import SyntheticScenes, write_paired
 
 
 def test_a_folder_becomes_shards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from sean.inference.encoder import Encoder
 from sean.inference.renderer import Renderer
 from sean.models.base import NoiseSource, StyledModel
-from sean.models.sean_model import SEANModel
+from sean.models.sean.model import SEANModel
 from sean.plan.patch_plan import SegmapPlan
 
 

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from sean.inference.packing import PackedConv, PackedNorm, PackedProjection, StyleTable
 from sean.models.base import NoiseSource
 from sean.models.configs import BLOCKS
-from sean.models.generator import Generator, check_edges, check_size, per_block_codes, standard_normal
 from sean.models.layers import LEAKY_SLOPE
-from sean.models.sean import SEANNorm, SEANResBlk
+from sean.models.sean.generator import Generator, check_edges, check_size, per_block_codes, standard_normal
+from sean.models.sean.norm import SEANNorm, SEANResBlk
 from sean.ops.normalization import scale_shift_activate
 from sean.plan.patch_plan import PatchPlan, SegmapPlan
 

@@ -22,17 +22,17 @@ from sean.data.formats.mapping import ClassMapping, Relabelling, read_mapping, r
 from sean.data.formats.registry import open_tree
 from sean.data.formats.tree import DAMAGED, Annotation, Item, Options, Tree
 from sean.data.manifest import UNFINISHED_NAME, Manifest, file_checksum, write_manifest
-from sean.data.official.destination import (
+from sean.data.official.item import target_size
+from sean.data.official.layout import last_part
+from sean.data.official.prepare import (
     Settings,
     begin,
     check_apart,
     check_complete,
     check_unfinished,
     finished,
+    map_in_order,
 )
-from sean.data.official.item import target_size
-from sean.data.official.layout import last_part
-from sean.data.official.workers import map_in_order
 from sean.errors import InputError
 from sean.files import atomic_write, write_text_atomic
 from sean.images import SourcePhoto, read_image, read_photo, resize_image, save_image, write_image

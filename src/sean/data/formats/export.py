@@ -11,7 +11,7 @@ from typing import Any
 
 from sean.data.folder import PairedFolder
 from sean.data.formats import coco, cvat, labelme, voc
-from sean.data.official.destination import check_apart
+from sean.data.official.prepare import check_apart
 from sean.errors import InputError
 from sean.files import current_umask, write_text_atomic
 
