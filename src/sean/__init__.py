@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sean.labels import LabelSet
     from sean.parsing.photo import parse
     from sean.parsing.segmenter import Segmenter
+    from sean.training.start import train
 
 __version__ = "0.1.0"
 
@@ -29,9 +30,20 @@ _HOMES = {
     "Segmenter": "sean.parsing.segmenter",
     "StyleCodes": "sean.editing.styles",
     "parse": "sean.parsing.photo",
+    "train": "sean.training.start",
 }
 
-__all__ = ["Editor", "InputError", "LabelSet", "SEANPipeline", "Segmenter", "StyleCodes", "__version__", "parse"]
+__all__ = [
+    "Editor",
+    "InputError",
+    "LabelSet",
+    "SEANPipeline",
+    "Segmenter",
+    "StyleCodes",
+    "__version__",
+    "parse",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -57,29 +57,24 @@ def train(
         dry_run: print settings, number of parameters, estimated memory and steps per epoch, and train nothing.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.devices import named_device
-    from sean.pretrained import find_model
-    from sean.training.data import open_data
-    from sean.training.loop import train as run_training
     from sean.training.resume import last_entry
+    from sean.training.start import opened_data
+    from sean.training.start import train as start_training
     from sean.training.summary import summary
 
     begun = last_entry(output) if resume and output is not None else None
-    if data is None and begun is not None:
-        data = begun["data"]
-    elif data is None and preset != "synthetic":
+    if data is None and begun is None and preset != "synthetic":
         raise InputError(f"the preset {preset!r} needs --data DIR (images/, labels/, classes.txt); or use synthetic")
     if vgg_weights is not None:
         config = replace(config, vgg_weights=str(vgg_weights))
-    opened = open_data(config, data)
     if dry_run:
+        opened = opened_data(config, data, output if resume else None)
         config = replace(config, model=replace(config.model, num_regions=opened.labels.num_regions))
         print(summary(config, opened, int(os.environ.get("WORLD_SIZE", 1))))
         return
     if output is None:
         raise InputError("expected --output RUN, the folder for checkpoints, logs and model; got none")
-    weights = None if start_from is None else find_model(start_from)
-    run_training(config, opened, output, resume=resume, start_from=weights, device=named_device(device))
+    start_training(data, output, config=config, resume=resume, start_from=start_from, device=device)
 
 
 def curves(runs: list[Path], /, *, output: Path) -> None:

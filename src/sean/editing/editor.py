@@ -79,7 +79,13 @@ class Editor:
         is_auto = isinstance(parser, str) and parser == AUTO
         self.photos = pipeline.photos if is_auto else PhotoOpener(labels, size, device=pipeline.device, parser=parser)
         self.pipeline = pipeline.fork()
-        self._sources = Sources(labels, pipeline.model.code_dim, pipeline.style_bank, self._bank_colours)
+        self._sources = Sources(
+            labels,
+            pipeline.model.code_dim,
+            pipeline.style_bank,
+            self._bank_colours,
+            keeps_colours=getattr(pipeline.model.config, "mean_color", False),
+        )
         self._photo: Photo | None = None
         self._photo_segmap: np.ndarray | None = None
         self._base: Base | None = None

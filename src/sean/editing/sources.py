@@ -10,6 +10,7 @@ from sean.compositing.colour import lab_to_srgb, parse_colour, srgb_to_lab
 from sean.editing.styles import StyleCodes, chosen_regions, mean_style
 from sean.errors import InputError
 from sean.labels import LabelSet
+from sean.models.configs import COLOR_DIM
 
 OWN = "own"
 MEAN = "mean"
@@ -25,6 +26,7 @@ class Sources:
         bank: styles of the model's bank; may be empty.
         bank_colours: gives the mean colours [n, k, 3] of the n styles of the bank, sRGB in [0, 255], NaN where unknown;
             called when an edit first names a colour.
+        keeps_colours: whether a code begins with the region's mean colour (`SEANConfig.mean_color`).
     """
 
     def __init__(
@@ -33,6 +35,8 @@ class Sources:
         code_dim: int,
         bank: Sequence[StyleCodes] = (),
         bank_colours: Callable[[], Tensor] | None = None,
+        *,
+        keeps_colours: bool = False,
     ) -> None:
         self.labels = labels
         self._code_dim = code_dim
@@ -43,6 +47,7 @@ class Sources:
         self._own = self._mean
         self._photos: dict[str, StyleCodes] = {}
         self._bank_colours = bank_colours
+        self._keeps_colours = keeps_colours
         self._colours: dict[str, StyleCodes] = {}
 
     @property
@@ -141,6 +146,8 @@ class Sources:
             codes[label] = self._bank[int(distances[:, label].argmin())].codes[label]
         levels = lab_to_srgb(wanted[None].astype(np.float32))[0].astype(np.float32)
         colours = torch.from_numpy(levels).expand(self.labels.num_regions, 3).clone()
+        if self._keeps_colours:
+            codes[self._mean.present, :COLOR_DIM] = colours[self._mean.present] / 127.5 - 1
         self._colours[colour] = StyleCodes(codes, self._mean.present, self.labels, colours)
         return self._colours[colour]
 
