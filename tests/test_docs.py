@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sean.data.faces import FaceShape, draw_face
+from sean.data.faces.drawing import FaceShape, draw_face
 from sean.images import read_image, write_image
 from sean.labels import CELEBAMASK_HQ
 from sean.segmap import colorize, write_segmap
