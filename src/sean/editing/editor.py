@@ -38,6 +38,7 @@ from sean.editing.edits import (
     new_edit,
 )
 from sean.editing.history import History
+from sean.editing.photo_composite import BLENDS, Blend, PhotoComposite
 from sean.editing.pipeline import SEANPipeline, mean_colours
 from sean.editing.project import Project, begun_styles, model_of, read_project, write_project
 from sean.editing.project_files import ProjectLimits
@@ -91,6 +92,7 @@ class Editor:
         self._base: Base | None = None
         self._history: History | None = None
         self._rendered: tuple[EditorState, int | None, Image.Image] | None = None
+        self._composite: PhotoComposite | None = None
 
     @classmethod
     def from_pretrained(
@@ -419,50 +421,62 @@ class Editor:
     def composite(
         self,
         *,
-        keep_original: bool = True,
-        margin: float = 0.0,
+        blend: Blend = "detail",
+        margin: float = SEAM_MARGIN,
         feather: float = DEFAULT_FEATHER,
         seed: int | None = None,
     ) -> Image.Image:
-        """The whole photo with the edited picture in its place, upright, in sRGB; see also `save_composite`.
+        """The whole photo with the edits in it, upright, in sRGB; see also `save_composite`.
 
         Args:
-            keep_original: leave what is not `touched` as it is in the photo, bit for bit; else the model's picture
-                covers the whole crop.
-            margin: in [0, 0.1], a part of the model's height: so far beyond what is touched the picture fades out;
-                `SEAM_MARGIN` hides most seams. With 0 the photo's own pixels begin where nothing is touched.
+            blend: "detail" keeps the photo's detail: regions of another style are recoloured at the photo's resolution,
+                and where the map was changed the model's picture is put in, in the photo's colours. "paste" puts the
+                model's picture wherever map or style were changed. Both leave the rest of the photo as it is, bit for
+                bit. "render" puts the model's picture into all of the crop.
+            margin: in [0, 0.1], a part of the model's height: so far beyond what it replaces the model's picture fades
+                out. With 0 the photo's own pixels begin at once.
             feather: width, as a part of the crop's size, of the edge in which the photo goes over into the picture at
                 the borders of the crop.
             seed: see `render`.
 
         Raises:
-            InputError: there is no photo, or a margin out of range.
+            InputError: there is no photo, or an argument out of range.
         """
-        edited = self.composited(keep_original=keep_original, margin=margin, feather=feather, seed=seed)
-        return Image.fromarray(edited)
+        return Image.fromarray(self.composited(blend=blend, margin=margin, feather=feather, seed=seed))
 
     def composited(
         self,
         *,
-        keep_original: bool = True,
-        margin: float = 0.0,
+        blend: Blend = "detail",
+        margin: float = SEAM_MARGIN,
         feather: float = DEFAULT_FEATHER,
         seed: int | None = None,
     ) -> np.ndarray:
         """The same as `composite` as uint8 [h, w, 3], which takes less memory."""
-        if self._photo is None:
+        photo, segmap = self._photo, self._photo_segmap
+        if photo is None or segmap is None:
             raise InputError("expected a session with a photo to put the edits into; begin it with set_image")
+        if blend not in BLENDS:
+            raise InputError(f"expected a blend of {', '.join(BLENDS)}, got {blend!r}")
         if not 0 <= margin <= _WIDEST_MARGIN:
             raise InputError(f"expected a margin in [0, {_WIDEST_MARGIN}], got {margin}")
+
+        def rendered() -> np.ndarray:
+            return np.asarray(self.render(seed=seed))
+
+        if blend == "detail":
+            return self._composite_of(photo, segmap).with_edits(
+                self.state, self._begun, rendered, margin=margin, feather=feather
+            )
         # one pixel more: the first pixel beyond what is touched is at a distance of 1
-        weights = faded(self.touched, margin * self.pipeline.image_size[0] + 1) if keep_original else None
-        return self._photo.with_edit(np.asarray(self.render(seed=seed)), weights, feather)
+        weights = faded(self.touched, margin * self.pipeline.image_size[0] + 1) if blend == "paste" else None
+        return photo.with_edit(rendered(), weights, feather)
 
     def save_composite(
         self,
         path: str | os.PathLike[str],
         *,
-        keep_original: bool = True,
+        blend: Blend = "detail",
         margin: float = SEAM_MARGIN,
         feather: float = DEFAULT_FEATHER,
         seed: int | None = None,
@@ -471,13 +485,22 @@ class Editor:
 
         Args:
             path: the suffix names the format; what that cannot hold is left out (see `sean.photo_output`).
-            keep_original, margin, feather, seed: see `composite`.
+            blend, margin, feather, seed: see `composite`.
 
         Raises:
             InputError: see `composite`, or the file cannot be written.
         """
-        edited = self.composited(keep_original=keep_original, margin=margin, feather=feather, seed=seed)
+        edited = self.composited(blend=blend, margin=margin, feather=feather, seed=seed)
         save_photo(path, edited, None if self._photo is None else self._photo.source)
+
+    def _composite_of(self, photo: Photo, segmap: np.ndarray) -> PhotoComposite:
+        if self._composite is None or self._composite.photo is not photo:
+
+            def own() -> np.ndarray:
+                return np.asarray(self.pipeline.fork()(segmap, self._sources.complete_own))
+
+            self._composite = PhotoComposite(photo, segmap, own)
+        return self._composite
 
     # --- projects ---
 

@@ -113,8 +113,10 @@ class Sources:
             region = self.labels.id_of(name)
             if not self._own.present[region]:
                 raise InputError(f"the picture has no {name}; it has {', '.join(self._own.regions) or 'no region'}")
-            everywhere = torch.ones_like(self._own.present)
-            return StyleCodes(self._own.codes[region].expand_as(self._own.codes), everywhere, self.labels)
+            everywhere, colours = torch.ones_like(self._own.present), self._own.mean_colours
+            if colours is not None:
+                colours = colours[region].expand_as(colours)
+            return StyleCodes(self._own.codes[region].expand_as(self._own.codes), everywhere, self.labels, colours)
         if source.startswith("#"):
             return self._in_colour(source)
         raise InputError(f"there is no style {source!r}; {self._known(kind)}")
