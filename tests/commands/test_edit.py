@@ -15,7 +15,8 @@ from sean.editing.pipeline import SEANPipeline
 from sean.images import read_image, read_photo, write_image
 from sean.labels import CELEBAMASK_HQ
 from sean.models.build import build_model
-from sean.models.configs import SEANConfig
+from sean.models.configs import SEANConfig, UNetParserConfig
+from sean.models.parser_weights import new_parser, save_parser
 from sean.segmap import read_segmap, write_segmap
 
 from ..pictures import difference
@@ -83,8 +84,12 @@ def test_a_script_does_what_the_editor_does(
 ) -> None:
     run(workplace, *me(workplace), *scripted(workplace), "--output", f"{tmp_path}/o.png")
     editor = edited_by_hand(workplace)
-    assert difference(read_image(tmp_path / "o.png"), np.asarray(editor.render())) <= 1
-    assert "o.png: 64 x 64, the model's size (the photo is 128 x 96)" in capsys.readouterr().out
+    assert difference(read_image(tmp_path / "o.png"), np.asarray(editor.composite())) <= 1
+    assert "o.png: 128 x 96\n" in capsys.readouterr().out
+    render = ["--whole-render", "--output", f"{tmp_path}/render.png"]
+    run(workplace, *me(workplace), *scripted(workplace), *render)
+    assert difference(read_image(tmp_path / "render.png"), np.asarray(editor.render())) <= 1
+    assert "render.png: 64 x 64, the model's size (the photo is 128 x 96)" in capsys.readouterr().out
     (tmp_path / "again.json").write_text(edits_to_json(editor.edits))
     photo = scripted(workplace)[2:]
     run(workplace, *me(workplace), "--script", f"{tmp_path}/again.json", *photo, "--output", f"{tmp_path}/again.png")
@@ -92,12 +97,69 @@ def test_a_script_does_what_the_editor_does(
 
 
 def test_the_original_is_kept_where_nothing_was_done(workplace: Path, tmp_path: Path) -> None:
-    options = ["--style", "hair=bank:0", "--keep-original", "--margin", "0", "--output", f"{tmp_path}/o.png"]
-    run(workplace, *me(workplace), *options)
+    run(workplace, *me(workplace), "--style", "hair=#10c040", "--output", f"{tmp_path}/o.png")
     photo, edited = read_image(workplace / "me.png"), read_image(tmp_path / "o.png")
     assert edited.shape == photo.shape
-    assert np.array_equal(edited[:, :64], photo[:, :64])
-    assert not np.array_equal(edited[:, 64:], photo[:, 64:])
+    assert np.array_equal(edited[:, :56], photo[:, :56]), "the skin is on the left"
+    assert edited[:, 70:].mean(axis=(0, 1)) == pytest.approx((16, 192, 64), abs=40), "and the hair is green"
+
+
+def test_styles_of_no_strength_and_of_the_photo_itself_are_the_photo(workplace: Path, tmp_path: Path) -> None:
+    own = f"hair={workplace}/me.png,{workplace}/me_map.png"
+    for name, options in {
+        "weak": ["--style", "hair=#10c040", "--strength", "0"],
+        "own": ["--style", own],
+        "project": ["--save-project", f"{tmp_path}/p.zip"],
+    }.items():
+        run(workplace, *me(workplace), *options, "--output", f"{tmp_path}/{name}.png")
+        assert np.array_equal(read_image(tmp_path / f"{name}.png"), read_image(workplace / "me.png")), name
+
+
+def test_several_photos_and_folders(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("b.png", "a.png"):
+        (tmp_path / "in" / name).write_bytes((workplace / "me.png").read_bytes())
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    (tmp_path / "in" / "c.png").write_bytes(b"damaged")
+    parser = ["--parser", str(whole_photo_parser(tmp_path)), "--crop", "none"]
+    options = [*parser, "--style", "hair=#10c040", "-o", f"{tmp_path}/out"]
+    line = refused_after(capsys, workplace, f"{tmp_path}/in", *options)
+    assert line == "sean: 1 of 3 photos failed, see above"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
+    run(workplace, f"{tmp_path}/in/a.png", f"{tmp_path}/in/b.png", *options[:-1], f"{tmp_path}/two")
+    for name in ("a.png", "b.png"):
+        assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORLD_SIZE", "2")
+        patch.setenv("RANK", "1")
+        run(workplace, f"{tmp_path}/in/a.png", f"{tmp_path}/in/b.png", *options[:-1], f"{tmp_path}/shared")
+    assert [path.name for path in (tmp_path / "shared").iterdir()] == ["b.png"]
+
+
+def refused_after(capsys: pytest.CaptureFixture[str], folder: Path, *options: str) -> str:
+    """The last line of a command that must fail after having told of some photos."""
+    assert main(["edit", "--model", f"{folder}/model", *options]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and "c.png" in lines[0] and "picture" in lines[0]
+    return lines[1]
+
+
+def whole_photo_parser(folder: Path) -> Path:
+    """The folder of a tiny untrained parser of faces."""
+    torch.manual_seed(1)
+    config = UNetParserConfig(num_regions=19, image_size=(64, 64), widths=(4, 4, 4, 4, 4, 4))
+    save_parser(folder / "parser", new_parser(config), CELEBAMASK_HQ)
+    return folder / "parser"
+
+
+def test_a_photo_is_not_overwritten(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = tmp_path / "me.png"
+    photo.write_bytes((workplace / "me.png").read_bytes())
+    options = [str(photo), "--segmap", f"{workplace}/me_map.png", "--style", "hair=#10c040", "-o", str(photo)]
+    assert "--overwrite replaces it" in refused(capsys, workplace, *options)
+    assert photo.read_bytes() == (workplace / "me.png").read_bytes()
+    run(workplace, *options, "--overwrite")
+    assert not np.array_equal(read_image(photo), read_image(workplace / "me.png"))
 
 
 def test_a_project_is_saved_and_gone_on_with(
@@ -111,7 +173,7 @@ def test_a_project_is_saved_and_gone_on_with(
     run(workplace, "--project", project, "--style", "hair=region:skin", "--output", f"{tmp_path}/more.png")
     editor = edited_by_hand(workplace)
     editor.set_style("region:skin", "hair")
-    assert difference(read_image(tmp_path / "more.png"), np.asarray(editor.render())) <= 1
+    assert difference(read_image(tmp_path / "more.png"), np.asarray(editor.composite())) <= 1
 
 
 def test_style_files_are_named_apart(workplace: Path, tmp_path: Path) -> None:
@@ -132,7 +194,16 @@ def test_what_is_refused(workplace: Path, tmp_path: Path, capsys: pytest.Capture
     assert "got neither" in refused(capsys, workplace, *output)
     assert "got both" in refused(capsys, workplace, *photo, "--project", "p.zip", *output)
     line = refused(capsys, workplace, "--project", "p.zip", "--new-segmap", "map.png", *output)
-    assert "expected --new-segmap with --image only" in line
+    assert "expected --new-segmap with a photo only" in line
+    line = refused(capsys, workplace, *photo, *output)
+    assert "expected an edit (--style, --new-segmap or --script), got none" in line
+    style = ["--style", "hair=#102030"]
+    line = refused(capsys, workplace, f"{workplace}/me.png", f"{workplace}/you.png", *photo[2:], *style, *output)
+    assert "expected --segmap with one photo, got several" in line
+    assert "expected --crop as auto, none, or X,Y,SIZE" in refused(
+        capsys, workplace, *photo[:2], *style, "--crop", "1,2", *output
+    )
+    assert "expected pictures in the folder" in refused(capsys, workplace, f"{tmp_path}", *style, *output)
     assert "expected a project" in refused(capsys, workplace, "--project", f"{tmp_path}/p.zip", *output)
     line = refused(capsys, workplace, *photo, "--script", f"{tmp_path}/none.json", *output)
     assert "none.json: No such file" in line
@@ -141,8 +212,8 @@ def test_what_is_refused(workplace: Path, tmp_path: Path, capsys: pytest.Capture
     assert 'bad.json, edit 2: unknown kind of edit "smudge"' in line
     line = refused(capsys, workplace, *photo, "--script", f"{workplace}/edits.json", *output)
     assert "edits.json, edit 2: there is no style 'photo:you'; style photos here: none" in line
-    assert "NAME=PHOTO" in refused(capsys, workplace, *photo, "--style-photo", f"{workplace}/you.png", *output)
-    line = refused(capsys, workplace, *photo, "--keep-original", "--margin", "2", *output)
+    assert "NAME=PHOTO" in refused(capsys, workplace, *photo, *style, "--style-photo", "you.png", *output)
+    line = refused(capsys, workplace, *photo, *style, "--margin", "2", *output)
     assert "expected a margin in [0, 0.1], got 2.0" in line
     assert not (tmp_path / "out").exists()
 
@@ -167,7 +238,7 @@ def test_a_photo_keeps_its_profile_its_size_and_its_exif(workplace: Path, tmp_pa
     Image.fromarray(photo).save(tmp_path / f"me.{suffix}", quality=97, icc_profile=WIDE_GAMUT, exif=exif)
     output = tmp_path / f"out.{suffix}"
     options = ["--image", str(tmp_path / f"me.{suffix}"), "--segmap", f"{workplace}/me_map.png"]
-    run(workplace, *options, "--style", "hair=bank:1", "--keep-original", "--output", str(output))
+    run(workplace, *options, "--style", "hair=bank:1", "--output", str(output))
     before, after = read_photo(tmp_path / f"me.{suffix}"), read_photo(output)
     assert after.size == before.size == (96, 128) and after.profile == WIDE_GAMUT
     with Image.open(output) as image:
@@ -181,7 +252,7 @@ def test_a_map_of_another_shape_is_refused_and_one_of_another_size_is_not(
     workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ids = read_segmap(workplace / "me_map.png", CELEBAMASK_HQ)
-    image, output = ["--image", f"{workplace}/me.png"], ["--output", f"{tmp_path}/a.png"]
+    image, output = ["--image", f"{workplace}/me.png"], ["--style", "hair=bank:1", "--output", f"{tmp_path}/a.png"]
     write_segmap(tmp_path / "half.png", ids[::2, ::2], CELEBAMASK_HQ)
     run(workplace, *image, "--segmap", f"{tmp_path}/half.png", *output)
     write_segmap(tmp_path / "side.png", ids.T, CELEBAMASK_HQ)
@@ -197,7 +268,7 @@ def test_a_map_that_may_lie_sideways_is_told_of(
     exif[0x0112] = 3  # upside down, which no shape tells
     Image.fromarray(read_image(workplace / "me.png")).save(tmp_path / "me.png", exif=exif)
     options = ["--image", f"{tmp_path}/me.png", "--segmap", f"{workplace}/me_map.png"]
-    run(workplace, *options, "--output", f"{tmp_path}/a.png")
+    run(workplace, *options, "--style", "hair=bank:1", "--output", f"{tmp_path}/a.png")
     first, _ = capsys.readouterr().out.splitlines()
     assert "turned upright as its EXIF orientation 3 says" in first and "me_map.png is taken to be upright" in first
 
@@ -233,4 +304,4 @@ def test_a_link_as_output_stays(workplace: Path, tmp_path: Path) -> None:
     (tmp_path / "link.png").symlink_to("real.png")
     run(workplace, *me(workplace), "--style", "hair=bank:1", "--output", f"{tmp_path}/link.png")
     assert (tmp_path / "link.png").is_symlink()
-    assert read_image(tmp_path / "real.png").shape == (64, 64, 3)
+    assert read_image(tmp_path / "real.png").shape == (96, 128, 3)

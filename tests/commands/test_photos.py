@@ -65,10 +65,12 @@ def test_an_edited_face_returns_into_its_photo(
     workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--image", f"{workplace}/one.png", "--style", f"hair={workplace}/two.png", "--style", "skin=bank:1"]
-    run(workplace, "edit", *options, "--output", f"{tmp_path}/o.png")
+    run(workplace, "edit", *options, "--whole-render", "--output", f"{tmp_path}/o.png")
     photo, edited = read_image(workplace / "one.png"), read_image(tmp_path / "o.png")
     printed = capsys.readouterr().out
-    assert "two.png: 2 faces, the largest one is taken" in printed and "one.png: 2" not in printed
+    assert (
+        "two.png: 2 faces, the largest one is taken (--face 1 is the next)" in printed and "one.png: 2" not in printed
+    )
     assert "o.png: 300 x 200; edited is the square of" in printed
     pipeline = SEANPipeline.from_pretrained(workplace / "model")
     crop = search.find_face(photo, color_parser())
@@ -100,7 +102,7 @@ def test_another_map_is_of_the_whole_photo(workplace: Path, tmp_path: Path) -> N
     whole = np.zeros((200, 300), np.int64)
     whole[:, 214:] = CELEBAMASK_HQ.id_of("hair")
     write_segmap(tmp_path / "new.png", whole, CELEBAMASK_HQ)
-    options = ["--image", f"{workplace}/one.png", "--new-segmap", f"{tmp_path}/new.png"]
+    options = ["--image", f"{workplace}/one.png", "--new-segmap", f"{tmp_path}/new.png", "--whole-render"]
     run(workplace, "edit", *options, "--output", f"{tmp_path}/o.png")
     pipeline = SEANPipeline.from_pretrained(workplace / "model")
     photo = read_image(workplace / "one.png")

@@ -176,7 +176,7 @@ def test_the_composite_keeps_untouched_pixels(
     rows = np.arange(size[0])[:, None] * 64 // size[0]
     columns = np.arange(size[1])[None] * 64 // size[1]
     touched = editor.touched[rows, columns]
-    result = np.asarray(editor.composite())
+    result = np.asarray(editor.composite(blend="paste", margin=0.0))
     assert result.shape == whole.shape
     assert np.array_equal(result[~touched], whole[~touched])
     rendered = np.asarray(editor.render().resize(size[::-1], Image.Resampling.BICUBIC))
@@ -184,13 +184,13 @@ def test_the_composite_keeps_untouched_pixels(
     assert changed.sum() > 0.5 * touched.sum()
     if size == (64, 64):
         assert np.array_equal(result[touched], rendered[touched])
-    assert np.array_equal(editor.composite(keep_original=False), rendered)
+    assert np.array_equal(editor.composite(blend="render"), rendered)
 
 
 def test_a_margin_fades_out_around_what_is_touched(editor: Editor, photo: np.ndarray) -> None:
     editor.set_style("hair", "bank:0")
     touched, rendered = editor.touched, picture(editor).astype(float)
-    result = np.asarray(editor.composite(margin=2 / 64)).astype(float)
+    result = np.asarray(editor.composite(blend="paste", margin=2 / 64)).astype(float)
     assert np.array_equal(result[touched], rendered[touched])
     near = np.zeros_like(touched)
     for dy, dx in np.ndindex(5, 5):
@@ -218,10 +218,10 @@ def test_a_crop_is_edited_and_put_back(pipeline: SEANPipeline, rng: np.random.Ge
     assert editor.original is not None and editor.original.shape == (64, 64, 3)
     assert np.array_equal(editor.composite(), whole)
     editor.set_style("bank:0", "skin")
-    changed = (np.asarray(editor.composite(feather=0.0)) != whole).any(axis=2)
+    changed = (np.asarray(editor.composite(blend="paste", margin=0.0, feather=0.0)) != whole).any(axis=2)
     rows, columns = np.nonzero(changed)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (20, 147, 48, 111)
-    assert (np.asarray(editor.composite(keep_original=False, feather=0.0))[:20] == whole[:20]).all()
+    assert (np.asarray(editor.composite(blend="render", feather=0.0))[:20] == whole[:20]).all()
 
 
 def test_a_parser_makes_the_map(pipeline: SEANPipeline) -> None:

@@ -91,11 +91,14 @@ def parse(
     from sean.devices import chosen_device
     from sean.labels import LabelSet, shipped_version
     from sean.parsing.label_matching import read_label_mapping
-    from sean.parsing.labelling import LabellingSettings, label_pictures
+    from sean.parsing.labelling import CropMode, LabellingSettings, label_pictures
     from sean.parsing.segmenter import Segmenter
 
     where = chosen_device(device)
-    settings = LabellingSettings(least_score=least_score, ignore_below=ignore_below, crop=photos.crop)
+    crop: CropMode = "auto" if photos.crop == "auto" else "none"
+    if photos.crop not in ("auto", "none") or photos.face:
+        raise InputError("expected --crop auto or none, and no --face: every picture has a face of its own")
+    settings = LabellingSettings(least_score=least_score, ignore_below=ignore_below, crop=crop)
     pictures = find_pictures(folder)
     mapping = None if photos.label_mapping is None else read_label_mapping(photos.label_mapping)
     wanted = None if labels is None else shipped_version(LabelSet.from_classes_txt(labels))

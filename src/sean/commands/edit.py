@@ -1,11 +1,18 @@
 """The command that edits a photo or goes on with a project: everything it does is an edit of `sean.Editor`."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sean.commands.photo_options import DEFAULT_PHOTO_OPTIONS, PhotoOptions
+from sean.commands.photo_options import (
+    DEFAULT_PHOTO_OPTIONS,
+    PhotoOptions,
+    check_overwrites,
+    is_many,
+    listed_photos,
+    outputs_for,
+)
 from sean.editing.edit_values import SEAM_MARGIN
 from sean.errors import InputError
 from sean.pretrained import DEFAULT_MODEL
@@ -13,9 +20,13 @@ from sean.pretrained import DEFAULT_MODEL
 if TYPE_CHECKING:
     from sean.editing.editor import Editor
     from sean.editing.edits import Edit
+    from sean.editing.pipeline import SEANPipeline
+    from sean.editing.styles import StyleCodes
 
 
 def edit(
+    photo: tuple[Path, ...] = (),
+    /,
     *,
     model: str = DEFAULT_MODEL,
     image: Path | None = None,
@@ -26,83 +37,118 @@ def edit(
     style_photo: tuple[str, ...] = (),
     project: Path | None = None,
     save_project: Path | None = None,
-    keep_original: bool = False,
+    strength: float = 1.0,
+    whole_render: bool = False,
     margin: float = SEAM_MARGIN,
+    overwrite: bool = False,
     photos: PhotoOptions = DEFAULT_PHOTO_OPTIONS,
     output: Path,
     device: str = "auto",
 ) -> None:
-    """Edit a photo: styles of regions from elsewhere, a repainted label map, or a script of edits.
+    """Edit photos: styles of regions from elsewhere, a repainted label map, or a script of edits.
+
+    The photo keeps its size, its detail and all that is not edited. Several photos, or a folder, go into the folder
+    --output, with the same edits; torchrun shares them out over processes.
 
     Examples:
-      sean edit --image me.jpg --style hair=you.jpg --output edited.png
-      sean edit --image me.jpg --style hair=you.jpg --keep-original --output edited.png
-      sean edit --image me.jpg --segmap me.png --style hair=you.jpg,you.png --output edited.png
-      sean edit --image me.jpg --segmap me.png --style hair=bank:3 --style skin=saved.safetensors --output edited.png
-      sean edit --image me.jpg --segmap me.png --new-segmap longer-hair.png --output edited.png
-      sean edit --image me.jpg --script edits.json --style-photo you=you.jpg --output edited.png
-      sean edit --project from-the-editor.zip --output edited.png
+      sean edit me.jpg --style hair=you.jpg -o edited.jpg
+      sean edit me.jpg --style "hair=#7a1f2b" --strength 0.8 -o edited.jpg
+      sean edit me.jpg --style face+lips=bank:3 --face 1 -o edited.jpg
+      sean edit holidays/ --style hair=you.jpg -o edited/
+      sean edit me.jpg --segmap me.png --style hair=you.jpg,you.png -o edited.png
+      sean edit me.jpg --segmap me.png --new-segmap longer-hair.png -o edited.png
+      sean edit me.jpg --script edits.json --style-photo you=you.jpg -o edited.png
+      sean edit --project from-the-editor.zip -o edited.png
 
     A script is a JSON list of edits, as in the project.json of a project: {"kind": "paint", "points": [[0.5, 0.1]],
     "radius": 0.05, "label": "hair"}, {"kind": "set_style", "source": "photo:you", "regions": ["hair"]} and so on.
 
     Args:
+        photo: the photo; or several, or a folder of them.
         model: a bundled name, a model folder, or a hub id owner/name.
-        image: the photo.
-        segmap: its label map (palette or grey PNG); left out, the parser makes it.
+        image: the photo, as an option.
+        segmap: the photo's label map (palette or grey PNG), as sean parse makes it; left out, the parser makes it.
         style: REGION=SOURCE; repeat the option for more; several regions of one source as hair+skin=SOURCE. A source
             is PHOTO or PHOTO,LABELMAP (names may have commas) or bank:N (a style of the model's bank), mean (of the
             bank), region:NAME (another region of the photo), a colour as #a0522d, or a .safetensors style file. A
-            region may be a group, such as face, lips, eyes or brows.
+            region may be a group, such as face, lips, eyes or brows. sean list shows regions and bank.
         new_segmap: the label map to render, if it is another than the photo's; of the whole photo.
         script: JSON file of edits, done after those of the other options.
         style_photo: NAME=PHOTO or NAME=PHOTO,LABELMAP, what a script names photo:NAME; repeat the option for more.
         project: go on with a session saved by the editor (a folder or .zip) instead of beginning with a photo.
         save_project: save the session, with everything done, as a folder or .zip that sean web opens too.
-        keep_original: keep the photo where map and styles are its own; the picture gets the photo's size.
-        margin: with keep_original, how far beyond the edited pixels the picture fades out, as a part of its height.
+        strength: of the styles, from 0, the photo's own, to 1.
+        whole_render: put the model's picture into the photo as it is, soft and complete, instead of the edits alone.
+        margin: how far beyond repainted pixels the model's picture fades out, as a part of its height.
+        overwrite: the output may be the photo itself.
         photos: how photos without a label map are opened.
-        output: the picture to write.
+        output: the picture to write; for several photos, the folder.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
-    from sean.commands.photos import pipeline_for, read_photo
+    from sean.commands.photos import for_each_photo, pipeline_for
     from sean.editing.editor import Editor
     from sean.editing.edits import read_edits
-    from sean.images import format_of
 
-    format_of(output)  # refuses a wrong suffix before any work
-    _check_beginning(image, project, {"--segmap": segmap, "--new-segmap": new_segmap})
+    given = [*photo, *([image] if image is not None else [])]
+    _check_beginning(given, project, {"--segmap": segmap, "--new-segmap": new_segmap})
+    if not (style or new_segmap or script or project or save_project):
+        raise InputError("expected an edit (--style, --new-segmap or --script), got none; see sean edit --help")
+    many = is_many(given)
+    of_one = {"--segmap": segmap, "--new-segmap": new_segmap, "--save-project": save_project}
+    if many and (options := [option for option, path in of_one.items() if path is not None]):
+        raise InputError(f"expected {' and '.join(options)} with one photo, got several")
+    files = listed_photos(given)
+    outputs = outputs_for(files, output, many) if files else [output]
+    _check_outputs(files, outputs, overwrite)
     edits = [] if script is None else read_edits(script)
     pipeline = pipeline_for(model, device, photos)
-    if image is not None:
-        editor = Editor(pipeline)
-        editor.set_image(*read_photo(pipeline, image, segmap, photos))
-        if new_segmap is not None:
-            _set_segmap(editor, new_segmap)
-    elif project is not None:
-        editor = Editor.load(project, pipeline)
-    shelf = _Shelf(editor, photos)
-    for option in style_photo:
-        shelf.named_photo(option)
-    for option in style:
-        regions, source = _parse_style_option(option)
-        editor.set_style(regions, shelf.source(source))
-    _replay(editor, edits, script)
-    if save_project is not None:
-        editor.save(save_project)
-        print(f"{save_project}: project with {editor.num_edits} edits")
-    height, width = _written(editor, output, keep_original, margin)
-    print(f"{output}: {width} x {height}{_note(editor, (height, width))}")
+    task = _Task(
+        photos=photos,
+        style=style,
+        style_photo=style_photo,
+        strength=strength,
+        script=script,
+        edits=edits,
+        save_project=save_project,
+        whole_render=whole_render,
+        margin=margin,
+    )
+    if project is not None:
+        task.do(Editor.load(project, pipeline), output)
+        return
+    maps = (segmap, new_segmap)
+    pairs = dict(zip(files, outputs, strict=True))
+    for_each_photo(files, lambda path: task.do(_begun(pipeline, path, maps, photos), pairs[path]), many)
 
 
-def _check_beginning(image: Path | None, project: Path | None, maps: dict[str, Path | None]) -> None:
-    if (image is None) == (project is None):
-        raise InputError(
-            f"expected a photo (--image) or a project (--project) to edit, got {'neither' if image is None else 'both'}"
-        )
+def _check_outputs(files: Sequence[Path], outputs: Sequence[Path], overwrite: bool) -> None:
+    from sean.images import format_of
+
+    for target in outputs:
+        format_of(target)  # refuses a wrong suffix before any work
+    check_overwrites(files, outputs, overwrite)
+
+
+def _begun(
+    pipeline: "SEANPipeline", path: Path, maps: tuple[Path | None, Path | None], options: PhotoOptions
+) -> "Editor":
+    from sean.commands.photos import read_photo
+    from sean.editing.editor import Editor
+
+    segmap, new_segmap = maps
+    editor = Editor(pipeline)
+    editor.set_image(*read_photo(pipeline, path, segmap, options))
+    if new_segmap is not None:
+        _set_segmap(editor, new_segmap)
+    return editor
+
+
+def _check_beginning(photos: Sequence[Path], project: Path | None, maps: dict[str, Path | None]) -> None:
+    if bool(photos) == (project is not None):
+        raise InputError(f"expected a photo or a project (--project) to edit, got {'both' if photos else 'neither'}")
     given = [option for option, path in maps.items() if path is not None]
     if project is not None and given:
-        raise InputError(f"expected {' and '.join(given)} with --image only; the project {project} has its own map")
+        raise InputError(f"expected {' and '.join(given)} with a photo only; the project {project} has its own map")
 
 
 def _set_segmap(editor: "Editor", path: Path) -> None:
@@ -115,41 +161,71 @@ def _set_segmap(editor: "Editor", path: Path) -> None:
     editor.set_segmap(photo.seen_map(ids, size))
 
 
-@dataclass
-class _Shelf:
-    """The style photos and files of one command, each opened once."""
+@dataclass(kw_only=True)
+class _Task:
+    """What one command does to each of its photos. Style photos and files are opened once.
 
-    editor: "Editor"
-    options: PhotoOptions
+    Attributes:
+        photos: how style photos are opened.
+        style, style_photo, strength, script, save_project, whole_render, margin: the command's options.
+        edits: of the script.
+    """
+
+    photos: PhotoOptions
+    style: Sequence[str]
+    style_photo: Sequence[str]
+    strength: float
+    script: Path | None
+    edits: "Sequence[Edit]"
+    save_project: Path | None
+    whole_render: bool
+    margin: float
 
     def __post_init__(self) -> None:
-        self._sources: dict[str, str] = {}
+        self._opened: dict[str, StyleCodes] = {}
 
-    def named_photo(self, option: str) -> None:
-        """Add the style photo of an option NAME=PHOTO or NAME=PHOTO,LABELMAP."""
-        name, equals, files = option.partition("=")
-        if not equals or not name or not files:
-            raise InputError(f"expected --style-photo NAME=PHOTO, e.g. you=you.jpg, got {option!r}")
-        self._sources[files] = self._add(name, files)
+    def do(self, editor: "Editor", target: Path) -> None:
+        """Edit, and write the picture."""
+        names: dict[str, str] = {}
+        for option in self.style_photo:
+            name, equals, files = option.partition("=")
+            if not equals or not name or not files:
+                raise InputError(f"expected --style-photo NAME=PHOTO, e.g. you=you.jpg, got {option!r}")
+            names[files] = editor.add_styles(name, self._styles(editor, files))
+        for option in self.style:
+            regions, source = _parse_style_option(option)
+            editor.set_style(regions, self._source(editor, source, names), strength=self.strength)
+        _replay(editor, self.edits, self.script)
+        if self.save_project is not None:
+            editor.save(self.save_project)
+            print(f"{self.save_project}: project with {editor.num_edits} edits")
+        height, width = _written(editor, target, self.whole_render, self.margin)
+        print(f"{target}: {width} x {height}{_note(editor, (height, width))}")
 
-    def source(self, text: str) -> str:
-        """What `set_style` calls the SOURCE of an option --style; a file is opened for it."""
+    def _source(self, editor: "Editor", text: str, names: dict[str, str]) -> str:
+        """What `set_style` calls the SOURCE of an option --style; a file becomes a style photo of the editor."""
         from sean.editing.edit_values import is_source
 
         if is_source(text):
             return text
-        if text not in self._sources:
-            self._sources[text] = self._add(self.editor.new_name(_photo_and_map(text)[0].stem), text)
-        return self._sources[text]
+        if text not in names:
+            name = editor.new_name(_photo_and_map(text)[0].stem)
+            names[text] = editor.add_styles(name, self._styles(editor, text))
+        return names[text]
 
-    def _add(self, name: str, text: str) -> str:
+    def _styles(self, editor: "Editor", text: str) -> "StyleCodes":
         from sean.commands.photos import open_photo
         from sean.editing.styles import StyleCodes
 
-        if text.endswith(".safetensors"):
-            return self.editor.add_styles(name, StyleCodes.load(text))
-        image, segmap = _photo_and_map(text)
-        return self.editor.add_styles(name, open_photo(self.editor.pipeline, image, segmap, self.options).styles)
+        if text not in self._opened:
+            if text.endswith(".safetensors"):
+                self._opened[text] = StyleCodes.load(text)
+            else:  # the crop and the face that the options name are those of the edited photo
+                image, segmap = _photo_and_map(text)
+                crop = "none" if self.photos.crop == "none" else "auto"
+                options = replace(self.photos, crop=crop, face=0)
+                self._opened[text] = open_photo(editor.pipeline, image, segmap, options).styles
+        return self._opened[text]
 
 
 def _parse_style_option(option: str) -> tuple[list[str], str]:
@@ -175,8 +251,8 @@ def _replay(editor: "Editor", edits: "Iterable[Edit]", script: Path | None) -> N
         raise InputError(f"{script}, {error}") from error
 
 
-def _written(editor: "Editor", output: Path, keep_original: bool, margin: float) -> tuple[int, int]:
-    """Write the whole photo where a part of it was edited or is to be kept, otherwise what the model made of it.
+def _written(editor: "Editor", output: Path, whole_render: bool, margin: float) -> tuple[int, int]:
+    """Write the photo with the edits in it; of a session without a photo, the model's picture.
 
     Returns:
         Height and width of the picture written.
@@ -184,12 +260,10 @@ def _written(editor: "Editor", output: Path, keep_original: bool, margin: float)
     from sean.images import save_image
 
     photo = editor.photo
-    if photo is None or not (keep_original or photo.crop is not None):
-        if keep_original:
-            editor.composite()  # refuses a session without a photo
+    if photo is None or (whole_render and photo.crop is None):
         save_image(output, editor.render())
         return editor.pipeline.image_size
-    editor.save_composite(output, keep_original=keep_original, margin=margin if keep_original else 0.0)
+    editor.save_composite(output, blend="render" if whole_render else "detail", margin=margin)
     return photo.image.shape[0], photo.image.shape[1]
 
 

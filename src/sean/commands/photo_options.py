@@ -1,12 +1,15 @@
 """The options of all commands that open photos. Light: the help of a command loads no torch."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from sean.errors import InputError
 from sean.pretrained import BUNDLED
 
-CropMode = Literal["auto", "none"]
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,12 +21,92 @@ class PhotoOptions:
             hub id or folder (needs transformers).
         label_mapping: JSON file that matches the parser's label names with the model's, see sean evaluate --help.
         crop: of photos without a label map: "auto" finds the face, which alone the model sees (an edited photo gets
-            it back in its place); "none" takes the whole picture.
+            it back in its place); X,Y,SIZE is the square to take, in pixels from the left upper corner; "none" takes
+            the whole picture.
+        face: which of the faces that are found, by their size: 0 is the largest.
     """
 
     parser: str = BUNDLED
     label_mapping: Path | None = None
-    crop: CropMode = "auto"
+    crop: str = "auto"
+    face: int = 0
+
+    @property
+    def crop_choice(self) -> Literal["auto", "none"] | tuple[float, float, float]:
+        """The crop as `sean.Editor.set_image` takes it.
+
+        Raises:
+            InputError: it is none of the three.
+        """
+        if self.crop == "auto" or self.crop == "none":
+            return self.crop  # type: ignore[return-value]
+        try:
+            left, top, size = (float(number) for number in self.crop.split(","))
+        except ValueError:
+            left = top = size = math.nan
+        if not all(math.isfinite(number) for number in (left, top, size)):
+            raise InputError(f"expected --crop as auto, none, or X,Y,SIZE in pixels, got {self.crop!r}")
+        return left, top, size
 
 
 DEFAULT_PHOTO_OPTIONS = PhotoOptions()
+
+
+def is_many(given: Sequence[Path]) -> bool:
+    """Whether a command line names several photos, or a folder of them."""
+    return len(given) > 1 or any(path.is_dir() for path in given)
+
+
+def listed_photos(given: Sequence[Path]) -> list[Path]:
+    """The photos of a command line: files as they are given, and the picture files of folders, sorted.
+
+    Raises:
+        InputError: a folder has no picture.
+    """
+    photos: list[Path] = []
+    for path in given:
+        if path.is_dir():
+            found = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURE_SUFFIXES)
+            if not found:
+                raise InputError(f"expected pictures in the folder {path}, found none")
+            photos += found
+        else:
+            photos.append(path)
+    return photos
+
+
+def outputs_for(photos: Sequence[Path], output: Path, many: bool, suffix: str = "") -> list[Path]:
+    """Where the results of photos go: `output` itself for one, files of the photos' names in it for more.
+
+    Args:
+        photos: that are worked on.
+        output: a file, or a folder where there are `many`.
+        many: whether several photos, or a folder, were asked for.
+        suffix: of the results in a folder; "" keeps the photo's own.
+
+    Raises:
+        InputError: `output` is a file where it must be a folder, or two photos of one name would share a file.
+    """
+    if not many:
+        return [output]
+    if output.is_file():
+        raise InputError(f"expected --output as a folder for {len(photos)} photos, got the file {output}")
+    targets = [output / f"{photo.stem}{suffix or photo.suffix}" for photo in photos]
+    twice = {target for target in targets if targets.count(target) > 1}
+    if twice:
+        raise InputError(f"expected photos of different names, got several for {min(twice)}; rename one of them")
+    return targets
+
+
+def check_overwrites(photos: Sequence[Path], outputs: Sequence[Path], overwrite: bool) -> None:
+    """Refuse to write a result over the photo that it was made of.
+
+    Raises:
+        InputError: an output is one of the photos.
+    """
+    if overwrite:
+        return
+    originals = {photo.resolve() for photo in photos}
+    for output in outputs:
+        if output.resolve() in originals:
+            raise InputError(f"expected another --output than the photo {output} itself; --overwrite replaces it")

@@ -1,5 +1,8 @@
 """Photos of the commands: opened by the library's one policy (`sean.parsing.photo`), and told of."""
 
+import os
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,8 +10,10 @@ import numpy as np
 from PIL import Image
 
 from sean.commands.photo_options import PhotoOptions
+from sean.commands.progress import tracked
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
+from sean.errors import InputError
 from sean.images import save_image
 from sean.parsing.faces import Crop
 from sean.parsing.faces.crop import DEFAULT_FEATHER
@@ -70,9 +75,10 @@ def read_photo(
     photos = pipeline.photos
     if segmap is None:
         photos.require_parser(str(image))
-    photo = photos.located(image, crop=options.crop if segmap is None else "none")
+    photo = photos.located(image, crop=options.crop_choice if segmap is None else "none", face=options.face)
     if len(photo.faces) > 1:
-        print(f"{image}: {len(photo.faces)} faces, the largest one is taken")
+        which = f"face {options.face} is taken" if options.face else "the largest one is taken (--face 1 is the next)"
+        print(f"{image}: {len(photo.faces)} faces, {which}")
     if segmap is None:
         return photo, None
     assert photo.source is not None
@@ -90,3 +96,34 @@ def open_photo(pipeline: SEANPipeline, image: Path, segmap: Path | None, options
     photo, ids = pipeline.photos.open(*read_photo(pipeline, image, segmap, options))
     shown = photo.seen(pipeline.image_size)
     return OpenedPhoto(photo=photo, image=shown, segmap=ids, styles=pipeline.encode_seen(shown, ids))
+
+
+def for_each_photo(photos: Sequence[Path], work: Callable[[Path], None], many: bool) -> None:
+    """Work on the photos of a command; of several, a bad one stops none of the others.
+
+    Where torchrun started several processes, each takes its share.
+
+    Args:
+        photos: all of them.
+        work: on one; raises InputError for a photo that cannot be worked on.
+        many: whether several photos, or a folder, were asked for.
+
+    Raises:
+        InputError: of the one photo; or how many of several failed, after a line for each.
+    """
+    if not many:
+        for photo in photos:
+            work(photo)
+        return
+    processes, number = (int(os.environ.get(name, default)) for name, default in (("WORLD_SIZE", 1), ("RANK", 0)))
+    mine = photos[number::processes]
+    failed: dict[Path, str] = {}
+    for photo in tracked(mine, "photos", len(mine)):
+        try:
+            work(photo)
+        except InputError as error:
+            failed[photo] = str(error)
+    for photo, reason in failed.items():
+        print(f"{photo}: {reason}", file=sys.stderr)
+    if failed:
+        raise InputError(f"{len(failed)} of {len(mine)} photos failed, see above")
