@@ -27,6 +27,9 @@ LINES: dict[str, str] = {
     "reconstruct": "--image {work}/face.png --segmap {work}/face_map.png --output {out}/reconstructed.png",
     "edit": "--image {work}/face.png --segmap {work}/face_map.png --style hair=bank:1 --output {out}/edited.png",
     "edit (no map)": "--image {work}/face.png --style hair=bank:1 --output {out}/pasted.png",
+    "parse": "{work}/face.png --crop none -o {out}/map.png",
+    "parse (finding the face)": "{work}/face.png -o {out}/map.png",
+    "list": "-o {out}/bank.png",
     "interpolate": "--image {work}/face.png --segmap {work}/face_map.png --style-image {work}/face.png "
     "--style-segmap {work}/face_map.png --steps 2 --output {out}/strip.png",
     "crossover": "--image {work}/face.png --segmap {work}/face_map.png --style-image {work}/face.png "
@@ -48,6 +51,7 @@ LINES: dict[str, str] = {
     "bench": "--base-channels 2 --size 64 --rounds 1 --no-training --no-growth",
     "style-bank": "--model {bundled} --data {work}/data --count 1 --output {out}/bank",
 }
+FINDS_FACES = {"edit (no map)", "parse (finding the face)"}
 # these have nothing to work on here: one line says so
 REFUSED = {"data prepare": "none", "import-official": "none.pth"}
 
@@ -59,7 +63,7 @@ def command_of(name: str) -> str:
 
 def expected(name: str, extra: str) -> str:
     """What a cell has to be: "works", or the extra that the command asks for."""
-    needed = "photo" if name == "edit (no map)" else NEEDS.get(command_of(name))
+    needed = "photo" if name in FINDS_FACES else NEEDS.get(command_of(name))
     brought = {"web": {"web", "photo"}, "train": {"train", "eval"}}.get(extra, {extra})
     return "works" if needed is None or needed in brought else needed
 

@@ -16,9 +16,9 @@ from sean.images import read_image, read_photo, write_image
 from sean.labels import CELEBAMASK_HQ
 from sean.models.build import build_model
 from sean.models.configs import SEANConfig, UNetParserConfig
+from sean.models.parsers import new_parser
 from sean.models.weights import save_parser
 from sean.segmap import read_segmap, write_segmap
-from sean.training.parser.state import new_parser
 
 from ..pictures import difference
 from ..profiles import WIDE_GAMUT
