@@ -58,6 +58,8 @@ def parse(
 
     if photos.label_mapping is not None:
         raise InputError("expected no --label-mapping: the map has the parser's own labels")
+    if not photo:
+        raise InputError("expected a photo, got none; sean parse --help has examples")
     many = is_many(photo)
     files = listed_photos(photo)
     outputs = outputs_for(files, output, many, suffix=".png")
