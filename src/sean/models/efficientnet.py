@@ -38,8 +38,9 @@ _STAGES = (
     (192, 5, 2, 6),
     (320, 3, 1, 6),
 )
-# the last stage of each scale
-_FEATURE_STAGES = (0, 1, 2, 4, 6)
+FEATURE_STAGES = (0, 1, 2, 4, 6)
+"""The last stage of each scale: those whose outputs are the features."""
+
 _NORM_EPSILON = 1e-3
 # of channels that the training has switched off
 _SMALLEST_SPREAD = 1e-3
@@ -87,7 +88,7 @@ class EfficientNetLite(nn.Module):
         features = []
         for index, stage in enumerate(self.stages):
             x = stage(x)
-            if index in _FEATURE_STAGES:
+            if index in FEATURE_STAGES:
                 features.append(x)
         return features
 
@@ -100,7 +101,7 @@ class EfficientNetLite(nn.Module):
         """
         spreads = []
         for index, stage in enumerate(self.stages):
-            if index in _FEATURE_STAGES:
+            if index in FEATURE_STAGES:
                 scales = torch.stack([cast(InvertedResidual, block).project.weight for block in stage.children()])
                 spreads.append(scales.square().sum(dim=0).sqrt().clamp_min(_SMALLEST_SPREAD))
         return spreads
@@ -156,8 +157,7 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
         """See the class."""
-        scale = self.weight * (self.running_var + _NORM_EPSILON).rsqrt()
-        kernel = self.kernel * scale[:, None, None, None]
+        kernel, bias = self.folded()
         size = self.kernel.shape[-1]
         if self.stride == 1:
             padding = size // 2
@@ -165,12 +165,16 @@ class ConvNorm(nn.Module):
             padding = 0
             missing = [max(0, (-(-n // self.stride) - 1) * self.stride + size - n) for n in x.shape[-2:]]
             x = F.pad(x, (missing[1] // 2, missing[1] - missing[1] // 2, missing[0] // 2, missing[0] - missing[0] // 2))
-        bias = self.bias - self.running_mean * scale
         # oneDNN's gradients of depthwise convolutions take up to 60 times as long in bfloat16 as in float32
         in_float32 = self.groups > 1 and x.device.type == "cpu" and x.dtype == torch.bfloat16
         with torch.autocast("cpu", enabled=False) if in_float32 else nullcontext():
             x = F.conv2d(x.float() if in_float32 else x, kernel, bias, self.stride, padding, groups=self.groups)
         return F.relu6(x) if self.activation else x
+
+    def folded(self) -> tuple[Float[Tensor, "d i y x"], Float[Tensor, " d"]]:
+        """Kernel and bias of the convolution with the batch norm in it."""
+        scale = self.weight * (self.running_var + _NORM_EPSILON).rsqrt()
+        return self.kernel * scale[:, None, None, None], self.bias - self.running_mean * scale
 
 
 def load_efficientnet(variant: str = "lite1") -> EfficientNetLite:

@@ -1,0 +1,1 @@
+"""A SEAN model as ONNX files: written from a model folder, checked, and run without torch."""
