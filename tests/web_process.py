@@ -47,4 +47,5 @@ def web_process(*options: str) -> Iterator[WebProcess]:
             code = process.wait(timeout=600)
             draining.join()
     assert code == 0
-    assert "Traceback" not in "".join(lines)
+    output = "".join(lines)
+    assert "Traceback" not in output, output

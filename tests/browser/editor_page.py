@@ -27,6 +27,7 @@ class EditorPage:
         page.set_default_timeout(600_000)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("console", lambda line: self._note(line.type, line.text))
+        page.on("dialog", lambda dialog: dialog.accept())  # leaves although something may be unkept
 
     def _note(self, kind: str, text: str) -> None:
         # A refused upload and a session that is gone are answered with 4xx on purpose.
@@ -46,7 +47,7 @@ class EditorPage:
         """Dismiss the first visit's hint, and wait until the panes have taken its place."""
         self.test_id("hint").get_by_role("button").click()
         self.page.wait_for_function(
-            "() => [...document.querySelectorAll('canvas')].every((c) => c.height === c.clientHeight)"
+            "() => [...document.querySelectorAll('canvas')].every((c) => [c.height, 0].includes(c.clientHeight))"
         )
 
     def test_id(self, name: str) -> Any:
@@ -56,6 +57,11 @@ class EditorPage:
     def session_url(self) -> str:
         session = self.page.evaluate("sessionStorage.getItem('sean-session')")
         return f"{self.address}api/sessions/{session}"
+
+    def wait_until_kept(self) -> None:
+        """Until the browser has kept the work as the server has it now."""
+        version = str(self.state()["version"])
+        self.page.wait_for_function("version => document.body.dataset.kept === version", arg=version)
 
     def state(self) -> Any:
         return self.page.request.get(self.session_url).json()
@@ -72,6 +78,11 @@ class EditorPage:
     def shown(self, pane: str) -> str:
         """What a canvas shows, as the data URL of its pixels."""
         return str(self.page.evaluate("name => document.getElementById(name).toDataURL()", pane))
+
+    @staticmethod
+    def canvas_pixels(shown: str) -> np.ndarray:
+        """What `shown` gives, as uint8 [h, w, 4]."""
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(shown.split(",")[1]))))
 
     def wait_for_change(self, pane: str, before: str) -> None:
         script = "([name, before]) => document.getElementById(name).toDataURL() !== before"
@@ -93,8 +104,9 @@ class EditorPage:
         raise AssertionError(f"expected {count} edits shown, the server has {state}, the page shows version {shown}")
 
     def at(self, x: float, y: float) -> tuple[float, float]:
-        """Where a point of the picture (fractions) lies on the page; only unzoomed."""
-        box = self.page.locator("#map").bounding_box()
+        """Where a point of the picture (fractions) lies in the pane with the map; only unzoomed."""
+        pane = "#map" if self.page.locator("#map").is_visible() else "#result"
+        box = self.page.locator(pane).bounding_box()
         assert box is not None
         side = min(box["width"], box["height"])
         left, top = box["x"] + (box["width"] - side) / 2, box["y"] + (box["height"] - side) / 2

@@ -87,7 +87,7 @@ def test_the_eraser_brings_the_first_map_back(editor: EditorPage) -> None:
 
 def test_fill_replace_and_reset(editor: EditorPage) -> None:
     first = editor.segmap()
-    editor.test_id("label-hat").click()
+    editor.test_id("region-hat").click()
     editor.page.keyboard.press("f")
     editor.click(*CHEEK)
     editor.wait_for_edits(1)
@@ -96,7 +96,7 @@ def test_fill_replace_and_reset(editor: EditorPage) -> None:
     assert (filled[first == HAIR] == HAIR).all()
 
     editor.test_id("tool-replace").click()
-    editor.test_id("label-skin").click()
+    editor.test_id("region-skin").click()
     editor.click(*CHEEK)
     editor.wait_for_edits(2)
     assert (editor.segmap() == np.where(filled == HAT, SKIN, filled)).all()
@@ -123,11 +123,10 @@ def test_a_split_area_gets_a_style_of_its_own(editor: EditorPage) -> None:
     editor.click(*CHEEK)
     editor.wait_for_edits(1)
     assert editor.region("skin", 1) is not None
-    editor.test_id("slot-skin-1").wait_for()
-    assert editor.test_id("slot-skin-1").get_attribute("aria-checked") == "true"
+    editor.test_id("region-skin-1").wait_for()
+    assert editor.test_id("region-skin-1").get_attribute("aria-checked") == "true"
     before = editor.shown("result")
-    editor.test_id("source-bank").click()
-    editor.test_id("bank-3").click()
+    editor.test_id("look-3").click()
     editor.wait_for_edits(2)
     assert editor.shown("result") != before
     assert {source for source, _ in editor.region("skin", 1)["styles"]} == {"bank:3"}

@@ -11,15 +11,14 @@ OWN = ["own", 1.0]
 
 def test_a_style_of_the_bank_and_how_strong_it_is(editor: EditorPage) -> None:
     own = editor.shown("result")
-    editor.test_id("slot-hair").click()
-    editor.test_id("source-bank").click()
-    editor.test_id("bank-5").click()
+    editor.test_id("region-hair").click()
+    editor.test_id("look-5").click()
     editor.wait_for_edits(1)
     full = editor.shown("result")
     assert full != own
     assert editor.region("hair")["styles"] == [["bank:5", 1.0]] * 6
     assert editor.region("skin")["styles"] == [OWN] * 6
-    assert "bank 5" in editor.test_id("slot-hair").inner_text()
+    assert "look 6" in editor.test_id("region-hair").inner_text()
 
     editor.page.locator("#strength").fill("40")
     editor.wait_for_edits(2)
@@ -31,9 +30,8 @@ def test_a_style_of_the_bank_and_how_strong_it_is(editor: EditorPage) -> None:
 
 
 def test_the_slider_is_live_while_it_is_dragged(editor: EditorPage) -> None:
-    editor.test_id("slot-hair").click()
-    editor.test_id("source-bank").click()
-    editor.test_id("bank-5").click()
+    editor.test_id("region-hair").click()
+    editor.test_id("look-5").click()
     editor.wait_for_edits(1)
     full = editor.shown("result")
     box = editor.page.locator("#strength").bounding_box()
@@ -49,12 +47,12 @@ def test_the_slider_is_live_while_it_is_dragged(editor: EditorPage) -> None:
 
 
 def test_crossover_gives_single_blocks_the_other_style(editor: EditorPage) -> None:
-    editor.test_id("slot-hair").click()
+    editor.test_id("region-hair").click()
     assert editor.test_id("block-0-other").is_disabled()
-    editor.test_id("source-bank").click()
-    editor.test_id("bank-7").click()
+    editor.test_id("look-7").click()
     editor.wait_for_edits(1)
     full = editor.shown("result")
+    editor.page.locator(".advanced summary").click()
     editor.test_id("block-0-own").click()
     editor.wait_for_edits(2)
     editor.test_id("block-4-own").click()
@@ -90,7 +88,8 @@ def test_all_regions_move_to_the_mean_and_back(editor: EditorPage) -> None:
 
 
 def test_the_look_of_another_region(editor: EditorPage) -> None:
-    editor.test_id("slot-hair").click()
+    editor.test_id("region-hair").click()
+    editor.page.locator(".advanced summary").click()
     editor.page.locator("#other-region").select_option("cloth")
     editor.wait_for_edits(1)
     assert editor.region("hair")["styles"] == [["region:cloth", 1.0]] * 6
@@ -98,7 +97,7 @@ def test_the_look_of_another_region(editor: EditorPage) -> None:
 
 def test_a_style_from_a_photo(editor: EditorPage, photo: bytes) -> None:
     before = editor.shown("result")
-    editor.test_id("slot-hair").click()
+    editor.test_id("region-hair").click()
     editor.upload("style-input", "other.png", photo)
     editor.wait_for_edits(1)
     (source,) = {source for source, _ in editor.region("hair")["styles"]}
@@ -108,12 +107,12 @@ def test_a_style_from_a_photo(editor: EditorPage, photo: bytes) -> None:
 
 
 def test_a_photo_is_dropped_on_a_slot(editor: EditorPage, photo: bytes) -> None:
-    editor.drop("slot-hair", "other.png", photo)
+    editor.drop("region-hair", "other.png", photo)
     editor.wait_for_edits(1)
     assert editor.region("hair")["styles"][0][0].startswith("photo:")
-    assert not editor.state()["has_photo"]
+    assert not editor.state()["photo"]
     # The test's parser finds hair everywhere, so this photo has no nose; the page says so and keeps the photo.
-    editor.drop("slot-nose", "other.png", photo)
+    editor.drop("region-nose", "other.png", photo)
     editor.test_id("message-error").wait_for()
     assert "No nose" in editor.test_id("message-error").inner_text()
     assert editor.state()["edits"] == 1

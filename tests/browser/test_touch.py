@@ -30,7 +30,7 @@ class Fingers:
 
 @pytest.fixture
 def fingers(phone: EditorPage) -> Fingers:
-    phone.page.locator("#map").scroll_into_view_if_needed()
+    phone.page.get_by_role("button", name="Map", exact=True).click()
     return Fingers(phone)
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 import sean
 from sean.data.faces.drawing import FaceShape, draw_face
 from sean.editing.editor import Editor
-from sean.editing.edits import Paint, ResetSegmap, SetStyle, edit_from_json
+from sean.editing.edits import Paint, ResetSegmap, SetStyle, edit_from_json, new_edit
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
@@ -416,3 +416,60 @@ def test_a_map_turned_against_the_photo_is_refused_and_the_session_goes_on(pipel
         with pytest.raises(InputError, match=r"of one shape"):
             editor.add_style_photo("you", np.zeros((60, 90, 3), np.uint8), given_map)
     assert editor.photo is not None and editor.photo.image.shape == (60, 90, 3)
+
+
+def test_labels_that_are_to_be_kept_stay_under_brush_and_polygon(pipeline: SEANPipeline) -> None:
+    editor = Editor(pipeline)
+    segmap = np.zeros((64, 64), np.int64)
+    segmap[20:28, 20:28] = CELEBAMASK_HQ.id_of("l_eye")
+    segmap[20:28, 40:48] = CELEBAMASK_HQ.id_of("nose")
+    editor.set_segmap(segmap)
+    hair = CELEBAMASK_HQ.id_of("hair")
+    for paint in (
+        lambda: editor.paint([(0.1, 0.4), (0.9, 0.4)], 0.2, "hair", keep=["eyes"]),
+        lambda: editor.polygon([(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)], "hair", keep=["l_eye"]),
+    ):
+        paint()
+        assert (editor.state.segmap[20:28, 20:28] == CELEBAMASK_HQ.id_of("l_eye")).all()
+        assert (editor.state.segmap[20:28, 40:48] == hair).all()
+        (edit,) = editor.edits
+        assert edit_from_json(edit.to_json()) == edit
+        editor.undo()
+    editor.paint([(0.5, 0.4)], 0.5, "hair")
+    assert "keep" not in next(editor.edits).to_json()
+    assert (editor.state.segmap[20:28, 20:28] == hair).all()
+
+
+def test_a_branch_opens_another_picture_and_leaves_the_first_alone(pipeline: SEANPipeline) -> None:
+    rng = np.random.default_rng(3)
+    first, second = rng.integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    segmap = np.full((64, 64), CELEBAMASK_HQ.id_of("skin"))
+    editor = Editor(pipeline)
+    editor.set_image(first, segmap)
+    editor.add_style_photo("other", second, segmap)
+    editor.set_style("skin", "photo:other")
+    before = np.asarray(editor.render())
+    branch = editor.branch()
+    assert np.array_equal(np.asarray(branch.render()), before) and not branch.can_undo
+    branch.set_image(second, segmap)
+    branch.paint([(0.5, 0.5)], 0.2, "hair")
+    assert "photo:other" in branch.sources
+    assert np.array_equal(np.asarray(editor.render()), before) and editor.num_edits == 1
+    editor.undo()
+    assert not editor.can_undo and editor.can_redo
+    assert [edit.kind for edit in editor.undone] == ["set_style"]
+
+
+def test_the_composite_of_a_state_in_a_smaller_photo(pipeline: SEANPipeline) -> None:
+    photo = np.random.default_rng(4).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    editor = Editor(pipeline)
+    editor.set_image(photo, np.full((64, 64), CELEBAMASK_HQ.id_of("skin")))
+    smaller = editor.photo_at(64)
+    assert smaller.image.shape == (64, 64, 3) and editor.photo_at(64) is smaller
+    assert editor.photo_at(500) is editor.photo
+    assert np.array_equal(editor.composited(max_side=64), smaller.image)  # nothing was changed
+    edit = new_edit(Paint, points=[(0.5, 0.5)], radius=0.2, label="hair")
+    shown = editor.composited(editor.after(edit), max_side=64)
+    assert editor.num_edits == 0 and not np.array_equal(shown, smaller.image)
+    editor.apply(edit)
+    assert np.array_equal(editor.composited(max_side=64), shown)

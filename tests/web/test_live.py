@@ -65,8 +65,8 @@ def test_an_edit_is_done_and_shown(client: TestClient, session: str, pipeline: S
         frame, picture = received(socket)
         map_header, segmap = received(socket)
     assert (state["type"], state["seq"], state["version"], state["edits"]) == ("state", 5, 1, 1)
-    assert frame == {"type": "frame", "seq": 5, "version": 1}
-    assert map_header == {"type": "map", "seq": 5, "version": 1}
+    assert frame == {"type": "frame", "seq": 5, "version": 1, "document": 0, "of": "model"}
+    assert map_header == {"type": "map", "seq": 5, "version": 1, "document": 0}
     assert difference(pixels(picture), np.asarray(editor.render())) <= 1
     assert np.array_equal(pixels(segmap), editor.state.segmap)
     assert client.get(session).json() == {key: state[key] for key in state if key not in ("type", "seq")}

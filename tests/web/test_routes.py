@@ -62,7 +62,7 @@ def test_a_session_begins_with_a_face_in_a_style_of_the_bank(client: TestClient,
     answer = client.post("/api/sessions", json={"bank": 2})
     assert answer.status_code == 201
     state = answer.json()
-    assert (state["version"], state["has_photo"], state["can_undo"], state["edits"]) == (0, False, False, 0)
+    assert (state["version"], state["photo"], state["can_undo"], state["edits"]) == (0, None, False, 0)
     assert sum(region["area"] for region in state["regions"]) == pytest.approx(1)
     assert all(region["styles"] == [["own", 1.0]] * 6 for region in state["regions"])
     assert [source["source"] for source in state["sources"]] == ["own", "mean", "bank:0", "bank:1", "bank:2"]
@@ -128,7 +128,7 @@ def test_one_session_knows_nothing_of_another(client: TestClient, pipeline: SEAN
 def test_a_photo_with_its_map(client: TestClient, session: str, pipeline: SEANPipeline) -> None:
     upload = files(file=png_bytes(PHOTO), segmap=png_bytes(FACE.astype(np.uint8)))
     state = client.post(f"{session}/photo", files=upload).json()
-    assert state["has_photo"] and state["version"] == 1
+    assert state["photo"] and state["version"] == 1
     editor = Editor(pipeline)
     editor.set_image(PHOTO, FACE)
     assert np.array_equal(pixels(client.get(f"{session}/original.png").content), editor.original)
@@ -159,14 +159,18 @@ def test_a_photo_without_a_map_is_parsed_where_the_face_is(
         session = f"/api/sessions/{client.post('/api/sessions').json()['id']}"
         assert client.get("/api/model").json()["parses"] is True
         with client.websocket_connect(f"{session}/live", headers={"host": "127.0.0.1"}) as socket:
-            assert client.post(f"{session}/photo", files=files(file=png_bytes(PHOTO))).json()["has_photo"]
+            assert client.post(f"{session}/photo", files=files(file=png_bytes(PHOTO))).json()["photo"]
             stages = []
             while "encoding" not in stages:
                 message = json.loads(socket.receive().get("text") or "{}")
                 if message.get("type") == "progress":
                     stages.append(message["stage"])
         # of messages of one kind the newest is sent: a slow client may miss one
-        assert stages == [stage for stage in ("finding the face", "making the map", "encoding") if stage in stages]
+        assert stages == [
+            stage
+            for stage in ("reading the photo", "finding the face", "making the map", "encoding")
+            if stage in stages
+        ]
         assert difference(pixels(client.get(f"{session}/picture.png").content), np.asarray(editor.render())) <= 1
         source = client.post(f"{session}/styles", files=files(file=png_bytes(PHOTO))).json()
         assert source["source"] == "photo:1" and "hair" in source["regions"]
@@ -205,8 +209,9 @@ def test_a_project_comes_back(client: TestClient, session: str) -> None:
     assert answer.headers["content-type"] == "application/zip"
     new = f"/api/sessions/{client.post('/api/sessions').json()['id']}"
     loaded, state = client.post(f"{new}/project", files=files(file=answer.content)).json(), client.get(session).json()
-    for key in ("regions", "sources", "has_photo", "can_undo", "edits"):
+    for key in ("regions", "sources", "edits"):
         assert loaded[key] == state[key]
+    assert loaded["photo"] | {"name": ""} == state["photo"] | {"name": ""}
     for name in ("picture", "photo", "map", "original"):
         assert client.get(f"{new}/{name}.png").content == client.get(f"{session}/{name}.png").content
     assert pixels(client.get(f"{new}/styles/1.png").content).shape == (32, 32, 3)  # rendered: the photo is not kept

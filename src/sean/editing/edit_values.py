@@ -135,6 +135,7 @@ CHECKS: dict[str, Callable[[object], Any]] = {
     "source": _source,
     "regions": _regions,
     "strength": lambda value: _number(value, 0.0, 1.0, "a number in [0, 1]"),
+    "keep": _regions,
     "blocks": _blocks,
     "instance": _instance,
 }

@@ -92,7 +92,7 @@ class Editor:
         self._base: Base | None = None
         self._history: History | None = None
         self._rendered: tuple[EditorState, int | None, Image.Image] | None = None
-        self._composite: PhotoComposite | None = None
+        self._composites: dict[int | None, PhotoComposite] = {}  # by the longer side of a smaller photo
 
     @classmethod
     def from_pretrained(
@@ -145,6 +145,7 @@ class Editor:
         photo, ids = self.photos.open(image, segmap, crop=crop, face=face, on_no_face=on_no_face)
         self._sources.own = self.pipeline.encode_seen(photo.seen(self.pipeline.image_size), ids)
         self._photo, self._photo_segmap = photo, ids
+        self._composites.clear()
         self._begin(new_state(ids))
 
     def set_segmap(self, segmap: SegmapLike) -> None:
@@ -211,11 +212,29 @@ class Editor:
         names = [stem, *(f"{stem} {number}" for number in range(2, len(self._sources.photos) + 2))]
         return next(name for name in names if name not in self._sources.photos)
 
+    def branch(self) -> "Editor":
+        """Another editor of the same picture in its present state, with the same style photos and no history.
+
+        A new picture opened in the branch leaves this editor as it is, so that opening can be taken back.
+        """
+        other = type(self)(self.pipeline, parser=None)
+        other.photos = self.photos
+        other._sources.own = self._sources.own
+        for name, styles in self._sources.photos.items():
+            other.add_styles(name, styles)
+        other._photo, other._photo_segmap = self._photo, self._photo_segmap
+        if self._history is not None:
+            other._begin(self._history.state)
+        return other
+
     # --- edits ---
 
-    def paint(self, points: Points, radius: float, label: str | int) -> None:
+    def paint(
+        self, points: Points, radius: float, label: str | int, *, keep: Iterable[str | int] | None = None
+    ) -> None:
         """See `sean.editing.edits.Paint`."""
-        self.apply(new_edit(Paint, points=list(points), radius=radius, label=label))
+        kept = None if keep is None else _listed(keep)
+        self.apply(new_edit(Paint, points=list(points), radius=radius, label=label, keep=kept))
 
     def erase(self, points: Points, radius: float) -> None:
         """See `sean.editing.edits.Erase`."""
@@ -225,9 +244,10 @@ class Editor:
         """See `sean.editing.edits.Fill`."""
         self.apply(new_edit(Fill, point=point, label=label))
 
-    def polygon(self, points: Points, label: str | int) -> None:
+    def polygon(self, points: Points, label: str | int, *, keep: Iterable[str | int] | None = None) -> None:
         """See `sean.editing.edits.Polygon`."""
-        self.apply(new_edit(Polygon, points=list(points), label=label))
+        kept = None if keep is None else _listed(keep)
+        self.apply(new_edit(Polygon, points=list(points), label=label, keep=kept))
 
     def replace_label(self, old: str | int, new: str | int) -> None:
         """See `sean.editing.edits.ReplaceLabel`."""
@@ -348,6 +368,11 @@ class Editor:
         return iter(()) if self._history is None else self._history.done()
 
     @property
+    def undone(self) -> Iterator[Edit]:
+        """The edits that `redo` would do, in that order."""
+        return iter(()) if self._history is None else self._history.undone()
+
+    @property
     def num_edits(self) -> int:
         """How many edits are done."""
         return 0 if self._history is None else self._history.position
@@ -389,12 +414,29 @@ class Editor:
         """What the model sees of the photo: uint8 [h, w, 3] of its size."""
         return None if self._photo is None else self._photo.seen(self.pipeline.image_size)
 
+    def photo_at(self, max_side: int) -> Photo:
+        """The photo made smaller, so that its longer side has at most so many pixels; kept for the next time.
+
+        Raises:
+            InputError: there is no photo.
+        """
+        return self._composite_at(max_side).photo
+
+    def forget_rendered(self) -> None:
+        """Give the memory back that makes the next picture quick, for a session that rests."""
+        self.pipeline = self.pipeline.fork()
+        self._rendered = None
+        self._composites.clear()
+
     @property
     def touched(self) -> np.ndarray:
         """bool [h, w] of the model's size: where map, instances or styles are no longer the picture's own."""
+        return self._touched_in(self.state)
+
+    def _touched_in(self, state: EditorState) -> np.ndarray:
         base = self._begun
         original = base.state.segmap if self._photo_segmap is None else self._photo_segmap
-        return touched_pixels(self.state, original, base)
+        return touched_pixels(state, original, base)
 
     # --- pictures ---
 
@@ -446,31 +488,39 @@ class Editor:
 
     def composited(
         self,
+        state: EditorState | None = None,
         *,
         blend: Blend = "detail",
         margin: float = SEAM_MARGIN,
         feather: float = DEFAULT_FEATHER,
         seed: int | None = None,
+        quick: bool = False,
+        max_side: int | None = None,
     ) -> np.ndarray:
-        """The same as `composite` as uint8 [h, w, 3], which takes less memory."""
-        photo, segmap = self._photo, self._photo_segmap
-        if photo is None or segmap is None:
-            raise InputError("expected a session with a photo to put the edits into; begin it with set_image")
+        """The same as `composite` as uint8 [h, w, 3], which takes less memory.
+
+        Args:
+            state: see `render`.
+            blend, margin, feather, seed: see `composite`.
+            quick: see `render`.
+            max_side: put the edits into the photo made smaller to that (see `photo_at`).
+        """
+        state = self.state if state is None else state
+        composite = self._composite_at(max_side)
         if blend not in BLENDS:
             raise InputError(f"expected a blend of {', '.join(BLENDS)}, got {blend!r}")
         if not 0 <= margin <= _WIDEST_MARGIN:
             raise InputError(f"expected a margin in [0, {_WIDEST_MARGIN}], got {margin}")
 
         def rendered() -> np.ndarray:
-            return np.asarray(self.render(seed=seed))
+            return np.asarray(self.render(state, seed=seed, quick=quick))
 
         if blend == "detail":
-            return self._composite_of(photo, segmap).with_edits(
-                self.state, self._begun, rendered, margin=margin, feather=feather
-            )
+            return composite.with_edits(state, self._begun, rendered, margin=margin, feather=feather)
         # one pixel more: the first pixel beyond what is touched is at a distance of 1
-        weights = faded(self.touched, margin * self.pipeline.image_size[0] + 1) if blend == "paste" else None
-        return photo.with_edit(rendered(), weights, feather)
+        reach = margin * self.pipeline.image_size[0] + 1
+        weights = faded(self._touched_in(state), reach) if blend == "paste" else None
+        return composite.photo.with_edit(rendered(), weights, feather)
 
     def save_composite(
         self,
@@ -493,14 +543,19 @@ class Editor:
         edited = self.composited(blend=blend, margin=margin, feather=feather, seed=seed)
         save_photo(path, edited, None if self._photo is None else self._photo.source)
 
-    def _composite_of(self, photo: Photo, segmap: np.ndarray) -> PhotoComposite:
-        if self._composite is None or self._composite.photo is not photo:
+    def _composite_at(self, max_side: int | None) -> PhotoComposite:
+        """The composites of the photo, or of the photo made smaller."""
+        photo, segmap = self._photo, self._photo_segmap
+        if photo is None or segmap is None:
+            raise InputError("expected a session with a photo to put the edits into; begin it with set_image")
+        if max_side not in self._composites:
 
             def own() -> np.ndarray:
                 return np.asarray(self.pipeline.fork()(segmap, self._sources.complete_own))
 
-            self._composite = PhotoComposite(photo, segmap, own)
-        return self._composite
+            smaller = photo if max_side is None else photo.smaller(max_side)
+            self._composites[max_side] = PhotoComposite(smaller, segmap, own)
+        return self._composites[max_side]
 
     # --- projects ---
 

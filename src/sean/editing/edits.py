@@ -32,7 +32,10 @@ class Edit:
 
     def to_json(self) -> dict[str, Any]:
         """The edit as plain values for JSON; `edit_from_json` reads it back, equal."""
-        return {"kind": self.kind, **{field.name: getattr(self, field.name) for field in fields(self)}}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if values.get("keep", ()) is None:  # seldom said, and then worth a word
+            del values["keep"]
+        return {"kind": self.kind, **values}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +47,13 @@ class Paint(Edit):
             picture: coordinates in [-1, 2].
         radius: in (0, 1]; the brush is never thinner than what its middle passes over.
         label: what is painted.
+        keep: labels, or groups of labels (see `LabelSet.groups`), that stay as they are under the brush.
     """
 
     points: tuple[Point, ...]
     radius: float
     label: Label
+    keep: tuple[Label, ...] | None = None
     kind: ClassVar[str] = "paint"
 
 
@@ -87,10 +92,12 @@ class Polygon(Edit):
     Attributes:
         points: the corners, at least three; coordinates in [-1, 2].
         label: what it becomes.
+        keep: see `Paint`.
     """
 
     points: tuple[Point, ...]
     label: Label
+    keep: tuple[Label, ...] | None = None
     kind: ClassVar[str] = "polygon"
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from sean.editing.canvas import brush_mask, connected_area, pixel_at, polygon_mask
-from sean.editing.edit_values import MAX_INSTANCE
+from sean.editing.edit_values import MAX_INSTANCE, Label
 from sean.editing.edits import (
     Edit,
     Erase,
@@ -124,9 +124,11 @@ def applied(state: EditorState, edit: Edit, base: Base) -> EditorState:
     label_id = base.sources.labels.id_of
     match edit:
         case Paint():
-            return _labelled(state, brush_mask(edit.points, edit.radius, size), label_id(edit.label))
+            mask = brush_mask(edit.points, edit.radius, size)
+            return _labelled(state, mask & ~_kept(state, edit.keep, base), label_id(edit.label))
         case Polygon():
-            return _labelled(state, polygon_mask(edit.points, size), label_id(edit.label))
+            mask = polygon_mask(edit.points, size)
+            return _labelled(state, mask & ~_kept(state, edit.keep, base), label_id(edit.label))
         case Fill():
             return _labelled(state, connected_area(_keys(state), pixel_at(edit.point, size)), label_id(edit.label))
         case ReplaceLabel():
@@ -141,6 +143,12 @@ def applied(state: EditorState, edit: Edit, base: Base) -> EditorState:
         case SetStyle():
             return _styled(state, edit, base)
     raise TypeError(f"an edit that nobody applies: {edit}")
+
+
+def _kept(state: EditorState, keep: tuple[Label, ...] | None, base: Base) -> np.ndarray:
+    """bool [h, w]: where the map has one of these labels."""
+    ids = [label for region in keep or () for label in base.sources.labels.ids_of(region)]
+    return np.isin(state.segmap, ids)
 
 
 def _labelled(state: EditorState, mask: np.ndarray, label: int) -> EditorState:

@@ -57,6 +57,19 @@ class Photo:
         """For messages."""
         return "the photo" if self.source is None else self.source.name
 
+    def smaller(self, max_side: int) -> "Photo":
+        """This photo with at most so many pixels on its longer side; itself where it has no more."""
+        height, width = self.image.shape[:2]
+        scale = max_side / max(height, width)
+        if scale >= 1:
+            return self
+        size = (max(1, round(height * scale)), max(1, round(width * scale)))
+        crop = self.crop
+        if crop is not None:
+            rows, columns = size[0] / height, size[1] / width
+            crop = Crop(top=crop.top * rows, left=crop.left * columns, size=crop.size * scale, photo_size=size)
+        return Photo(image=resize_image(self.image, size), crop=crop)
+
     def seen(self, size: Size) -> np.ndarray:
         """What the model sees: uint8 [h, w, 3] of that size."""
         if self.crop is None:

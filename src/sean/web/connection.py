@@ -9,6 +9,8 @@ from typing import Any
 Message = str | bytes
 _LENGTH = struct.Struct(">I")
 _MOST_ERRORS = 16
+RESULT = "result"
+MODEL = "model"
 
 
 def text(type_: str, **values: Any) -> str:
@@ -27,14 +29,21 @@ class Connection:
 
     A message replaces an unsent one of its kind, so a slow client gets less, not late, and costs bounded memory.
 
+    Args:
+        page: what the page at the other end calls itself.
+
     Attributes:
+        page: see above.
         last_seq: number of the client's last request.
+        view: what it is shown: `RESULT`, the photo with the edits in it, or `MODEL`, what the model made.
         map_sent: the map that the client has or will have.
         close_code: set when the connection is to be closed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, page: str = "") -> None:
+        self.page = page
         self.last_seq = 0
+        self.view = RESULT
         self.map_sent = b""
         self.close_code: int | None = None
         self._unsent: dict[str, Message] = {}  # in the order in which the kinds are sent

@@ -44,6 +44,8 @@ class Limits:
     """WebSockets of one session."""
     waiting: int = 32
     """Requests of one session that wait for their turn."""
+    documents: int = 4
+    """Pictures of one session that opening another one leaves to go back to."""
     style_photos: int = 32
     """Style photos of one session."""
     send_seconds: float = 30.0

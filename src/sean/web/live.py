@@ -14,10 +14,9 @@ from typing import Any
 from fastapi import WebSocket, WebSocketDisconnect
 from starlette.responses import JSONResponse
 
-from sean.editing.editor import Editor
 from sean.editing.edits import Edit, edit_from_json
 from sean.errors import InputError
-from sean.web.connection import Connection
+from sean.web.connection import MODEL, RESULT, Connection, text
 from sean.web.limits import Limits
 from sean.web.rendering import Busy
 from sean.web.sessions import Session
@@ -28,17 +27,19 @@ POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
 _MOST_SEQ = 2**53
 _CLOSE_SECONDS = 1.0
-_WISHES = ("edit", "preview", "undo", "redo", "render")
+_WISHES = ("edit", "preview", "undo", "redo", "render", "view")
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """A client's message: its number, what it wants, and for "edit" and "preview" the edit."""
+    """A client's message: its number, what it wants, and for "edit" and "preview" the edit and the picture's number."""
 
     seq: int
     action: str
     edit: Edit | None = None
+    document: int | None = None
+    view: str = RESULT
 
 
 class MalformedMessage(InputError):
@@ -55,7 +56,10 @@ class MalformedMessage(InputError):
 
 
 def parse(message: str) -> Wish:
-    """Read a client's message: {"seq": n} and one of "edit", "preview" (with the edit), "undo", "redo", "render".
+    """Read a client's message: {"seq": n} and one of "edit", "preview" (with the edit), "undo", "redo", "render",
+    "view" ("result" or "model").
+
+    "document" beside "edit" or "preview" is the number of the picture that it was made for.
 
     Raises:
         MalformedMessage: it is something else; one line.
@@ -67,28 +71,49 @@ def parse(message: str) -> Wish:
     if not isinstance(values, dict):
         raise MalformedMessage('expected a message as {"seq": number, ...}')
     seq = values.pop("seq", None)
-    if not isinstance(seq, int) or isinstance(seq, bool) or not 0 <= seq <= _MOST_SEQ:
+    if not _is_count(seq):
         raise MalformedMessage("expected seq as a whole number from 0")
+    document = values.pop("document", None)
+    if document is not None and not _is_count(document):
+        raise MalformedMessage("expected document as a whole number from 0", seq)
     if len(values) != 1 or (action := next(iter(values))) not in _WISHES:
         raise MalformedMessage(f"expected one of {', '.join(_WISHES)} beside seq", seq)
     wish = values[action]
     if action in ("edit", "preview"):
         try:
-            return Wish(seq=seq, action=action, edit=edit_from_json(wish))
+            return Wish(seq=seq, action=action, edit=edit_from_json(wish), document=document)
         except InputError as error:
             raise MalformedMessage(str(error), seq) from None
+    if action == "view":
+        if wish not in (RESULT, MODEL):
+            raise MalformedMessage(f'expected view as "{RESULT}" or "{MODEL}"', seq)
+        return Wish(seq=seq, action=action, view=wish)
     if wish is not True:
         raise MalformedMessage(f'expected "{action}": true', seq)
     return Wish(seq=seq, action=action)
 
 
-async def serve(websocket: WebSocket, session: Session, studio: Studio) -> None:
-    """Serve a WebSocket of a session until either side ends it; too many of one session are refused with 429."""
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_SEQ
+
+
+async def serve(websocket: WebSocket, session: Session, studio: Studio, page: str = "") -> None:
+    """Serve a WebSocket of a session until either side ends it; too many of one session are refused with 429.
+
+    Args:
+        websocket: not accepted yet.
+        session: whose.
+        studio: does the work.
+        page: what the page calls itself. When it comes back after an outage, it hears first which of its messages were
+            done, and sends the others again.
+    """
     if len(session.connections) >= studio.limits.connections:
         refusal = {"detail": "this session is open in too many places; close one of them"}
         await websocket.send_denial_response(JSONResponse(refusal, 429))
         return
-    connection = Connection()
+    connection = Connection(page)
+    if page:
+        connection.put("welcome", text("welcome", seq=session.answered.get(page, 0)))
     session.connections.add(connection)
     try:
         await websocket.accept()
@@ -170,12 +195,15 @@ class _Reader:
     async def _do(self, wish: Wish) -> None:
         view, edit = View(self._connection, wish.seq), wish.edit
         if wish.action == "undo":
-            await self._studio.change(self._session, Editor.undo, view=view)
+            await self._studio.undo(self._session, view)
         elif wish.action == "redo":
-            await self._studio.change(self._session, Editor.redo, view=view)
+            await self._studio.redo(self._session, view)
         elif wish.action == "edit" and edit is not None:
-            await self._studio.change(self._session, lambda editor: editor.apply(edit), view=view)
-        else:  # a render, or a preview
+            await self._studio.edit(self._session, edit, view, document=wish.document)
+        elif wish.action == "view":
+            self._connection.view = wish.view
+            self._studio.views.show(self._session, view)
+        elif wish.document in (None, self._session.document.number):  # a render, or a preview
             self._studio.views.show(self._session, replace(view, preview=edit))
 
 

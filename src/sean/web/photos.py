@@ -1,65 +1,114 @@
 """Photos of a session: opened with progress, taken styles from, and put together again."""
 
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from sean.editing.edit_values import SEAM_MARGIN
 from sean.editing.editor import Editor
 from sean.editing.edits import SetStyle
 from sean.errors import InputError
+from sean.images import SourcePhoto
+from sean.parsing.faces import Crop, cut
 from sean.parsing.photo import Photo
 from sean.photo_output import photo_bytes
+from sean.web.documents import SHOWN_SIDE, Document
 from sean.web.pictures import PNG_LEVEL, thumbnail
 from sean.web.rendering import Kind
-from sean.web.schemas import Source, State
+from sean.web.schemas import Source, Square, State
 from sean.web.sessions import Session, UnknownSession
-from sean.web.snapshots import original_of
 from sean.web.studio import Studio
 
 PHOTO = "photo:"
+_LOOK_SIDE = 160  # pixels
 
 
-async def open_photo(studio: Studio, session: Session, photo: bytes, segmap: bytes | None) -> State:
-    """Edit a photo from now on.
+@dataclass(frozen=True, kw_only=True)
+class Upload:
+    """An uploaded photo.
+
+    Attributes:
+        data: of the picture file.
+        segmap: of the file with the label map of the whole photo; None has the parser make one of the face in it.
+        name: of the picture file.
+        crop: the part to edit; None looks for the face.
+    """
+
+    data: bytes
+    segmap: bytes | None = None
+    name: str = ""
+    crop: Square | None = None
+
+
+async def open_photo(studio: Studio, session: Session, upload: Upload) -> State:
+    """Edit a photo from now on; the picture before it is kept for undo.
 
     Args:
         studio: does the work.
         session: whose; hears of the progress.
-        photo: a picture file.
-        segmap: a file with the label map of the whole photo; None has the parser make one of the face in it.
+        upload: the photo.
 
     Raises:
         InputError: not such files, or neither map nor parser.
     """
-    image, ids = await _opened(studio, session, photo, segmap)
+    image, segmap = await _opened(studio, session, upload)
 
-    def set_image(editor: Editor) -> None:
-        editor.set_image(image, ids)
-        session.original = original_of(editor)
+    def set_image() -> None:
+        editor = session.editor.branch()
+        editor.set_image(image, segmap)
+        session.documents.open(Document.of(editor, name=upload.name))
 
     state = await studio.change(session, set_image, Kind.LARGE)
     studio.progress(session, "encoding", 1.0)
     return state
 
 
+async def set_crop(studio: Studio, session: Session, square: Square) -> State:
+    """Edit another part of the photo from now on; the edits of the present part are kept for undo.
+
+    Raises:
+        InputError: there is no photo or no parser, or the part lies outside the photo.
+    """
+
+    def move() -> None:
+        document = session.document
+        photo = document.editor.photo
+        if photo is None or photo.source is None:
+            raise InputError("expected a session with a photo; open one first")
+        if studio.parser is None:
+            raise InputError("this server has no parser for photos, so the part to edit cannot be moved")
+        editor = document.editor.branch()
+        editor.set_image(replace(photo, crop=_crop_of(square, photo.source)))
+        session.documents.open(Document.of(editor, name=document.name))
+
+    return await studio.change(session, move, Kind.LARGE)
+
+
 async def open_segmap(studio: Studio, session: Session, segmap: bytes) -> State:
-    """Begin anew on another label map."""
+    """Begin anew on another label map; the map before it is kept for undo."""
     ids = await studio.decoded_segmap(segmap)
-    return await studio.change(session, lambda editor: editor.set_segmap(ids), Kind.LARGE)
+
+    def set_segmap() -> None:
+        document = session.document
+        editor = document.editor.branch()
+        editor.set_segmap(ids)
+        session.documents.open(Document.of(editor, name=document.name))
+
+    return await studio.change(session, set_segmap, Kind.LARGE)
 
 
-async def add_style_photo(studio: Studio, session: Session, photo: bytes, segmap: bytes | None) -> Source:
+async def add_style_photo(studio: Studio, session: Session, upload: Upload) -> Source:
     """Add a photo as a source of styles; arguments and errors as of `open_photo`."""
-    image, ids = await _opened(studio, session, photo, segmap)
+    image, segmap = await _opened(studio, session, upload)
 
-    def add(editor: Editor) -> None:
+    def add() -> None:
+        editor = session.editor
         names = [source.removeprefix(PHOTO) for source in editor.sources if source.startswith(PHOTO)]
         if len(names) >= studio.limits.style_photos:
             raise InputError(f"this session has {len(names)} style photos already, which is all it may have")
         name = next(name for name in map(str, range(1, len(names) + 2)) if name not in names)
-        added.append(editor.add_style_photo(name, image, ids))
-        session.thumbnails[name] = small
+        added.append(editor.add_style_photo(name, image, segmap))
+        session.document.thumbnails[name] = small
 
     added: list[str] = []
     small = thumbnail(image.image)
@@ -81,9 +130,38 @@ async def style_thumbnail(studio: Studio, session: Session, name: str) -> bytes:
     def render(editor: Editor) -> bytes:
         return thumbnail(editor.render(editor.after(SetStyle(source=source)), quick=True))
 
-    if name not in session.thumbnails:
-        session.thumbnails[name] = await studio.run(session.id, partial(render, session.editor), Kind.LARGE)
-    return session.thumbnails[name]
+    document = session.document
+    if name not in document.thumbnails:
+        document.thumbnails[name] = await studio.run(session.id, partial(render, document.editor), Kind.LARGE)
+    return document.thumbnails[name]
+
+
+async def look(studio: Studio, session: Session, number: int, region: str | None) -> bytes:
+    """The session's picture, or the part of its photo that the model sees, in a style of the bank; PNG.
+
+    Args:
+        studio: does the work.
+        session: whose; nothing is changed.
+        number: of the style.
+        region: label that takes the style; None for all.
+
+    Raises:
+        InputError: there is no such style or label.
+    """
+    edit = SetStyle(source=f"bank:{number}", regions=None if region is None else (region,))
+
+    def render() -> bytes:
+        editor = session.editor
+        state = editor.after(edit)
+        if editor.photo is None:
+            return thumbnail(editor.render(state, quick=True))
+        crop, extent = editor.photo.crop, max(editor.photo.image.shape[:2])
+        side = min(SHOWN_SIDE, round(extent * _LOOK_SIDE / (extent if crop is None else crop.size)))
+        edited = editor.composited(state, quick=True, max_side=side)
+        smaller = editor.photo_at(side).crop
+        return thumbnail(edited if smaller is None else cut(edited, smaller, _LOOK_SIDE))
+
+    return await studio.run(session.id, render, Kind.LARGE)
 
 
 async def composite(studio: Studio, session: Session) -> bytes:
@@ -92,29 +170,35 @@ async def composite(studio: Studio, session: Session) -> bytes:
     Raises:
         InputError: the session has no photo.
     """
-    await studio.run(session.id, session.editor.render, Kind.LARGE)  # which the editor keeps
+    editor = session.editor
+    await studio.run(session.id, editor.render, Kind.LARGE)  # which the editor keeps
     # not in a turn: a large photo takes seconds
-    return await studio.run(session.id, partial(_whole_photo, session.editor), Kind.OUTSIDE)
+    return await studio.run(session.id, partial(_whole_photo, editor), Kind.OUTSIDE)
 
 
 def _whole_photo(editor: Editor) -> bytes:
-    edited = editor.composited(margin=SEAM_MARGIN)
+    edited = editor.composited()
     assert editor.photo is not None
     return photo_bytes(edited, editor.photo.source, "PNG", compress_level=PNG_LEVEL)
 
 
-async def _opened(
-    studio: Studio, session: Session, photo: bytes, segmap: bytes | None
-) -> tuple[Photo, np.ndarray | None]:
+async def _opened(studio: Studio, session: Session, upload: Upload) -> tuple[Photo, np.ndarray | None]:
     """The decoded photo and what the model sees of it, and its map where one was given."""
-    image = await studio.decoded(photo)
+    studio.progress(session, "reading the photo", 0.0)
+    image = await studio.decoded(upload.data)
     photos = session.editor.photos
-    if segmap is not None:
-        return photos.located(image, crop="none"), await studio.decoded_segmap(segmap)
+    if upload.segmap is not None:
+        return photos.located(image, crop="none"), await studio.decoded_segmap(upload.segmap)
     if studio.parser is None:
         raise InputError("this server has no parser for photos; send the photo's label map with it")
-    studio.progress(session, "finding the face", 0.0)
+    if upload.crop is not None:
+        return photos.located(image, crop=_crop_of(upload.crop, image)), None
+    studio.progress(session, "finding the face", 0.2)
     find = partial(photos.located, image, on_no_face="whole")
     found = await studio.run(session.id, find, Kind.OUTSIDE)
-    studio.progress(session, "making the map", 0.5)
+    studio.progress(session, "making the map", 0.6)
     return found, None
+
+
+def _crop_of(square: Square, source: SourcePhoto) -> Crop:
+    return Crop(top=square.top, left=square.left, size=square.size, photo_size=source.size)

@@ -9,6 +9,8 @@ from sean.labels import LabelSet
 from sean.segmap import colorize, palette_image
 
 THUMBNAIL_SIZE = 128
+_SMALL_PIXELS = 256 * 256
+_JPEG_QUALITY = 95
 PNG_LEVEL = 1  # of compression: the levels above take several times as long for little
 
 
@@ -18,6 +20,15 @@ def png(image: Image.Image | np.ndarray) -> bytes:
         image = Image.fromarray(image)
     file = io.BytesIO()
     image.save(file, format="PNG", compress_level=PNG_LEVEL)
+    return file.getvalue()
+
+
+def photo_file(image: np.ndarray) -> bytes:
+    """A photo uint8 [h, w, 3] for a page: a PNG where it is small, else a JPEG whose losses are not seen."""
+    if image.shape[0] * image.shape[1] <= _SMALL_PIXELS:
+        return png(image)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="JPEG", quality=_JPEG_QUALITY, subsampling=0)
     return file.getvalue()
 
 

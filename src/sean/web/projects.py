@@ -10,11 +10,11 @@ from pathlib import Path
 from sean.editing.editor import Editor
 from sean.editing.project_files import ZIP_ERRORS, ProjectLimits
 from sean.errors import InputError
+from sean.web.documents import Document
 from sean.web.limits import Limits
 from sean.web.rendering import Kind
 from sean.web.schemas import State
 from sean.web.sessions import Session
-from sean.web.snapshots import original_of
 from sean.web.studio import Studio
 
 _NAME = "project.zip"
@@ -26,25 +26,27 @@ async def save(studio: Studio, session: Session) -> bytes:
     return await studio.run(session.id, partial(_saved, session), Kind.OUTSIDE)
 
 
-async def load(studio: Studio, session: Session, data: bytes) -> State:
+async def load(studio: Studio, session: Session, data: bytes, name: str = "") -> State:
     """Go on with a project.
+
+    Args:
+        studio: does the work.
+        session: whose.
+        data: the project, a zip file.
+        name: of that file.
 
     Raises:
         InputError: no project, a damaged one, one of another model, or one that is too large.
     """
-
     for picture in await asyncio.to_thread(_pictures, data, studio.limits):
         await studio.decoded(picture)  # dies there rather than here
 
-    def open_project(_: Editor) -> None:
-        session.editor = _loaded(studio, data)
-        session.thumbnails.clear()
+    editor = await studio.run(session.id, partial(_loaded, studio, data), Kind.OUTSIDE)
 
-    def look(editor: Editor) -> None:
-        session.original = original_of(editor)
+    def open_project() -> None:
+        session.documents.open(Document.of(editor, name=name), styles_stay=False)
 
-    await studio.change(session, open_project, Kind.OUTSIDE)
-    return await studio.change(session, look, Kind.LARGE)
+    return await studio.change(session, open_project, Kind.LARGE)
 
 
 def _pictures(data: bytes, limits: Limits) -> list[bytes]:

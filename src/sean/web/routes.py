@@ -1,14 +1,16 @@
 """The HTTP part: paths to what the studio does. Nothing here touches the model or a file."""
 
+import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, File, Path, Request, Response, UploadFile, WebSocket
+from fastapi import APIRouter, Body, Depends, File, Form, Path, Query, Request, Response, UploadFile, WebSocket
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from sean.editing.editor import Editor
 from sean.editing.edits import edit_from_json
 from sean.editing.subjects import has_faces
-from sean.web import live, photos, projects
+from sean.errors import InputError
+from sean.web import live, photos, projects, samples
 from sean.web.pictures import map_png, png
 from sean.web.rendering import Kind
 from sean.web.schemas import (
@@ -18,7 +20,9 @@ from sean.web.schemas import (
     LimitsInfo,
     ModelInfo,
     NewSession,
+    Script,
     Source,
+    Square,
     State,
     edit_schema,
 )
@@ -68,6 +72,9 @@ def session_of(session_id: SessionId, studio: TheStudio) -> Session:
 TheSession = Annotated[Session, Depends(session_of)]
 Picture = Annotated[UploadFile, File(description="a picture file")]
 LabelMap = Annotated[UploadFile | None, File(description="its label map, a PNG of ids or of the labels' colours")]
+CropField = Annotated[str | None, Form(description='the part to edit: {"left": x, "top": y, "size": s} in pixels')]
+PageName = Annotated[str, Query(max_length=64, description="what the page calls itself, each time the same")]
+_LONGEST_NAME = 200
 
 router = APIRouter()
 sessions = APIRouter(prefix="/api/sessions/{session_id}", responses=_answers(404, 422, 503))
@@ -99,6 +106,7 @@ async def model(request: Request, studio: TheStudio) -> ModelInfo:
         blocks=pipeline.model.style_inputs,
         bank=len(pipeline.style_bank),
         faces=has_faces(pipeline),
+        samples=list(samples.NAMES) if samples.available() else [],
         parses=studio.parser is not None,
         limits=LimitsInfo(**allowed),
     )
@@ -109,6 +117,15 @@ async def bank(number: Annotated[int, Path(ge=0)], studio: TheStudio) -> PNGResp
     """A small picture of a style of the bank."""
     data = await studio.bank_thumbnail(number)
     return PNGResponse(data, headers={"Cache-Control": "private, max-age=600"})
+
+
+@router.get("/api/samples/{name}", response_class=PNGResponse, responses=_answers(404, 422))
+async def sample(name: Annotated[str, Path(max_length=100)]) -> PNGResponse:
+    """A sample photo; GET /api/model lists their names."""
+    data = await asyncio.to_thread(samples.photo, name)
+    if data is None:
+        raise HTTPException(404, "there is no such sample")
+    return PNGResponse(data)
 
 
 @router.post("/api/sessions", status_code=201, responses=_answers(422, 503) | _BODY)
@@ -132,21 +149,35 @@ async def end(session: TheSession, studio: TheStudio) -> Response:
 
 
 @sessions.post("/photo", responses=_BODY)
-async def photo(session: TheSession, studio: TheStudio, file: Picture, segmap: LabelMap = None) -> State:
-    """Edit a photo from now on. Without a label map the server's parser makes one."""
-    return await photos.open_photo(studio, session, await file.read(), await _bytes(segmap))
+async def photo(
+    session: TheSession, studio: TheStudio, file: Picture, segmap: LabelMap = None, crop: CropField = None
+) -> State:
+    """Edit a photo from now on; undo goes back. Without a label map the server's parser makes one."""
+    return await photos.open_photo(studio, session, await _upload(file, segmap, crop))
+
+
+@sessions.post("/crop", responses=_BODY)
+async def crop(session: TheSession, studio: TheStudio, square: Square) -> State:
+    """Edit another part of the photo from now on. Undo goes back to what was before."""
+    return await photos.set_crop(studio, session, square)
+
+
+@sessions.post("/drawing", responses=_BODY)
+async def drawing(session: TheSession, studio: TheStudio, new: NewSession) -> State:
+    """Edit a drawn face (or scene) from now on. Undo goes back to what was before."""
+    return await studio.draw(session, new.bank)
 
 
 @sessions.post("/segmap", responses=_BODY)
 async def segmap(session: TheSession, studio: TheStudio, file: Picture) -> State:
-    """Begin anew on another label map; styles stay."""
+    """Begin anew on another label map; styles stay. Undo goes back to what was before."""
     return await photos.open_segmap(studio, session, await file.read())
 
 
 @sessions.post("/styles", responses=_BODY)
 async def add_styles(session: TheSession, studio: TheStudio, file: Picture, segmap: LabelMap = None) -> Source:
     """Add a photo whose styles edits can name. Without a label map the server's parser makes one."""
-    return await photos.add_style_photo(studio, session, await file.read(), await _bytes(segmap))
+    return await photos.add_style_photo(studio, session, await _upload(file, segmap))
 
 
 _EDIT_BODY = {"requestBody": {"content": {"application/json": {"schema": edit_schema()}}}}
@@ -155,20 +186,31 @@ _EDIT_BODY = {"requestBody": {"content": {"application/json": {"schema": edit_sc
 @sessions.post("/edits", responses=_BODY, openapi_extra=_EDIT_BODY)
 async def apply(session: TheSession, studio: TheStudio, edit: Annotated[dict[str, Any], Body()]) -> State:
     """Do an edit."""
-    value = edit_from_json(edit)
-    return await studio.change(session, lambda editor: editor.apply(value))
+    return await studio.edit(session, edit_from_json(edit))
+
+
+@sessions.get("/script.json", responses=_answers(400))
+async def script(session: TheSession, studio: TheStudio) -> Script:
+    """The edits since the picture was opened, done and undone."""
+    return await studio.script(session)
+
+
+@sessions.post("/script", responses=_BODY)
+async def replay(session: TheSession, studio: TheStudio, file: UploadFile) -> State:
+    """Do the edits of such a script."""
+    return await studio.replay(session, await file.read())
 
 
 @sessions.post("/undo", responses=_WRITE)
 async def undo(session: TheSession, studio: TheStudio) -> State:
-    """Take the last edit back, if there is one."""
-    return await studio.change(session, Editor.undo)
+    """Take the last edit, or the opening of the picture, back, if there is one."""
+    return await studio.undo(session)
 
 
 @sessions.post("/redo", responses=_WRITE)
 async def redo(session: TheSession, studio: TheStudio) -> State:
-    """Do the edit again that was undone last, if there is one."""
-    return await studio.change(session, Editor.redo)
+    """Do again what was undone last, if there is such a thing."""
+    return await studio.redo(session)
 
 
 @sessions.get("/picture.png", response_class=PNGResponse)
@@ -187,13 +229,36 @@ async def map_picture(session: TheSession, studio: TheStudio) -> PNGResponse:
 @sessions.get("/original.png", response_class=PNGResponse)
 async def original(session: TheSession) -> PNGResponse:
     """The picture that the session began with, of the model's size: the photo, or a drawn face as rendered."""
-    return PNGResponse(session.original)
+    return PNGResponse(session.document.original)
+
+
+_PHOTO_TYPES: dict[int | str, dict[str, Any]] = {200: {"content": {"image/png": {}, "image/jpeg": {}}}}
+
+
+@sessions.get("/whole.jpg", response_class=Response, responses=_PHOTO_TYPES)
+async def whole(session: TheSession) -> Response:
+    """The whole photo before all edits, at most 1 600 pixels a side; of a drawn picture the same as original.png."""
+    data = session.document.whole
+    return Response(data, media_type="image/png" if data.startswith(b"\x89PNG") else "image/jpeg")
 
 
 @sessions.get("/photo.png", response_class=PNGResponse, responses=_answers(400))
 async def composite(session: TheSession, studio: TheStudio) -> PNGResponse:
     """The whole photo with the edited parts in it; they fade out at their edges, all else is the photo's own."""
     return PNGResponse(await photos.composite(studio, session))
+
+
+@sessions.get("/looks/{number}.png", response_class=PNGResponse, responses=_answers(400))
+async def look(
+    session: TheSession,
+    studio: TheStudio,
+    number: Annotated[int, Path(ge=0)],
+    region: Annotated[
+        str | None, Query(max_length=100, description="the one that takes the style; all if left out")
+    ] = None,
+) -> PNGResponse:
+    """A small picture of the part that the model sees, in a style of the bank; the session stays as it is."""
+    return PNGResponse(await photos.look(studio, session, number, region))
 
 
 @sessions.get("/styles/{name}.png", response_class=PNGResponse, responses=_answers(400))
@@ -218,12 +283,16 @@ async def save_project(session: TheSession, studio: TheStudio) -> ZipResponse:
 
 @sessions.post("/project", responses=_BODY)
 async def load_project(session: TheSession, studio: TheStudio, file: UploadFile) -> State:
-    """Go on with a project."""
-    return await projects.load(studio, session, await file.read())
+    """Go on with a project. Undo goes back to what was before."""
+    return await projects.load(studio, session, await file.read(), file.filename or "")
 
 
 @sessions.websocket("/live")
-async def live_editing(websocket: WebSocket, session_id: str) -> None:
+async def live_editing(
+    websocket: WebSocket,
+    session_id: str,
+    page: PageName = "",
+) -> None:
     """Edits and previews in, states and pictures out; see `sean.web.live`."""
     studio: Studio = websocket.app.state.studio
     try:
@@ -231,8 +300,19 @@ async def live_editing(websocket: WebSocket, session_id: str) -> None:
     except UnknownSession as error:
         await websocket.send_denial_response(JSONResponse({"detail": str(error)}, 404))
         return
-    await live.serve(websocket, session, studio)
+    await live.serve(websocket, session, studio, page)
 
 
-async def _bytes(file: UploadFile | None) -> bytes | None:
-    return None if file is None else await file.read()
+async def _upload(file: UploadFile, segmap: UploadFile | None, crop: str | None = None) -> photos.Upload:
+    try:
+        square = None if crop is None else Square.model_validate_json(crop)
+    except ValueError:
+        raise InputError('expected crop as {"left": x, "top": y, "size": s}, in pixels of the photo') from None
+    map_data = None if segmap is None else await segmap.read()
+    return photos.Upload(data=await file.read(), segmap=map_data, name=_shown_name(file.filename), crop=square)
+
+
+def _shown_name(name: str | None) -> str:
+    """The name of a user's file as far as it can be shown: without folders, control characters and great length."""
+    last = (name or "").replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(letter for letter in last if letter.isprintable())[:_LONGEST_NAME]

@@ -51,6 +51,7 @@ class ModelInfo(BaseModel):
     blocks: Annotated[int, Field(description="ResBlks that take a style each")]
     bank: Annotated[int, Field(description="styles in its bank")]
     faces: Annotated[bool, Field(description="whether faces can be drawn for it")]
+    samples: Annotated[list[str], Field(description="sample photos, by the names of their files")]
     parses: Annotated[bool, Field(description="whether photos may come without a label map")]
     limits: LimitsInfo
 
@@ -61,6 +62,7 @@ class Region(BaseModel):
     label: str
     instance: Annotated[int, Field(description="0: all of the label that is no instance of its own")]
     area: Annotated[float, Field(description="fraction of the map")]
+    at: Annotated[tuple[float, float] | None, Field(description="a point in it, of an instance: fractions x and y")]
     styles: Annotated[list[BlockStyle], Field(description="[source, strength] of each ResBlk")]
 
 
@@ -71,6 +73,28 @@ class Source(BaseModel):
     regions: Annotated[list[str], Field(description="labels that it has a style of")]
 
 
+class Square(BaseModel):
+    """A square part of a photo, in pixels of the photo; it may reach over the borders."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    left: float
+    top: float
+    size: Annotated[float, Field(gt=0)]
+
+
+class PhotoInfo(BaseModel):
+    """The photo that is edited."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: Annotated[str, Field(description="of its file; empty where that is not known")]
+    width: int
+    height: int
+    crop: Annotated[Square | None, Field(description="the part that the model sees; null: all, stretched")]
+    faces: Annotated[list[Square] | None, Field(description="faces found, the largest first; null: not looked for")]
+
+
 class State(BaseModel):
     """What a session shows."""
 
@@ -78,16 +102,24 @@ class State(BaseModel):
 
     id: str
     version: Annotated[int, Field(description="counts every change")]
-    has_photo: bool
+    document: Annotated[int, Field(description="number of the picture that is edited; opening one counts on")]
+    photo: PhotoInfo | None
     regions: list[Region]
     sources: list[Source]
     can_undo: bool
     can_redo: bool
-    edits: int
+    edits: Annotated[int, Field(description="done since the picture was opened")]
+
+
+class Script(BaseModel):
+    """The edits of the picture, as `sean edit --script` takes them."""
+
+    done: list[dict[str, Any]]
+    undone: Annotated[list[dict[str, Any]], Field(description="that redo would do, in this order")]
 
 
 class NewSession(BaseModel):
-    """How a session begins."""
+    """How a session begins, or a drawn picture."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -9,9 +9,12 @@ from typing import Any
 
 from sean.editing.editor import Editor
 from sean.web.connection import Connection
+from sean.web.documents import Document, Documents
 from sean.web.limits import Limits
 from sean.web.memory import Measured
 from sean.web.schemas import State
+
+_MOST_PAGES = 32  # whose last messages are remembered
 
 
 class UnknownSession(Exception):
@@ -28,14 +31,13 @@ def new_id() -> str:
 
 @dataclass(eq=False, kw_only=True)
 class Session(Measured):
-    """One user's work. Its editor is touched in turns of the queue only, everything else in the event loop only.
+    """One user's work. Its editors are touched in turns of the queue only, everything else in the event loop only.
 
     Attributes:
         id: known to its user alone.
-        editor: over a fork of the pipeline.
+        documents: the picture that is edited, and those opened before.
         state: what the user sees of the editor, as of the last turn.
-        original: the picture that it began with, of the model's size: the photo, or a drawn face as rendered; PNG.
-        thumbnails: PNG files of the style photos, by name.
+        answered: number of the last message that was done for each page, so that one sent again is not done twice.
         connections: its open WebSockets.
         last_used: when it was last asked for anything, in seconds of the store's clock.
         num_bytes: estimated memory.
@@ -44,18 +46,34 @@ class Session(Measured):
     """
 
     id: str
-    editor: Editor
+    documents: Documents
     state: State
-    original: bytes
-    thumbnails: dict[str, bytes] = field(default_factory=dict)
+    answered: dict[str, int] = field(default_factory=dict)
     connections: set[Connection] = field(default_factory=set)
     last_used: float = 0.0
     num_bytes: int = 0
     measured_at: float = -math.inf
     expired: bool = False
 
+    def note_answered(self, page: str, seq: int) -> None:
+        """A message of a page has been done, or refused."""
+        before = self.answered.pop(page, 0)
+        self.answered[page] = max(before, seq)
+        while len(self.answered) > _MOST_PAGES:
+            del self.answered[next(iter(self.answered))]
+
+    @property
+    def editor(self) -> Editor:
+        """Of the picture that is edited."""
+        return self.documents.current.editor
+
+    @property
+    def document(self) -> Document:
+        """The picture that is edited."""
+        return self.documents.current
+
     def held(self) -> Any:
-        return self.editor, self.original, self.thumbnails
+        return self.documents
 
 
 class SessionStore:

@@ -6,7 +6,7 @@ once; uploads are decoded in a guarded process (`sean.web.decoder`).
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -14,21 +14,24 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sean.editing.editor import Editor
+from sean.editing.edits import Edit, edit_from_json
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
+from sean.errors import InputError
 from sean.heap import give_back_freed_memory
 from sean.images import SourcePhoto
 from sean.parsing.segmenter import Segmenter
 from sean.web.beginnings import bank_style, begin, first_segmap
 from sean.web.connection import text
 from sean.web.decoder import Decoder
+from sean.web.documents import Document, Documents
 from sean.web.limits import Limits
 from sean.web.memory import MemoryWatch
 from sean.web.pictures import thumbnail
 from sean.web.rendering import Busy, FairQueue, Kind
-from sean.web.schemas import State
-from sean.web.sessions import Session, SessionStore, new_id
-from sean.web.snapshots import original_of, snapshot
+from sean.web.schemas import Script, State
+from sean.web.sessions import Session, SessionStore, UnknownSession, new_id
+from sean.web.snapshots import snapshot
 from sean.web.views import View, Views
 
 Result = TypeVar("Result")
@@ -74,8 +77,19 @@ class Studio:
         self._beginning = asyncio.Semaphore(_MOST_BEGINNING)
 
     async def run(self, key: str, work: Callable[[], Result], kind: Kind) -> Result:
-        """Do work in a turn of the session `key`."""
-        return await asyncio.wrap_future(self.queue.submit(key, work, kind))
+        """Do work in a turn of the session `key`.
+
+        Raises:
+            UnknownSession: the session has been forgotten before its turn came.
+        """
+        future = self.queue.submit(key, work, kind)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if future.cancelled() and task is not None and not task.cancelling():
+                raise UnknownSession from None
+            raise
 
     async def begin(self, bank: int | None) -> Session:
         """A new session, which shows a drawn face (or scene) in a style of the bank.
@@ -96,10 +110,83 @@ class Studio:
             self._num_beginning -= 1
         return session
 
-    async def change(
-        self, session: Session, action: Callable[[Editor], Any], kind: Kind = Kind.SMALL, view: View | None = None
+    async def draw(self, session: Session, bank: int | None) -> State:
+        """Open a drawn face (or scene) in a style of the bank.
+
+        Raises:
+            InputError: there is no such style.
+        """
+
+        def open_drawing() -> None:
+            session.documents.open(Document.of(self._drawing(bank)))
+
+        return await self.change(session, open_drawing, Kind.LARGE)
+
+    async def edit(
+        self, session: Session, edit: Edit, view: View | None = None, *, document: int | None = None
     ) -> State:
-        """Do something to a session's editor and show it.
+        """Do an edit.
+
+        Args:
+            session: whose.
+            edit: what is done.
+            view: whose wish it was.
+            document: number of the picture that it was made for, if another one may have been opened since.
+
+        Raises:
+            InputError: it cannot be done, or that picture is no longer kept.
+        """
+
+        def apply() -> None:
+            target = session.documents.find(document)
+            if target is None:
+                raise InputError("this edit was made for a picture that is no longer kept")
+            session.documents.apply(edit, target)
+
+        return await self.change(session, apply, view=view)
+
+    async def undo(self, session: Session, view: View | None = None) -> State:
+        """Take the last edit, or the opening of the picture, back."""
+        return await self.change(session, session.documents.undo, view=view)
+
+    async def redo(self, session: Session, view: View | None = None) -> State:
+        """Do again what was undone last."""
+        return await self.change(session, session.documents.redo, view=view)
+
+    async def script(self, session: Session) -> Script:
+        """The edits of the present picture."""
+
+        def read() -> Script:
+            editor = session.editor
+            return Script(done=_as_json(editor.edits), undone=_as_json(editor.undone))
+
+        return await self.run(session.id, read, Kind.SMALL)
+
+    async def replay(self, session: Session, data: bytes) -> State:
+        """Do the edits of a script (see `script`), and undo those that it has as undone.
+
+        Raises:
+            InputError: no such script, too many edits, or one that cannot be done.
+        """
+        try:
+            script = Script.model_validate_json(data)
+        except ValueError:
+            raise InputError('expected a script as {"done": [edits], "undone": [edits]}') from None
+        if len(script.done) + len(script.undone) > self.limits.project_edits:
+            raise InputError(f"expected a script of at most {self.limits.project_edits} edits")
+        edits = [edit_from_json(values) for values in (*script.done, *script.undone)]
+
+        def replay() -> None:
+            session.editor.replay(edits)
+            for _ in script.undone:
+                session.editor.undo()
+
+        return await self.change(session, replay, Kind.LARGE)
+
+    async def change(
+        self, session: Session, action: Callable[[], Any], kind: Kind = Kind.SMALL, view: View | None = None
+    ) -> State:
+        """Do something to a session's pictures and show it.
 
         Args:
             session: whose.
@@ -110,7 +197,7 @@ class Studio:
         Returns:
             The state afterwards.
         """
-        state = await self.run(session.id, partial(self._changed, session, action, kind), kind)
+        state = await self.run(session.id, partial(self._changed, session, action, kind, view or View()), kind)
         if not session.expired:
             self.store.make_room(session)
             for connection in session.connections:
@@ -178,16 +265,26 @@ class Studio:
         return await asyncio.get_running_loop().run_in_executor(self._decoding, work, *arguments)
 
     def _begun(self, session_id: str, bank: int | None) -> Session:
-        editor = Editor(self.pipeline, parser=self.parser)
-        begin(editor, bank)
-        state = snapshot(session_id, editor, 0)
-        session = Session(id=session_id, editor=editor, state=state, original=original_of(editor))
+        documents = Documents(Document.of(self._drawing(bank)), most=self.limits.documents)
+        session = Session(id=session_id, documents=documents, state=snapshot(session_id, documents, 0))
         self.watch.measure(session, now=True)
         return session
 
-    def _changed(self, session: Session, action: Callable[[Editor], Any], kind: Kind) -> State:
-        if action(session.editor) is not False:
-            session.state = snapshot(session.id, session.editor, session.state.version + 1)
+    def _drawing(self, bank: int | None) -> Editor:
+        editor = Editor(self.pipeline, parser=self.parser)
+        begin(editor, bank)
+        return editor
+
+    def _changed(self, session: Session, action: Callable[[], Any], kind: Kind, view: View) -> State:
+        page = view.connection.page if view.connection is not None else ""
+        if page and view.seq <= session.answered.get(page, 0):
+            return session.state  # it was sent again, as its answer was lost
+        try:
+            if action() is not False:
+                session.state = snapshot(session.id, session.documents, session.state.version + 1)
+        finally:
+            if page:
+                session.note_answered(page, view.seq)
         self.watch.measure(session, now=kind is not Kind.SMALL)
         return session.state
 
@@ -200,3 +297,7 @@ class Studio:
 
 def _thumbnail(pipeline: SEANPipeline, segmap: np.ndarray, styles: StyleCodes) -> bytes:
     return thumbnail(pipeline(segmap, styles))
+
+
+def _as_json(edits: Iterable[Edit]) -> list[dict[str, Any]]:
+    return [edit.to_json() for edit in edits]

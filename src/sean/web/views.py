@@ -9,10 +9,11 @@ import logging
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from sean.editing.edits import Edit
 from sean.errors import InputError
-from sean.web.connection import Connection, binary
+from sean.web.connection import MODEL, RESULT, Connection, binary
 from sean.web.memory import MemoryWatch
 from sean.web.rendering import Busy, FairQueue
 from sean.web.sessions import Session, SessionStore
@@ -79,7 +80,9 @@ class Views:
         self._due.pop(session, None)
 
     def _render(self, session: Session, preview: Edit | None) -> Frame:
-        result = frame(session.editor, session.state.version, preview)
+        views = {connection.view for connection in session.connections}
+        photo, model = RESULT in views, MODEL in views
+        result = frame(session.document, session.state.version, preview, photo=photo, model=model)
         self._watch.measure(session)
         return result
 
@@ -105,7 +108,11 @@ class Views:
     @staticmethod
     def _put(connection: Connection, result: Frame, view: View) -> None:
         seq = view.seq if connection is view.connection else connection.last_seq
-        connection.put("frame", binary("frame", result.picture, seq=seq, version=result.version))
+        header: dict[str, Any] = {"seq": seq, "version": result.version, "document": result.document}
+        if connection.view == RESULT and result.patch is not None:
+            connection.put("frame", binary("frame", result.patch.data, of="photo", area=result.patch.area, **header))
+        elif result.picture:
+            connection.put("frame", binary("frame", result.picture, of="model", **header))
         if connection.map_sent != result.map:
             connection.map_sent = result.map
-            connection.put("map", binary("map", result.map, seq=seq, version=result.version))
+            connection.put("map", binary("map", result.map, **header))

@@ -1,6 +1,8 @@
 // The HTTP part of the server. Every failure is thrown as ApiError with a line to show.
 
 const root = new URL("api/", document.baseURI);
+const UNREACHABLE = "The server cannot be reached. Is it still running?";
+const GARBLED = "The server answered with something else than expected; a proxy may stand between.";
 
 export class ApiError extends Error {
   constructor(message, status) {
@@ -9,68 +11,104 @@ export class ApiError extends Error {
   }
 }
 
+export class Cancelled extends Error {}
+
 export function sessionUrl(id, path = "") {
   return new URL(`sessions/${encodeURIComponent(id)}${path && `/${path}`}`, root).href;
 }
 
 export const bankUrl = (number) => new URL(`bank/${number}.png`, root).href;
+export const sampleUrl = (name) => new URL(`samples/${name}`, root).href;
 
-export function liveUrl(id) {
+export function liveUrl(id, page) {
   const url = new URL(sessionUrl(id, "live"));
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  url.searchParams.set("page", page);
   return url.href;
 }
 
-async function request(url, options = {}) {
+async function fetched(url, options) {
   let response;
   try {
     response = await fetch(url, options);
   } catch {
-    throw new ApiError("The server cannot be reached. Is it still running?", 0);
+    throw new ApiError(UNREACHABLE, 0);
   }
-  if (!response.ok) throw new ApiError(await reason(response), response.status);
-  return response.status === 204 ? null : response.json();
+  if (!response.ok) throw new ApiError(reason(response.status, await response.text().catch(() => "")), response.status);
+  return response;
 }
 
-async function reason(response) {
+async function request(url, options = {}) {
+  const response = await fetched(url, options);
+  if (response.status === 204) return null;
+  return parsed(await response.text());
+}
+
+function parsed(text) {
   try {
-    const { detail } = await response.json();
+    return JSON.parse(text);
+  } catch {
+    throw new ApiError(GARBLED, 0);
+  }
+}
+
+function reason(status, text) {
+  try {
+    const { detail } = JSON.parse(text);
     if (typeof detail === "string") return detail;
   } catch {
     // not JSON: a proxy's page, say
   }
-  if (response.status === 413) return "That file is too large for this server.";
-  if (response.status === 429 || response.status === 503) return "The server is busy. Try again in a moment.";
-  return `The server answered with error ${response.status}.`;
+  if (status === 413) return "That file is too large for this server.";
+  if (status === 429 || status === 503) return "The server is busy. Try again in a moment.";
+  return `The server answered with error ${status}.`;
 }
 
 const json = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
-function upload(id, path, file, segmap = null) {
+// fields: names -> Blob or text. onProgress(share): how much of it has been sent; signal cancels.
+function upload(id, path, fields, { onProgress, signal } = {}) {
   const form = new FormData();
-  form.append("file", file, file.name || "pasted.png");
-  if (segmap) form.append("segmap", segmap, segmap.name);
-  return request(sessionUrl(id, path), { method: "POST", body: form });
+  for (const [name, value] of Object.entries(fields)) {
+    if (value instanceof Blob) form.append(name, value, value.name || "pasted.png");
+    else if (value != null) form.append(name, JSON.stringify(value));
+  }
+  return new Promise((resolve, reject) => {
+    const sending = new XMLHttpRequest(); // fetch tells nothing about what has been sent
+    sending.open("POST", sessionUrl(id, path));
+    sending.upload.onprogress = ({ loaded, total }) => onProgress?.(total ? loaded / total : 0);
+    sending.onload = () => {
+      if (sending.status < 200 || sending.status > 299) return reject(new ApiError(reason(sending.status, sending.responseText), sending.status));
+      try {
+        resolve(parsed(sending.responseText));
+      } catch (problem) {
+        reject(problem);
+      }
+    };
+    sending.onerror = () => reject(new ApiError(UNREACHABLE, 0));
+    sending.onabort = () => reject(new Cancelled());
+    if (signal?.aborted) return reject(new Cancelled());
+    signal?.addEventListener("abort", () => sending.abort());
+    sending.send(form);
+  });
 }
 
 export const getModel = () => request(new URL("model", root));
 export const getSession = (id) => request(sessionUrl(id));
 export const createSession = (body) => request(new URL("sessions", root), json(body));
-export const deleteSession = (id) => request(sessionUrl(id), { method: "DELETE" });
-export const postPhoto = (id, file, segmap) => upload(id, "photo", file, segmap);
-export const postSegmap = (id, file) => upload(id, "segmap", file);
-export const postStyle = (id, file, segmap) => upload(id, "styles", file, segmap);
-export const postProject = (id, file) => upload(id, "project", file);
+export const getScript = (id) => request(sessionUrl(id, "script.json"));
+export const postDrawing = (id, bank) => request(sessionUrl(id, "drawing"), json(bank == null ? {} : { bank }));
+export const postCrop = (id, square) => request(sessionUrl(id, "crop"), json(square));
+export const postPhoto = (id, { file, segmap, crop }, options) => upload(id, "photo", { file, segmap, crop }, options);
+export const postSegmap = (id, file, options) => upload(id, "segmap", { file }, options);
+export const postStyle = (id, { file, segmap }, options) => upload(id, "styles", { file, segmap }, options);
+export const postProject = (id, file, options) => upload(id, "project", { file }, options);
+export const postScript = (id, script) => upload(id, "script", { file: new Blob([JSON.stringify(script)]) });
+
+export const fetchBlob = async (url) => (await fetched(url)).blob();
 
 export async function fetchBitmap(id, path, version) {
-  let response;
-  try {
-    response = await fetch(`${sessionUrl(id, path)}?v=${version}`);
-  } catch {
-    throw new ApiError("The server cannot be reached. Is it still running?", 0);
-  }
-  if (!response.ok) throw new ApiError(await reason(response), response.status);
-  return decode(await response.blob());
+  return decode(await fetchBlob(`${sessionUrl(id, path)}?v=${version}`));
 }
 
 // Exact colours: those of a map are looked up by value.

@@ -1,4 +1,4 @@
-// Style crossover: each block of the network, from coarse to fine, takes the own style or the chosen one.
+// Style crossover: each block of the network, from coarse to fine, takes the own look or the chosen one.
 
 import { sourceName } from "./edits.js";
 import { byId, element, onChange, store } from "./store.js";
@@ -15,7 +15,7 @@ export function startCrossover() {
   grid.style.setProperty("--blocks", blocks);
   for (let block = 0; block < blocks; block++) {
     const cell = (name, isOther) => {
-      const label = `Block ${block}: ${isOther ? "chosen" : "own"} style`;
+      const label = `Layer ${block + 1}: ${isOther ? "chosen" : "own"} look`;
       const button = element("button", { type: "button", class: "cell", "data-testid": `block-${block}-${name}`, "aria-label": label, "aria-pressed": "false" });
       button.addEventListener("click", () => setBlock(store.region, block, isOther));
       return button;
@@ -33,8 +33,8 @@ export function startCrossover() {
 }
 
 function columnName(index, blocks) {
-  if (index === 0) return "coarse";
-  return index === blocks - 1 ? "fine" : String(index);
+  if (index === 0) return "shape";
+  return index === blocks - 1 ? "detail" : String(index + 1);
 }
 
 function show() {
@@ -47,6 +47,6 @@ function show() {
     other.setAttribute("aria-pressed", String(Boolean(source) && taken === source));
     own.disabled = other.disabled = !source;
     bar.style.setProperty("--share", taken === "own" ? 0 : Math.min(1, Math.max(0, strength)));
-    bar.title = taken === "own" ? "own style" : `${sourceName(taken)} ${Math.round(strength * 100)} %`;
+    bar.title = taken === "own" ? "own look" : `${sourceName(taken)} ${Math.round(strength * 100)} %`;
   });
 }

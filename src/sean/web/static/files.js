@@ -1,47 +1,62 @@
-// Files in and out: photos by button, drop and paste; style photos; label maps; projects; downloads.
+// Files in and out: photos by button, drop and paste; samples; style photos; label maps; projects; downloads.
 
-import { postPhoto, postProject, postSegmap, postStyle, sessionUrl } from "./api.js";
+import { fetchBlob, postPhoto, postProject, postSegmap, postStyle, sampleUrl, sessionUrl } from "./api.js";
 import { plainName, regionName } from "./edits.js";
-import { error, info, progress, progressEnd } from "./messages.js";
-import { adopt, guarded } from "./session.js";
-import { byId, onChange, store } from "./store.js";
+import { keepStyle } from "./keep.js";
+import { error, info, progress, progressCancel, progressEnd } from "./messages.js";
+import { adopt, guarded, openDrawing, opening } from "./session.js";
+import { byId, element, onChange, store } from "./store.js";
 import { chooseSource } from "./styling.js";
 
 let busy = false;
 
-// One upload at a time, with the progress bar.
-async function uploading(stage, work) {
+// One upload at a time, with progress and a way to give it up. work({onProgress, signal}).
+async function uploading(what, work) {
   if (busy) return info("One moment, another file is still being read");
   busy = true;
-  progress(stage, null);
-  await guarded(work);
-  progressEnd();
-  busy = false;
+  const cancel = new AbortController();
+  const onProgress = (share) => (share < 1 ? progress(`sending ${what}`, share) : progress(`reading ${what}`, null));
+  progress(`sending ${what}`, 0);
+  progressCancel(() => cancel.abort());
+  try {
+    await work({ onProgress, signal: cancel.signal });
+  } finally {
+    progressEnd();
+    busy = false;
+  }
 }
 
 async function openPhoto(file) {
   const { segmap, isGiven } = await segmapOf(file);
   if (!isGiven) return;
-  await uploading("sending the photo", async () => adopt(await postPhoto(store.session.id, file, segmap), { newPicture: true }));
+  const step = { kind: "photo", file, segmap };
+  await uploading("the photo", (options) => opening(step, () => postPhoto(store.session.id, step, options)));
 }
 
 const openSegmap = (file) =>
-  uploading("reading the map", async () => adopt(await postSegmap(store.session.id, file), { newPicture: true }));
+  uploading("the map", (options) => opening({ kind: "segmap", file }, () => postSegmap(store.session.id, file, options)));
 
 const openProject = (file) =>
-  uploading("opening the project", async () => adopt(await postProject(store.session.id, file), { newPicture: true }));
+  uploading("the project", (options) => opening({ kind: "project", file }, () => postProject(store.session.id, file, options)));
 
-// A photo's style for one region, or for all that it has.
+async function openSample() {
+  const [name] = store.model.samples;
+  await guarded(async () => openPhoto(new File([await fetchBlob(sampleUrl(name))], name, { type: "image/png" })));
+}
+
+// A photo's look for one region, or for all that it has.
 export async function addStyle(file, region) {
   const { segmap, isGiven } = await segmapOf(file);
   if (!isGiven) return;
-  await uploading("sending the style photo", async () => {
-    const { source, regions } = await postStyle(store.session.id, file, segmap);
+  await uploading("the other photo", (options) => guarded(async () => {
+    const { id, document } = store.session;
+    const { source, regions } = await postStyle(id, { file, segmap }, options);
+    keepStyle(document, { kind: "style", file, segmap });
     if (!region || regions.includes(region.label)) return chooseSource(region, source);
     const has = regions.map(plainName).join(", ") || "nothing";
     error(`No ${regionName(region)} was found in that photo (found: ${has}). The photo is kept under the sources`);
     await adopt(null);
-  });
+  }));
 }
 
 // The label map of a photo, asked for where the server makes none; isGiven is false when the user gave up.
@@ -60,7 +75,7 @@ function segmapOf(photo) {
   });
 }
 
-// A photo for the region whose style is shown.
+// A photo for the region whose look is shown.
 export function chooseStyleFile() {
   byId("style-input").click();
 }
@@ -74,12 +89,16 @@ export function startFiles() {
   byId("open-segmap").addEventListener("click", () => byId("segmap-input").click());
   byId("segmap-choose").addEventListener("click", () => byId("photo-segmap-input").click());
   byId("open-project").addEventListener("click", () => byId("project-input").click());
+  byId("open-drawing").addEventListener("click", openDrawing);
+  byId("open-sample").hidden = !store.model.samples.length;
+  byId("open-sample").addEventListener("click", openSample);
   startDrops();
   document.addEventListener("paste", (event) => {
     const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith("image/"));
     if (file) openPhoto(file);
   });
-  onChange(["session"], showDownloads);
+  for (const [id, what] of Object.entries(DOWNLOADS)) byId(id).addEventListener("click", () => download(what));
+  onChange(["session"], () => { byId("download-photo").hidden = !store.session?.photo; });
 }
 
 function onInput(id, run) {
@@ -98,9 +117,9 @@ function startDrops() {
     event.preventDefault();
     veil.hidden = false;
   });
-  // Over a style slot the slot takes the file itself (styles.js stops the event there).
+  // Over a region the region takes the file itself (regions.js stops the event there).
   document.addEventListener("dragover", (event) => {
-    if (event.target.closest?.(".slot")) veil.hidden = true;
+    if (event.target.closest?.(".region")) veil.hidden = true;
   }, { capture: true });
   document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) veil.hidden = true; });
   window.addEventListener("drop-done", () => { veil.hidden = true; });
@@ -110,16 +129,30 @@ function startDrops() {
     veil.hidden = true;
     const [file] = event.dataTransfer.files;
     if (!file) return;
-    if (file.name.endsWith(".zip")) openProject(file);
+    if (file.name.toLowerCase().endsWith(".zip")) openProject(file);
     else openPhoto(file);
   });
 }
 
-function showDownloads() {
-  if (!store.session) return;
-  const { id, version, has_photo: hasPhoto } = store.session;
-  for (const [name, path] of [["picture", "picture.png"], ["photo", "photo.png"], ["map", "map.png"], ["project", "project.zip"]]) {
-    byId(`download-${name}`).href = `${sessionUrl(id, path)}?v=${version}`;
+// Entries of the download menu: path at the server, and what is added to the name of the user's file.
+const DOWNLOADS = {
+  "download-photo": { path: "photo.png", ending: "-edited.png", what: "the photo" },
+  "download-picture": { path: "picture.png", ending: "-model.png", what: "the picture" },
+  "download-map": { path: "map.png", ending: "-map.png", what: "the map" },
+  "download-project": { path: "project.zip", ending: ".zip", what: "the project" },
+};
+
+async function download({ path, ending, what }) {
+  const { id, version, photo } = store.session;
+  const stem = (photo?.name ?? "").replace(/\.[^.]*$/, "").replace(/-edited$/, "") || "sean";
+  progress(`preparing ${what}`, null);
+  try {
+    await guarded(async () => {
+      const address = URL.createObjectURL(await fetchBlob(`${sessionUrl(id, path)}?v=${version}`));
+      element("a", { href: address, download: stem + ending }).click();
+      setTimeout(() => URL.revokeObjectURL(address), 60_000);
+    });
+  } finally {
+    progressEnd();
   }
-  byId("download-photo").hidden = !hasPhoto;
 }

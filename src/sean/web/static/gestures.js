@@ -1,6 +1,6 @@
 // Zoom and move: wheel, two fingers, middle button, space bar or the hand tool, and the zoom buttons.
 
-import { aspect, redraw, view } from "./panes.js";
+import { PANES, aspect, canvasOf, redraw, shownCanvas, view } from "./panes.js";
 import { byId, store } from "./store.js";
 
 const held = { space: false };
@@ -12,8 +12,9 @@ function zoomAt(canvas, factor, clientX, clientY) {
 }
 
 export function zoomMiddle(factor) {
-  const box = byId("map").getBoundingClientRect();
-  zoomAt(byId("map"), factor, box.left + box.width / 2, box.top + box.height / 2);
+  const canvas = shownCanvas();
+  const box = canvas.getBoundingClientRect();
+  zoomAt(canvas, factor, box.left + box.width / 2, box.top + box.height / 2);
 }
 
 export function zoomFit() {
@@ -23,7 +24,7 @@ export function zoomFit() {
 
 export function holdSpace(down) {
   held.space = down;
-  byId("map").classList.toggle("panning", down || store.tool === "pan");
+  for (const name of PANES) canvasOf(name).classList.toggle("panning", down || store.tool === "pan");
 }
 
 export const wantsPan = (event) => event.button === 1 || held.space || store.tool === "pan";
@@ -43,33 +44,17 @@ export function pinch(canvas, before, after) {
 }
 
 export function startGestures() {
-  for (const name of ["original", "map", "result"]) {
-    const canvas = byId(name);
+  for (const name of PANES) {
+    const canvas = canvasOf(name);
     canvas.addEventListener("wheel", (event) => {
       // One notch of a wheel is about 100 px; a trackpad's pinch comes as small steps with ctrlKey.
       event.preventDefault();
       const pixels = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? event.deltaY * 33 : event.deltaY;
       zoomAt(canvas, Math.exp(-Math.max(-200, Math.min(200, pixels)) * (event.ctrlKey ? 0.01 : 0.002)), event.clientX, event.clientY);
     }, { passive: false });
-    canvas.addEventListener("dblclick", (event) => { if (name !== "map") zoomFit(); });
   }
-  for (const name of ["original", "result"]) dragToPan(byId(name));
   byId("zoom-in").addEventListener("click", () => zoomMiddle(1.5));
   byId("zoom-out").addEventListener("click", () => zoomMiddle(1 / 1.5));
   byId("zoom-fit").addEventListener("click", zoomFit);
-}
-
-function dragToPan(canvas) {
-  let last = null;
-  canvas.addEventListener("pointerdown", (event) => {
-    if (event.pointerType === "touch") return; // a finger scrolls the page there
-    last = [event.clientX, event.clientY];
-    canvas.setPointerCapture(event.pointerId);
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (!last) return;
-    panBy(canvas, event.clientX - last[0], event.clientY - last[1]);
-    last = [event.clientX, event.clientY];
-  });
-  for (const type of ["pointerup", "pointercancel"]) canvas.addEventListener(type, () => { last = null; });
+  byId("tab-zoom-fit").addEventListener("click", zoomFit);
 }

@@ -18,7 +18,7 @@ export class LabelMap {
   show(bitmap) {
     this.bitmap?.close();
     Object.assign(this, { bitmap, width: bitmap.width, height: bitmap.height });
-    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+    const canvas = Object.assign(document.createElement("canvas"), { width: bitmap.width, height: bitmap.height });
     const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(bitmap, 0, 0);
     this.#pixels = new Uint32Array(context.getImageData(0, 0, bitmap.width, bitmap.height).data.buffer);

@@ -1,48 +1,65 @@
 // The WebSocket of a session: edits and previews out, states and pictures in; connects again by itself.
 // One preview is under way at a time; the newest one waits for it. Answers older than what is shown are dropped.
+// An edit is kept until the server has answered it, and sent again after an outage; the server does none twice.
 
 import { decode, liveUrl } from "./api.js";
 
 const ANSWER_TIMEOUT = 8000; // ms after which a preview is taken as lost
 const LONGEST_WAIT = 8000; // ms between attempts to connect
+const SLOW = 1500; // ms without an answer after which the page says that it waits
 const SESSION_GONE = 4404; // close code: there is no such session any more
-const MOST_WAITING = 200; // edits kept while there is no connection
+const MOST_WAITING = 5000; // edits kept while there is no answer
+
+// crypto.randomUUID is there for https and localhost only
+const PAGE = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 class Live extends EventTarget {
+  document = 0; // number of the picture that edits are made for
   #socket = null;
   #id = null;
   #seq = 0;
   #shown = { frame: 0, map: 0 };
   #sentAt = new Map();
-  #waiting = []; // edits made without a connection
+  #unanswered = []; // {seq, ...message} of edits, undo and redo
+  #welcome = false; // the server has said what it has done: from now on messages may be sent
   #pending = null; // the newest preview not sent yet
   #inFlight = 0; // seq of the render waited for, 0: none
   #timeout = 0;
   #attempts = 0;
   #retry = 0;
+  #view = "result";
+
+  constructor() {
+    super();
+    setInterval(() => this.#watch(), 500);
+  }
 
   get open() {
-    return this.#socket?.readyState === WebSocket.OPEN;
+    return this.#socket?.readyState === WebSocket.OPEN && this.#welcome;
+  }
+
+  // Edits that the server has not answered yet.
+  get unanswered() {
+    return this.#unanswered.length;
   }
 
   connect(id) {
-    this.close();
+    this.#disconnect();
     this.#id = id;
-    const socket = new WebSocket(liveUrl(id));
+    const socket = new WebSocket(liveUrl(id, PAGE));
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.#opened();
     socket.onmessage = ({ data }) => (typeof data === "string" ? this.#text(JSON.parse(data)) : this.#binary(data));
     socket.onclose = ({ code }) => this.#closed(socket, code === SESSION_GONE);
     this.#socket = socket;
   }
 
-  close() {
+  #disconnect() {
     clearTimeout(this.#retry);
     const socket = this.#socket;
     this.#socket = null;
+    this.#welcome = false;
     this.#settle();
     this.#pending = null;
-    this.#waiting = [];
     socket?.close();
   }
 
@@ -50,9 +67,20 @@ class Live extends EventTarget {
     if (this.#id && !this.open) this.#tell("lost");
   }
 
+  // The session that the edits were made in is gone and cannot be brought back.
+  dropUnanswered() {
+    this.#unanswered = [];
+  }
+
+  // In a session that was brought back the pictures have other numbers.
+  renumber(document) {
+    for (const message of this.#unanswered) if (message.document != null) message.document = document;
+    this.document = document;
+  }
+
   edit(edit) {
     this.#pending = null;
-    return this.#send({ edit });
+    return this.#send({ document: this.document, edit });
   }
 
   undo() {
@@ -69,37 +97,61 @@ class Live extends EventTarget {
     return this.#send({ render: true });
   }
 
+  // "result", the photo with the edits in it, or "model", what the network made.
+  view(view) {
+    this.#view = view;
+    return this.#send({ view });
+  }
+
   preview(edit) {
     if (!this.open) return;
     if (this.#inFlight) this.#pending = edit;
-    else this.#send({ preview: edit });
+    else this.#send({ document: this.document, preview: edit });
   }
 
-  #send(message) {
-    const seq = ++this.#seq;
-    const text = JSON.stringify({ seq, ...message });
-    if (!this.open) {
-      if (message.edit && this.#waiting.length < MOST_WAITING) this.#waiting.push(message);
-      return seq;
+  #send(values) {
+    const message = { seq: ++this.#seq, ...values };
+    if (values.edit || values.undo || values.redo) {
+      if (this.#unanswered.length >= MOST_WAITING) {
+        this.#tell("error", { detail: "too many edits wait for the server; this one was not done" });
+        return message.seq;
+      }
+      this.#unanswered.push(message);
+      this.#tell("waiting");
     }
-    this.#socket.send(text);
+    if (this.open) this.#transmit(message);
+    return message.seq;
+  }
+
+  #transmit(message) {
+    const { seq } = message;
+    this.#socket.send(JSON.stringify(message));
     this.#sentAt.set(seq, performance.now());
     this.#inFlight = seq;
     clearTimeout(this.#timeout);
     this.#timeout = setTimeout(() => this.#answered(this.#inFlight), ANSWER_TIMEOUT);
-    return seq;
   }
 
-  #opened() {
+  // The server says which of this page's messages it has done; the others are sent again.
+  #welcomed(done) {
     this.#attempts = 0;
-    const waiting = this.#waiting.splice(0);
+    this.#welcome = true;
+    this.#confirm(done);
     this.#tell("open");
-    for (const message of waiting) this.#send(message);
-    if (!waiting.length) this.render();
+    if (this.#view !== "result") this.view(this.#view);
+    for (const message of this.#unanswered) this.#transmit(message);
+    this.render();
+  }
+
+  #confirm(seq) {
+    if (!this.#unanswered.length || this.#unanswered[0].seq > seq) return;
+    this.#unanswered = this.#unanswered.filter((message) => message.seq > seq);
+    this.#tell("waiting");
   }
 
   #closed(socket, isGone) {
     if (socket !== this.#socket) return;
+    this.#welcome = false;
     this.#settle();
     if (isGone) return this.#tell("lost");
     const wait = Math.min(LONGEST_WAIT, 500 * 2 ** this.#attempts++);
@@ -113,6 +165,13 @@ class Live extends EventTarget {
     this.#sentAt.clear();
   }
 
+  // Tells how long the oldest message has waited for its answer, once that is noticeable.
+  #watch() {
+    const [oldest] = this.#sentAt.values();
+    const waited = this.open && oldest ? performance.now() - oldest : 0;
+    this.#tell("slow", { seconds: waited > SLOW ? Math.round(waited / 1000) : 0 });
+  }
+
   #answered(seq) {
     if (!this.#inFlight || seq < this.#inFlight) return;
     clearTimeout(this.#timeout);
@@ -122,8 +181,17 @@ class Live extends EventTarget {
     if (next) this.preview(next);
   }
 
+  #received(seq) {
+    for (const each of this.#sentAt.keys()) if (each <= seq) this.#sentAt.delete(each);
+  }
+
   #text(message) {
-    if (message.type === "error" && message.seq) this.#answered(message.seq);
+    if (message.type === "welcome") return this.#welcomed(message.seq);
+    if (message.type === "error" && message.seq) {
+      this.#answered(message.seq);
+      this.#received(message.seq);
+    }
+    if (message.type === "state" || message.type === "error") this.#confirm(message.seq);
     this.#tell(message.type, message);
   }
 
@@ -131,13 +199,14 @@ class Live extends EventTarget {
     const length = new DataView(data).getUint32(0);
     const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
     if (header.type === "frame") this.#answered(header.seq);
-    if (this.#isStale(header)) return;
-    const bitmap = await decode(new Blob([new Uint8Array(data, 4 + length)]));
-    if (this.#isStale(header)) return; // decoding ends in any order
-    this.#shown[header.type] = header.seq;
     const sentAt = this.#sentAt.get(header.seq);
-    this.#tell(header.type, { ...header, bitmap, latency: sentAt ? performance.now() - sentAt : null });
-    if (header.type === "frame") for (const seq of this.#sentAt.keys()) if (seq < header.seq) this.#sentAt.delete(seq);
+    const latency = sentAt ? performance.now() - sentAt : null;
+    if (header.type === "frame") this.#received(header.seq);
+    if (this.#isStale(header)) return;
+    const bitmap = data.byteLength > 4 + length ? await decode(new Blob([new Uint8Array(data, 4 + length)])) : null;
+    if (this.#isStale(header)) return bitmap?.close(); // decoding ends in any order
+    this.#shown[header.type] = header.seq;
+    this.#tell(header.type, { ...header, bitmap, latency });
   }
 
   #isStale({ type, seq }) {

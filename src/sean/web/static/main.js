@@ -1,36 +1,37 @@
 // The editor's page: asks for the model, starts every part, and begins or restores the session.
 
 import { ApiError, getModel } from "./api.js";
-import { startBank } from "./bank.js";
 import { startCanvas } from "./canvas.js";
 import { startCrossover } from "./crossover.js";
 import { startFiles } from "./files.js";
+import { startFraming } from "./framing.js";
 import { startGestures } from "./gestures.js";
+import { startLooks } from "./looks.js";
 import { startMenu } from "./menus.js";
-import { error, startHint } from "./messages.js";
+import { startHint } from "./messages.js";
 import { startMixer } from "./mixer.js";
-import { startPalette } from "./palette.js";
 import { labelMap, startPanes } from "./panes.js";
-import { startSession, startAgain } from "./session.js";
+import { startRegions } from "./regions.js";
+import { startSession } from "./session.js";
 import { startShortcuts } from "./shortcuts.js";
 import { byId, store, update } from "./store.js";
-import { startSlots } from "./styles.js";
 import { startTools } from "./tools.js";
+import { startViewing } from "./viewing.js";
 
 function startParts() {
   byId("model-name").textContent = store.model.name;
   labelMap.setLabels(store.model.labels);
   // Styles per instance and per block are SEAN's; other architectures have one style for all.
   byId("tools").querySelector('[data-tool="split"]').hidden = store.model.blocks < 2;
-  byId("start-again").addEventListener("click", startAgain);
   startPanes();
   startGestures();
   startTools();
   startCanvas();
-  startPalette();
-  startSlots();
-  startBank();
+  startFraming();
+  startViewing();
+  startRegions();
   startMixer();
+  startLooks();
   startCrossover();
   startFiles();
   startShortcuts();
@@ -47,9 +48,12 @@ async function start() {
     await startSession();
     startHint();
     document.body.dataset.ready = "true";
+    byId("boot").hidden = true;
   } catch (problem) {
+    // boot.js says what is no ApiError
     if (!(problem instanceof ApiError)) throw problem;
-    error(`${problem.message} Reload the page to try again.`);
+    byId("boot").textContent = `The editor could not start. ${problem.message} Reload the page to try again.`;
+    byId("boot").setAttribute("role", "alert");
   }
 }
 

@@ -11,13 +11,17 @@ export function startMenu(buttonId, menuId) {
     if (open) items()[0]?.focus();
   };
   button.addEventListener("click", () => toggle(menu.hidden));
-  menu.addEventListener("click", () => toggle(false));
+  menu.addEventListener("click", () => {
+    toggle(false);
+    button.focus();
+  });
   document.addEventListener("pointerdown", (event) => {
     if (!menu.hidden && !menu.contains(event.target) && !button.contains(event.target)) toggle(false);
   });
   menu.addEventListener("keydown", (event) => {
     const all = items();
     const at = all.indexOf(document.activeElement);
+    if (event.key === "Tab") return toggle(false); // and on to the next control
     if (event.key === "Escape") {
       toggle(false);
       button.focus();

@@ -1,6 +1,6 @@
 // What the page says: errors, news, and the progress of a photo.
 
-import { byId, element } from "./store.js";
+import { byId, element, kept, onChange, store } from "./store.js";
 
 const MOST = 3;
 
@@ -29,34 +29,41 @@ function sentence(text) {
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }
 
-export function progress(stage, done) {
+// stage: what is done now; share: how much of it, 0..1, or null where nobody knows.
+export function progress(stage, share) {
   byId("progress").hidden = false;
-  byId("progress-stage").textContent = `${stage.charAt(0).toUpperCase()}${stage.slice(1)}…`;
+  const percent = share == null ? "" : ` ${Math.round(share * 100)} %`;
+  byId("progress-stage").textContent = `${stage.charAt(0).toUpperCase()}${stage.slice(1)}…${percent}`;
   const bar = byId("progress-bar");
-  if (done == null) bar.removeAttribute("value");
-  else bar.value = done;
+  if (share == null) bar.removeAttribute("value");
+  else bar.value = share;
+}
+
+// Where something under way can be given up; null takes the button away.
+export function progressCancel(run) {
+  byId("progress-cancel").hidden = !run;
+  byId("progress-cancel").onclick = run;
 }
 
 export function progressEnd() {
   byId("progress").hidden = true;
+  progressCancel(null);
 }
 
+// For those who do not see the pictures.
+export function announce(text) {
+  byId("announce").textContent = text;
+}
+
+// The first visit's hint: about the drawn face, so it goes when a photo is opened.
 export function startHint() {
   const key = "sean-hint-dismissed";
   const hint = byId("hint");
-  let seen = false;
-  try {
-    seen = Boolean(localStorage.getItem(key));
-  } catch {
-    // storage is switched off: the hint comes each time
-  }
-  hint.hidden = seen;
+  const show = () => { hint.hidden = Boolean(kept(key) || store.session?.photo); };
+  show();
+  onChange(["session"], show);
   byId("hint-close").addEventListener("click", () => {
+    kept(key, "1");
     hint.hidden = true;
-    try {
-      localStorage.setItem(key, "1");
-    } catch {
-      // as above
-    }
   });
 }

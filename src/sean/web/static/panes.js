@@ -1,29 +1,61 @@
-// The three panes: original, map and result, drawn with one view; the map in crisp pixels, pictures smoothly.
+// The three panes: original, map and result, drawn with one view. All show the whole photo; the map covers its crop.
+// A drawn picture is its own crop.
 
 import { LabelMap } from "./labelmap.js";
 import { StrokeLayer } from "./raster.js";
 import { byId, onChange, store } from "./store.js";
 import { View } from "./view.js";
 
+export const PANES = ["original", "map", "result"];
 export const view = new View();
 export const labelMap = new LabelMap();
 export const stroke = new StrokeLayer();
-export const overlay = { cursor: null, polygon: [], label: null }; // what the tool in use draws over the map
+// What the tool in use draws over the panes: points are fractions of the map, frames fractions of the photo.
+// pane: the one that the tool is used on; the others but the map stay as they are.
+export const overlay = { pane: null, cursor: null, polygon: [], frame: null, faces: [] };
 
-const pictures = { original: null, result: null };
-const canvases = { original: byId("original"), map: byId("map"), result: byId("result") };
+const WHOLE = { left: 0, top: 0, width: 1, height: 1 };
+const FACE_SHARE = 0.8; // of the pane, which a small face takes at first
+const SMALL_FACE = 0.5; // crops that take less of the pane are shown larger
+const canvases = Object.fromEntries(PANES.map((name) => [name, byId(name)]));
+const scene = { document: null, original: null, crop: WHOLE, patch: null, area: null, model: null };
 let scheduled = false;
 
 export function startPanes() {
   const observer = new ResizeObserver(redraw);
   for (const canvas of Object.values(canvases)) observer.observe(canvas);
-  onChange(["opacity", "underlay", "highlight", "label", "tool", "brush"], redraw);
+  onChange(["opacity", "underlay", "highlight", "label", "tool", "brush", "comparing", "peeking", "modelView", "framing", "pane"], redraw);
+  byId("compare").addEventListener("input", redraw);
 }
 
-export function showPicture(name, bitmap) {
-  pictures[name]?.close();
-  pictures[name] = bitmap;
+export const canvasOf = (name) => canvases[name];
+export const cropShown = () => scene.crop;
+export const aspect = () => (scene.original ? scene.original.width / scene.original.height : 1);
+export const isShown = (canvas) => canvas.clientWidth > 0;
+export const shownCanvas = () => Object.values(canvases).find(isShown) ?? canvases.map;
+
+// Another picture; what the panes showed of the one before goes.
+export function showOriginal(bitmap, crop, document) {
+  for (const name of ["original", "patch", "model"]) scene[name]?.close();
+  Object.assign(scene, { document, original: bitmap, crop: crop ?? WHOLE, patch: null, area: null, model: null });
   redraw();
+}
+
+// A frame of the server: the model's picture, or what edits have changed of the photo. False where it is of another picture.
+export function showResult({ bitmap, of, area, document }) {
+  if (document !== scene.document) {
+    bitmap?.close();
+    return false;
+  }
+  if (of === "model") {
+    scene.model?.close();
+    scene.model = bitmap;
+  } else {
+    scene.patch?.close();
+    Object.assign(scene, { patch: bitmap, area });
+  }
+  redraw();
+  return true;
 }
 
 export function showMap(bitmap) {
@@ -32,17 +64,37 @@ export function showMap(bitmap) {
   redraw();
 }
 
-export const aspect = () => labelMap.width / labelMap.height;
+// The whole photo, or where the face is small in it, the face.
+export function showFocus() {
+  const canvas = shownCanvas();
+  view.reset();
+  const crop = cropFrame(canvas);
+  const share = Math.max(crop.width / canvas.clientWidth, crop.height / canvas.clientHeight);
+  if (share < SMALL_FACE) view.show(scene.crop, FACE_SHARE, canvas.clientWidth, canvas.clientHeight, aspect());
+  redraw();
+}
 
-// The picture's frame in a pane, in CSS pixels.
-function frameOf(canvas) {
+// The photo's frame in a pane, in CSS pixels; and the crop's.
+export function photoFrame(canvas) {
   return view.frame(canvas.clientWidth, canvas.clientHeight, aspect());
 }
 
-// Pointer position -> fractions of the picture (also outside of 0..1).
+export const cropFrame = (canvas) => partOf(photoFrame(canvas), scene.crop);
+
+function partOf(frame, { left, top, width, height }) {
+  return { left: frame.left + left * frame.width, top: frame.top + top * frame.height, width: width * frame.width, height: height * frame.height };
+}
+
+// Pointer position -> fractions of the map (also outside of 0..1).
 export function pointAt(canvas, event) {
+  return placeIn(cropFrame(canvas), canvas, event);
+}
+
+// Pointer position -> fractions of the photo.
+export const photoPointAt = (canvas, event) => placeIn(photoFrame(canvas), canvas, event);
+
+function placeIn(frame, canvas, event) {
   const box = canvas.getBoundingClientRect();
-  const frame = frameOf(canvas);
   return [(event.clientX - box.left - frame.left) / frame.width, (event.clientY - box.top - frame.top) / frame.height];
 }
 
@@ -51,9 +103,10 @@ export function redraw() {
   scheduled = true;
   requestAnimationFrame(() => {
     scheduled = false;
-    for (const name of ["original", "result"]) drawPicture(name);
-    drawMap();
-    byId("zoom-value").textContent = `${Math.round(view.scale * 100)} %`;
+    for (const name of PANES) if (isShown(canvases[name])) drawPane(name);
+    const percent = `${Math.round(view.scale * 100)} %`;
+    if (byId("zoom-value").textContent !== percent) byId("zoom-value").textContent = percent;
+    byId("tab-zoom-fit").hidden = view.scale === 1;
   });
 }
 
@@ -64,34 +117,108 @@ function begin(canvas) {
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
-  return { context, frame: frameOf(canvas) };
+  return context;
 }
 
-function drawImage(context, image, { left, top, width, height }, smooth) {
+function drawImage(context, image, { left, top, width, height }, smooth = true) {
   context.imageSmoothingEnabled = smooth;
   context.imageSmoothingQuality = "high";
   context.drawImage(image, left, top, width, height);
 }
 
-function drawPicture(name) {
-  const { context, frame } = begin(canvases[name]);
-  if (pictures[name]) drawImage(context, pictures[name], frame, true);
+function drawPane(name) {
+  const canvas = canvases[name];
+  const context = begin(canvas);
+  const [photo, crop] = [photoFrame(canvas), cropFrame(canvas)];
+  if (name === "original") drawOriginal(context, photo);
+  else if (name === "result") drawCompared(context, canvas, photo, crop);
+  else drawMap(context, photo, crop);
+  const isUsed = name === overlay.pane;
+  if (isUsed && name !== "map" && !stroke.empty) withAlpha(context, 0.45, () => drawImage(context, stroke.canvas, crop, false));
+  if (scene.crop !== WHOLE || store.framing) drawFrames(context, photo, name);
+  if (isUsed || name === "map") drawPolygon(context, crop);
+  if (isUsed) drawCursor(context, crop);
 }
 
-function drawMap() {
-  const { context, frame } = begin(canvases.map);
-  if (!labelMap.bitmap) return;
-  const beneath = pictures[store.underlay] ?? pictures.original;
-  if (store.opacity < 1 && beneath) drawImage(context, beneath, frame, true);
-  context.globalAlpha = store.opacity;
-  drawImage(context, labelMap.bitmap, frame, false);
-  context.globalAlpha = Math.max(0.5, store.opacity); // one must see what one paints
-  if (!stroke.empty) drawImage(context, stroke.canvas, frame, false);
+function drawOriginal(context, photo) {
+  if (scene.original) drawImage(context, scene.original, photo);
+}
+
+function drawResult(context, photo, crop) {
+  if (store.modelView && scene.model) {
+    withAlpha(context, 0.25, () => drawOriginal(context, photo));
+    return drawImage(context, scene.model, crop);
+  }
+  if (!store.session?.photo) {
+    if (scene.model) drawImage(context, scene.model, crop);
+    return;
+  }
+  drawOriginal(context, photo);
+  if (scene.patch && scene.area) {
+    const [left, top, width, height] = scene.area;
+    drawImage(context, scene.patch, partOf(photo, { left, top, width, height }));
+  }
+}
+
+// Before on the left of the border, after on its right.
+function drawCompared(context, canvas, photo, crop) {
+  if (store.peeking) return drawOriginal(context, photo);
+  drawResult(context, photo, crop);
+  if (!store.comparing) return;
+  const border = canvas.clientWidth * (byId("compare").value / 100);
+  context.save();
+  context.beginPath();
+  context.rect(0, 0, border, canvas.clientHeight);
+  context.clip();
+  context.clearRect(0, 0, border, canvas.clientHeight);
+  drawOriginal(context, photo);
+  context.restore();
+  outlined(context, () => {
+    context.beginPath();
+    context.moveTo(border, 0);
+    context.lineTo(border, canvas.clientHeight);
+  });
+}
+
+function withAlpha(context, alpha, draw) {
+  context.globalAlpha = alpha;
+  draw();
   context.globalAlpha = 1;
+}
+
+function drawMap(context, photo, crop) {
+  if (!labelMap.bitmap) return;
+  if (store.opacity < 1 || scene.crop !== WHOLE) {
+    if (store.underlay === "result") drawResult(context, photo, crop);
+    else drawOriginal(context, photo);
+  }
+  withAlpha(context, store.opacity, () => drawImage(context, labelMap.bitmap, crop, false));
+  // one must see what one paints
+  if (!stroke.empty) withAlpha(context, Math.max(0.5, store.opacity), () => drawImage(context, stroke.canvas, crop, false));
+  drawInstances(context, crop);
   const highlighted = store.model?.labels.find(({ name }) => name === store.highlight);
-  if (highlighted) drawImage(context, labelMap.veil(highlighted.color), frame, false);
-  drawPolygon(context, frame);
-  drawCursor(context, frame);
+  if (highlighted) drawImage(context, labelMap.veil(highlighted.color), crop, false);
+}
+
+// Areas that were split off look like the others of their label, so each has a mark with its number.
+function drawInstances(context, crop) {
+  for (const { label, instance, at } of store.session?.regions ?? []) {
+    if (!instance || !at) continue;
+    const [x, y] = [crop.left + at[0] * crop.width, crop.top + at[1] * crop.height];
+    context.beginPath();
+    context.arc(x, y, 10, 0, 7);
+    context.fillStyle = colorOf(label);
+    context.fill();
+    outlined(context, () => { context.beginPath(); context.arc(x, y, 10, 0, 7); });
+    context.font = "600 12px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.lineWidth = 3;
+    context.strokeStyle = "rgb(0 0 0 / 0.7)";
+    context.strokeText(instance, x, y);
+    context.fillStyle = "#fff";
+    context.fillText(instance, x, y);
+  }
 }
 
 function outlined(context, path) {
@@ -104,6 +231,30 @@ function outlined(context, path) {
   context.stroke();
 }
 
+// The crop's frame, the other faces, and while the frame is moved, a handle in each corner.
+function drawFrames(context, photo, name) {
+  if (!store.framing && name === "result") return;
+  const rectangle = (area) => outlined(context, () => {
+    const { left, top, width, height } = partOf(photo, area);
+    context.beginPath();
+    context.rect(left, top, width, height);
+  });
+  context.setLineDash([6, 5]);
+  if (store.framing) for (const face of overlay.faces) rectangle(face);
+  else rectangle(scene.crop);
+  context.setLineDash([]);
+  if (!store.framing || !overlay.frame) return;
+  rectangle(overlay.frame);
+  const { left, top, width, height } = partOf(photo, overlay.frame);
+  for (const x of [left, left + width]) for (const y of [top, top + height]) {
+    context.beginPath();
+    context.rect(x - 5, y - 5, 10, 10);
+    context.fillStyle = "#fff";
+    context.fill();
+    outlined(context, () => { context.beginPath(); context.rect(x - 5, y - 5, 10, 10); });
+  }
+}
+
 function drawPolygon(context, { left, top, width, height }) {
   const points = overlay.polygon.map(([x, y]) => [left + x * width, top + y * height]);
   if (!points.length) return;
@@ -114,10 +265,8 @@ function drawPolygon(context, { left, top, width, height }) {
     context.closePath();
   };
   path();
-  context.globalAlpha = 0.55;
   context.fillStyle = colorOf(store.label);
-  context.fill();
-  context.globalAlpha = 1;
+  withAlpha(context, 0.55, () => context.fill());
   outlined(context, path);
   for (const [x, y] of points) outlined(context, () => { context.beginPath(); context.arc(x, y, 3, 0, 7); });
 }

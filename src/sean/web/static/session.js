@@ -1,10 +1,11 @@
-// The life of a session: begun, restored after a reload, begun anew when expired, connected again when lost.
+// The life of a session: begun, restored after a reload, brought back when it is gone, connected again when lost.
 
-import { ApiError, createSession, deleteSession, fetchBitmap, getSession } from "./api.js";
+import { ApiError, Cancelled, createSession, fetchBitmap, getScript, getSession, postCrop, postDrawing } from "./api.js";
+import { forget, forgetAll, isUnkept, keepOpened, keepSoon, keepWork, keptWork, offeredWork, restored, startKeeping } from "./keep.js";
 import { live } from "./live.js";
-import { error, info, progress } from "./messages.js";
-import { showMap, showPicture } from "./panes.js";
-import { byId, store, update } from "./store.js";
+import { announce, error, info, progress, progressEnd } from "./messages.js";
+import { showFocus, showMap, showOriginal, showResult } from "./panes.js";
+import { byId, onChange, remembered, store, update } from "./store.js";
 import { forgetSources } from "./styling.js";
 
 const KEY = "sean-session";
@@ -12,102 +13,187 @@ const FIRST_FACE = 0;
 let lost = false;
 let renewing = false;
 let originalVersion = 0;
+let shownDocument = null;
 
-// Run work and show what goes wrong; true when it went well. A session that is gone is begun anew.
+const first = () => (store.model.bank ? { bank: FIRST_FACE } : {});
+
+// Run work and show what goes wrong; true when it went well. A session that is gone is brought back.
 export async function guarded(work) {
   try {
     await work();
     return true;
   } catch (problem) {
-    if (!(problem instanceof ApiError)) throw problem;
-    if (problem.status === 404 && store.session && !renewing) await renew();
+    if (problem instanceof Cancelled) info("Cancelled; nothing has changed");
+    else if (!(problem instanceof ApiError)) throw problem;
+    else if (problem.status === 404 && store.session && !renewing) await renew();
     else error(problem.message);
     return false;
   }
 }
 
 export async function startSession() {
+  await startKeeping();
   listen();
-  const id = sessionStorage.getItem(KEY);
-  if (!id) return begin();
+  const id = remembered(KEY);
+  if (id) {
+    try {
+      const state = await getSession(id);
+      return await enter(state, (await keptWork(id))?.steps ?? {});
+    } catch (problem) {
+      if (!(problem instanceof ApiError) || problem.status !== 404) throw problem;
+    }
+    return renew(id);
+  }
+  await begin();
+  await offer();
+}
+
+async function begin() {
+  const state = await createSession(first());
+  await enter(state, { 0: [{ kind: "drawing", ...first() }] });
+}
+
+// The session is gone from the server: bring its work back, or begin a new one.
+async function renew(id = store.session?.id) {
+  if (renewing) return; // a request and the WebSocket may both find the session gone
+  renewing = true;
   try {
-    await enter(await getSession(id));
-  } catch (problem) {
-    if (!(problem instanceof ApiError) || problem.status !== 404) throw problem;
-    await renew();
+    const kept = await keptWork(id);
+    await guarded(async () => {
+      if (kept?.script) {
+        await goOn(kept);
+        info("The session had expired on the server; your work was brought back");
+      } else {
+        live.dropUnanswered();
+        await begin();
+        info("Your last session had expired on the server, so a new one began");
+      }
+      lost = false;
+    });
+  } finally {
+    renewing = false;
   }
 }
 
-async function begin(bank = FIRST_FACE) {
-  await enter(await createSession(store.model.bank ? { bank } : {}));
+async function goOn(kept) {
+  progress("bringing your work back", null);
+  try {
+    const { state, steps } = await restored(kept, first(), (share) => progress("sending the photo", share));
+    live.renumber(state.document);
+    await enter(state, steps);
+    if (kept.id !== state.id) await forget(kept.id);
+  } finally {
+    progressEnd();
+  }
 }
 
-async function renew() {
-  if (renewing) return; // a request and the WebSocket may both find the session gone
-  renewing = true;
-  sessionStorage.removeItem(KEY);
-  await guarded(async () => {
-    await begin();
-    lost = false;
-    info("Your last session had expired on the server, so a new one began");
+// The work of a tab that was closed.
+async function offer() {
+  const kept = await offeredWork();
+  byId("offer").hidden = !kept;
+  if (!kept) return;
+  const time = new Date(kept.time).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const edits = kept.edits === 1 ? "1 edit" : `${kept.edits} edits`;
+  byId("offer-text").textContent = `Your last work is still here: ${kept.name || "a drawn face"}, ${edits}, ${time}.`;
+  byId("offer-close").onclick = () => { byId("offer").hidden = true; };
+  byId("offer-drop").onclick = async () => {
+    byId("offer").hidden = true;
+    await forget(kept.id);
+  };
+  byId("offer-take").onclick = async () => {
+    byId("offer").hidden = true;
+    await guarded(async () => {
+      const state = await getSession(kept.id).catch(() => null);
+      if (state) await enter(state, kept.steps); // the server has it still, with all that can be undone
+      else await goOn(kept);
+    });
+  };
+}
+
+// Open a drawn face, another one each time.
+export async function openDrawing() {
+  const bank = store.model.bank ? Math.floor(Math.random() * store.model.bank) : null;
+  await opening({ kind: "drawing", bank }, () => postDrawing(store.session.id, bank));
+}
+
+export async function openCrop(square) {
+  await opening({ kind: "crop", square }, () => postCrop(store.session.id, square));
+}
+
+// Open a picture by a step (see keep.js); `post` gives the new state.
+export async function opening(step, post) {
+  return guarded(async () => {
+    const { id, document: before } = store.session;
+    // the styles set so far stay on another map, so they belong to how it came about
+    const script = step.kind === "segmap" ? await getScript(id) : null;
+    const state = await post();
+    if (script?.done.length) keepOpened(state, { kind: "script", script: { done: script.done, undone: [] } }, before);
+    keepOpened(state, step, script?.done.length ? state.document : before);
+    take(state);
   });
-  renewing = false;
 }
 
-export async function startAgain() {
-  const old = store.session?.id;
-  const done = await guarded(() => begin(Math.floor(Math.random() * Math.max(1, store.model.bank))));
-  if (old && done) deleteSession(old).catch(() => {}); // it would expire anyway
-}
-
-async function enter(state) {
-  sessionStorage.setItem(KEY, state.id);
+async function enter(state, steps) {
+  remembered(KEY, state.id);
   forgetSources();
-  update({ session: state, region: null });
+  shownDocument = null;
+  keepWork(state, steps);
+  update({ session: null });
+  take(state);
   live.connect(state.id);
-  await loadPictures(state);
+  await pictures;
 }
 
-// A new picture (or a new state, null: ask for it) of the session that is open.
-export async function adopt(state, { newPicture = false } = {}) {
-  const fresh = state ?? (await getSession(store.session.id));
-  if (newPicture) forgetSources();
-  take(fresh);
-  if (!newPicture) return;
-  update({ region: null });
-  live.render();
-  await loadPictures(fresh);
+// A new state (null: ask for it) of the session that is open.
+export async function adopt(state) {
+  take(state ?? (await getSession(store.session.id)));
 }
 
-async function loadPictures({ id, version }) {
-  const [map, original] = await Promise.all([
-    fetchBitmap(id, "map.png", version),
-    fetchBitmap(id, "original.png", version).catch(() => null), // a session of a map alone has none
-  ]);
-  if (store.session.id !== id) return;
-  showMap(map);
-  showPicture("original", original);
-  update({ originalVersion: ++originalVersion });
-}
+let pictures = Promise.resolve();
 
 function take(state) {
   if (state.id === store.session?.id && state.version < store.session.version) return; // an older answer
   update({ session: state });
+  keepSoon(state);
+  if (state.document === shownDocument) return;
+  shownDocument = state.document;
+  live.document = state.document;
+  forgetSources();
+  update({ region: null });
+  pictures = loadPictures(state);
+}
+
+// Also where another tab has opened the picture, or undo has gone back to it.
+async function loadPictures({ id, version, document, photo }) {
+  await guarded(async () => {
+    const [map, original] = await Promise.all([fetchBitmap(id, "map.png", version), fetchBitmap(id, "whole.jpg", document)]);
+    if (store.session.id !== id || store.session.document !== document) return;
+    const crop = photo?.crop && { left: photo.crop.left / photo.width, top: photo.crop.top / photo.height, width: photo.crop.size / photo.width, height: photo.crop.size / photo.height };
+    showOriginal(original, crop, document);
+    showMap(map);
+    showFocus();
+    update({ originalVersion: ++originalVersion });
+    if (live.open) live.render();
+    announce(photo ? `Opened ${photo.name || "a photo"}` : "Opened a drawn face");
+  });
 }
 
 function listen() {
   live.addEventListener("state", ({ detail: { type, seq, ...state } }) => take(state));
   live.addEventListener("frame", ({ detail }) => {
-    showPicture("result", detail.bitmap);
+    if (!showResult(detail)) return;
     Object.assign(byId("result").dataset, { seq: detail.seq, version: detail.version });
     if (detail.latency != null) byId("result").dataset.latency = Math.round(detail.latency);
   });
   live.addEventListener("map", ({ detail }) => {
+    if (detail.document !== shownDocument) return;
     showMap(detail.bitmap);
     Object.assign(byId("map").dataset, { seq: detail.seq, version: detail.version });
   });
   live.addEventListener("progress", ({ detail }) => { if (!byId("progress").hidden) progress(detail.stage, detail.done); });
   live.addEventListener("error", ({ detail }) => error(detail.detail));
+  live.addEventListener("slow", ({ detail }) => { if (live.open) connection(detail.seconds ? "waiting" : "connected", detail.seconds); });
+  live.addEventListener("waiting", () => { if (!live.open && store.session) connection("reconnecting"); });
   live.addEventListener("open", () => {
     connection("connected");
     if (lost) info("Connected again");
@@ -115,11 +201,17 @@ function listen() {
   });
   live.addEventListener("closed", () => {
     connection("reconnecting");
-    if (!lost) error("The connection to the server was lost. Trying again");
+    if (!lost) error("The connection to the server was lost. Trying again; what you do meanwhile is kept");
     lost = true;
   });
   live.addEventListener("lost", reconnect);
   window.addEventListener("online", () => live.reconnectNow());
+  window.addEventListener("beforeunload", (event) => { if (live.unanswered || isUnkept()) event.preventDefault(); });
+  byId("forget-work").addEventListener("click", () => guarded(async () => {
+    await forgetAll();
+    info("All kept work was deleted from this browser");
+  }));
+  onChange(["connected"], () => document.body.classList.toggle("offline", !store.connected));
 }
 
 async function reconnect() {
@@ -132,8 +224,12 @@ async function reconnect() {
   live.connect(id); // fails, and is tried again later, while the server is away
 }
 
-function connection(status) {
-  update({ connected: status === "connected" });
-  byId("connection").dataset.status = status;
-  byId("connection").lastElementChild.textContent = status;
+function connection(status, seconds = 0) {
+  const waiting = live.unanswered ? `; ${live.unanswered} not sent yet` : "";
+  const text = { waiting: `waiting for the server, ${seconds} s`, reconnecting: `reconnecting${waiting}` }[status] ?? status;
+  update({ connected: status === "connected" || status === "waiting" });
+  const place = byId("connection");
+  if (place.dataset.status === status && place.lastElementChild.textContent === text) return;
+  place.dataset.status = status;
+  place.lastElementChild.textContent = text;
 }

@@ -2,9 +2,10 @@
 
 import { holdSpace, zoomFit, zoomMiddle } from "./gestures.js";
 import { live } from "./live.js";
-import { scaleBrush } from "./palette.js";
-import { byId, element, onChange, store, update } from "./store.js";
+import { scaleBrush } from "./regions.js";
+import { byId, element, onChange, store } from "./store.js";
 import { cancelTool, finishPolygon, selectTool } from "./tools.js";
+import { peek, toggleOpacity } from "./viewing.js";
 
 const KEYS = [
   ["B", "brush", () => selectTool("brush")],
@@ -17,6 +18,7 @@ const KEYS = [
   ["H", "move the view", () => selectTool("pan")],
   ["[", "smaller brush", () => scaleBrush(1 / 1.2)],
   ["]", "larger brush", () => scaleBrush(1.2)],
+  ["C", "hold: see the original", () => peek(true)],
   ["O", "see through the map, or not", toggleOpacity],
   ["+", "zoom in", () => zoomMiddle(1.5)],
   ["-", "zoom out", () => zoomMiddle(1 / 1.5)],
@@ -46,15 +48,6 @@ function step(run) {
   run();
 }
 
-function toggleOpacity() {
-  setOpacity(store.opacity < 1 ? 1 : 0.45);
-}
-
-function setOpacity(opacity) {
-  byId("opacity").value = opacity * 100;
-  update({ opacity });
-}
-
 export function startShortcuts() {
   byId("undo").addEventListener("click", undo);
   byId("redo").addEventListener("click", redo);
@@ -62,34 +55,36 @@ export function startShortcuts() {
     byId("undo").disabled = !store.connected || !store.session?.can_undo;
     byId("redo").disabled = !store.connected || !store.session?.can_redo;
   });
-  byId("opacity").addEventListener("input", ({ target }) => update({ opacity: target.value / 100 }));
-  byId("underlay").addEventListener("change", ({ target }) => {
-    update({ underlay: target.value });
-    if (store.opacity === 1) setOpacity(0.45); // else nothing would be seen of it
-  });
   byId("help-button").addEventListener("click", () => byId("help-dialog").showModal());
   for (const [key, what] of [...KEYS, ...ALSO]) {
     byId("shortcuts").append(element("dt", {}, element("kbd", {}, key)), element("dd", {}, what));
   }
   document.addEventListener("keydown", onKey);
-  document.addEventListener("keyup", (event) => { if (event.key === " ") holdSpace(false); });
-  window.addEventListener("blur", () => holdSpace(false));
+  document.addEventListener("keyup", (event) => {
+    if (event.key === " ") holdSpace(false);
+    if (event.key.toUpperCase() === "C") peek(false);
+  });
+  window.addEventListener("blur", () => {
+    holdSpace(false);
+    peek(false);
+  });
 }
 
 function onKey(event) {
   if (document.querySelector("dialog[open]")) return;
   const { target } = event;
-  const writes = target.matches("input:not([type=range]), select, textarea");
+  const writes = target.matches("input:not([type=range], [type=checkbox], [type=color]), textarea");
   const key = event.key.length === 1 ? event.key.toUpperCase() : event.key;
   if ((event.ctrlKey || event.metaKey) && !event.altKey) {
     if (writes || !["Z", "Y"].includes(key)) return;
     event.preventDefault();
+    if (event.repeat && live.unanswered) return; // a held key goes as fast as the pictures come
     return key === "Y" || event.shiftKey ? redo() : undo();
   }
-  if (writes || event.altKey) return;
+  if (writes || target.matches("select") || event.altKey) return;
   if (key === "Escape") return cancelTool();
   if (key === "Enter" && target === document.body) return finishPolygon();
-  if (key === " " && (target === document.body || target === byId("map"))) {
+  if (key === " " && (target === document.body || target.matches(".pane canvas"))) {
     event.preventDefault();
     return holdSpace(true);
   }

@@ -8,11 +8,17 @@ export const store = {
   tool: "brush",
   label: null, // name of the label painted with
   brush: 0.05, // radius as a fraction of the picture's height
-  opacity: 1, // of the map over the picture beneath it
+  opacity: 0.55, // of the map over the picture beneath it
   underlay: "original",
   region: null, // {label, instance} whose style is shown; null: all regions
   highlight: null, // name of the label pointed at in the lists
   connected: false,
+  pane: "result", // the one shown where there is room for one only
+  comparing: null, // where in the result pane before goes over into after, 0..1; null: after everywhere
+  peeking: false, // the original is shown in the result's place
+  modelView: false, // the result shows what the network made
+  framing: false, // the crop's frame can be moved
+  protect: false, // strokes leave eyes and brows alone
 };
 
 export function update(changes) {
@@ -26,6 +32,21 @@ export function update(changes) {
 export function onChange(keys, run) {
   listeners.push({ keys, run });
 }
+
+// Storage may be switched off; then nothing is remembered.
+function stored(area, key, value) {
+  try {
+    const storage = window[area];
+    if (value !== undefined) storage.setItem(key, value);
+    return storage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+// Of this tab; and of this browser.
+export const remembered = (key, value) => stored("sessionStorage", key, value);
+export const kept = (key, value) => stored("localStorage", key, value);
 
 export function byId(id) {
   return document.getElementById(id);

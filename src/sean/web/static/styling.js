@@ -1,8 +1,9 @@
 // Which style a region has and which one it is mixed with: what slots, mixer and crossover show and change.
 
 import { bankUrl, sessionUrl } from "./api.js";
-import { setStyle } from "./edits.js";
+import { sentence, setStyle } from "./edits.js";
 import { live } from "./live.js";
+import { announce } from "./messages.js";
 import { store, update } from "./store.js";
 
 const OWN = "own";
@@ -43,7 +44,9 @@ export function chooseSource(region, source) {
   else remembered.set(keyOf(region), source);
   if (!region) for (const key of [...remembered.keys()]) if (key) remembered.delete(key);
   update({ region });
-  live.edit(setStyle(source, region));
+  const edit = setStyle(source, region);
+  live.edit(edit);
+  announce(sentence(edit));
 }
 
 // Mix with the own style, in the blocks that take the source now (in all where none does).

@@ -2,8 +2,8 @@
 
 import * as edits from "./edits.js";
 import { live } from "./live.js";
-import { info } from "./messages.js";
-import { colorOf, labelMap, overlay, redraw, stroke } from "./panes.js";
+import { announce, info } from "./messages.js";
+import { colorOf, cropFrame, labelMap, overlay, redraw, stroke } from "./panes.js";
 import { byId, onChange, store, update } from "./store.js";
 
 const MOST_POINTS = 1000; // a longer stroke goes on as a second edit, so that messages stay small
@@ -34,6 +34,13 @@ export function selectTool(tool) {
 
 function send(edit) {
   lastEdit = live.edit(edit);
+  announce(edits.sentence(edit));
+}
+
+// What strokes and polygons leave alone, but for the label that is painted.
+function protectedLabels() {
+  if (!store.protect) return [];
+  return store.model.labels.map(({ name }) => name).filter((name) => edits.PROTECTED.has(name) && name !== store.label);
 }
 
 // The server has the stroke: from here on the map shows it.
@@ -81,7 +88,7 @@ export function endStroke() {
 }
 
 function strokeEdit() {
-  return current.label === null ? edits.erase(points, current.radius) : edits.paint(points, current.radius, current.label);
+  return current.label === null ? edits.erase(points, current.radius) : edits.paint(points, current.radius, current.label, protectedLabels());
 }
 
 // Drop what is under way: a stroke that turned into a pinch, a polygon not closed.
@@ -96,27 +103,27 @@ export function cancelTool() {
 
 export function pick(point) {
   const label = labelMap.labelAt(point);
-  if (label) update({ label });
+  if (label) update({ label, region: { label, instance: 0 } });
 }
 
-export function pointTool(point) {
+export function pointTool(point, canvas) {
   const under = labelMap.labelAt(point);
   if (!under && store.tool !== "polygon") return;
   if (store.tool === "fill") send(edits.fill(point, store.label));
   else if (store.tool === "split") send(edits.splitRegion(point));
   else if (store.tool === "pick") pick(point);
-  else if (store.tool === "polygon") addCorner(point);
+  else if (store.tool === "polygon") addCorner(point, canvas);
   else if (store.tool === "replace") {
     if (under === store.label) info(`That is ${edits.plainName(under)} already. Choose another label first.`);
     else send(edits.replaceLabel(under, store.label));
   }
 }
 
-function addCorner(point) {
+function addCorner(point, canvas) {
   const inside = point.map((value) => Math.min(1, Math.max(0, value)));
   const [first] = overlay.polygon;
-  const canvas = byId("map");
-  const near = (a, b) => Math.hypot((a[0] - b[0]) * canvas.clientWidth, (a[1] - b[1]) * canvas.clientHeight) < CLOSE_TO;
+  const { width, height } = cropFrame(canvas); // as large as it is shown now
+  const near = (a, b) => Math.hypot((a[0] - b[0]) * width, (a[1] - b[1]) * height) < CLOSE_TO;
   if (overlay.polygon.length >= 3 && near(first, inside)) return finishPolygon();
   // The second half of a double click, or Enter twice at one place.
   if (overlay.polygon.length && near(overlay.polygon.at(-1), inside)) return finishPolygon();
@@ -129,7 +136,7 @@ export function finishPolygon() {
   if (overlay.polygon.length < 3) return;
   const corners = overlay.polygon;
   cancelTool();
-  send(edits.polygon(corners, store.label));
+  send(edits.polygon(corners, store.label, protectedLabels()));
 }
 
 function showTool() {

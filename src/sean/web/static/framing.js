@@ -1,0 +1,114 @@
+// Which part of the photo is edited: a frame that can be moved and resized, on any face of the photo.
+
+import { canvasOf, cropShown, overlay, photoFrame, photoPointAt, redraw } from "./panes.js";
+import { openCrop } from "./session.js";
+import { byId, onChange, store, update } from "./store.js";
+
+const HANDLE = 16; // CSS pixels around a corner that take hold of it
+const SMALLEST = 0.02; // of the photo's longer side
+let grip = null; // {corner: [0 or 1, 0 or 1] or null, at: the pointer, frame: as it was}
+let told = null; // the document whose faces were told
+
+export function startFraming() {
+  byId("frame-button").addEventListener("click", () => frame(!store.framing));
+  byId("frame-apply").addEventListener("click", apply);
+  byId("faces-close").addEventListener("click", () => {
+    byId("faces").hidden = true;
+    frame(false);
+  });
+  onChange(["session"], showFaces);
+  onChange(["framing"], () => {
+    byId("frame-button").setAttribute("aria-pressed", String(store.framing));
+    byId("frame-apply").hidden = !store.framing;
+  });
+}
+
+// What was found is said once for each photo: no face, or several of which one is edited.
+function showFaces() {
+  const { photo, document } = store.session ?? {};
+  byId("frame-button").hidden = !photo?.crop || !store.model.parses;
+  if (told === document) return;
+  told = document;
+  if (store.framing) frame(false);
+  const count = photo?.faces?.length;
+  const isTold = photo && (count === 0 || (count > 1 && same(photo.crop, photo.faces[0])));
+  byId("faces").hidden = !isTold;
+  if (!isTold) return;
+  say(count);
+  frame(true);
+}
+
+const same = (a, b) => a && b && Math.abs(a.left - b.left) < 1 && Math.abs(a.top - b.top) < 1;
+
+function say(count) {
+  byId("faces-text").textContent = {
+    0: "No face was found in this photo. Move the frame over the face, so that the head fills it, or open another photo.",
+    1: "The frame shows what is edited. Move it, or drag a corner.",
+  }[count] ?? `${count} faces were found; the largest is edited. Click another one, or move the frame.`;
+}
+
+function frame(on) {
+  if (on) {
+    const { photo } = store.session;
+    const part = ({ left, top, size }) => ({ left: left / photo.width, top: top / photo.height, width: size / photo.width, height: size / photo.height });
+    overlay.frame = { ...cropShown() };
+    overlay.faces = (photo.faces ?? []).map(part);
+    if (byId("faces").hidden) say(1);
+    byId("faces").hidden = false;
+  } else {
+    overlay.frame = null;
+    overlay.faces = [];
+    byId("faces").hidden = true;
+  }
+  update({ framing: on });
+  redraw();
+}
+
+// Take hold of a corner, of the frame, or choose the face under the pointer; false where there is nothing.
+export function grabFrame(canvas, event) {
+  const [x, y] = photoPointAt(canvas, event);
+  const { width, height } = photoFrame(canvas);
+  const { frame: area } = { frame: overlay.frame };
+  const corner = [[0, 0], [0, 1], [1, 0], [1, 1]].find(([right, low]) =>
+    Math.hypot((area.left + right * area.width - x) * width, (area.top + low * area.height - y) * height) < HANDLE);
+  const isIn = (each) => x > each.left && x < each.left + each.width && y > each.top && y < each.top + each.height;
+  const face = overlay.faces.find((each) => isIn(each) && !isIn(area));
+  if (face) {
+    overlay.frame = { ...face };
+    redraw();
+    return true;
+  }
+  if (!corner && !isIn(area)) return false;
+  grip = { corner, at: [x, y], frame: { ...area } };
+  return true;
+}
+
+export function dragFrame(canvas, event) {
+  if (!grip) return;
+  const [x, y] = photoPointAt(canvas, event);
+  const { width: photoWidth, height: photoHeight } = store.session.photo;
+  const before = grip.frame;
+  if (!grip.corner) {
+    overlay.frame = { ...before, left: before.left + x - grip.at[0], top: before.top + y - grip.at[1] };
+  } else {
+    const [right, low] = grip.corner;
+    // the opposite corner stays, and the frame stays a square
+    const [fixedX, fixedY] = [before.left + (1 - right) * before.width, before.top + (1 - low) * before.height];
+    const least = SMALLEST * Math.max(photoWidth, photoHeight);
+    const size = Math.max(least, Math.abs(x - fixedX) * photoWidth, Math.abs(y - fixedY) * photoHeight);
+    const [w, h] = [size / photoWidth, size / photoHeight];
+    overlay.frame = { left: right ? fixedX : fixedX - w, top: low ? fixedY : fixedY - h, width: w, height: h };
+  }
+  redraw();
+}
+
+export function dropFrame() {
+  grip = null;
+}
+
+async function apply() {
+  const { photo } = store.session;
+  const { left, top, width } = overlay.frame;
+  frame(false);
+  await openCrop({ left: left * photo.width, top: top * photo.height, size: width * photo.width });
+}

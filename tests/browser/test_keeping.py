@@ -1,0 +1,276 @@
+"""Work is never lost: opening is undone, edits survive outages, closed tabs and servers; failures unlock."""
+
+import io
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import BrowserContext, Route, WebSocketRoute
+
+from .editor_page import EditorPage
+
+pytestmark = pytest.mark.integration
+
+LIVE = re.compile(r"/live\?")
+STROKE = ((0.4, 0.3), (0.6, 0.3))
+OTHER_STROKE = ((0.4, 0.7), (0.6, 0.7))
+
+
+def noise(height: int, width: int) -> bytes:
+    """A photo of many bytes, as no format makes noise small."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class Line:
+    """The page's WebSockets in the test's hands: cut, or silent in one direction."""
+
+    def __init__(self, editor: EditorPage) -> None:
+        self.is_cut = self.server_is_silent = False
+        self.sockets: list[WebSocketRoute] = []
+        self._editor = editor
+        editor.page.route_web_socket(LIVE, self._through)
+        editor.page.reload()
+        editor.ready()
+
+    def _through(self, socket: WebSocketRoute) -> None:
+        if self.is_cut:
+            socket.close()
+            return
+        self.sockets.append(socket)
+        server = socket.connect_to_server()
+        socket.on_message(server.send)
+        server.on_message(self._passing(socket))
+
+    def _passing(self, socket: WebSocketRoute) -> Callable[[str | bytes], None]:
+        def receive(message: str | bytes) -> None:
+            if not self.server_is_silent:
+                socket.send(message)
+
+        return receive
+
+    def cut(self) -> None:
+        self.is_cut = True
+        self.sockets[-1].close()
+        self._editor.page.wait_for_selector('#connection[data-status="reconnecting"]')
+
+    def mend(self) -> None:
+        self.is_cut = self.server_is_silent = False
+        self._editor.page.evaluate("window.dispatchEvent(new Event('online'))")
+        self._editor.page.wait_for_selector('#connection[data-status="connected"]')
+
+
+def reopened(context: BrowserContext, editor: EditorPage) -> EditorPage:
+    """Another tab of the same browser."""
+    page = EditorPage(context.new_page(), editor.address)
+    page.open()
+    return page
+
+
+def test_a_pasted_picture_a_dropped_one_and_a_drawing_are_undone(editor: EditorPage, photo: bytes) -> None:
+    editor.drag(*STROKE)
+    editor.wait_for_edits(1)
+    original, segmap = editor.shown("original"), editor.segmap()
+    editor.drop("mixer-source", "face.png", photo)
+    editor.wait_for_change("original", original)
+    dropped = editor.shown("original")
+    editor.test_id("faces").get_by_label("Dismiss").click()
+    editor.page.locator("#open-menu-button").click()
+    editor.page.locator("#open-drawing").click()
+    editor.wait_for_change("original", dropped)
+    editor.page.keyboard.press("Control+z")
+    editor.page.wait_for_function("() => document.getElementById('undo').disabled === false")
+    editor.wait_for_edits(0)
+    assert editor.state()["photo"]["name"] == "face.png"
+    editor.page.keyboard.press("Control+z")
+    editor.wait_for_edits(1)
+    assert editor.state()["photo"] is None
+    assert (editor.segmap() == segmap).all()
+    editor.wait_for_picture("original", original)
+
+
+def test_edits_made_during_an_outage_are_done_when_it_is_over(editor: EditorPage) -> None:
+    line = Line(editor)
+    editor.drag(*STROKE)
+    editor.wait_for_edits(1)
+    line.cut()
+    editor.drag(*OTHER_STROKE)
+    editor.test_id("region-skin").click()
+    editor.drag(*STROKE)
+    assert "2 not sent yet" in editor.test_id("connection").inner_text()
+    assert editor.state()["edits"] == 1
+    line.mend()
+    editor.wait_for_edits(3)
+
+
+def test_an_edit_whose_answer_is_lost_is_done_once(editor: EditorPage) -> None:
+    line = Line(editor)
+    line.server_is_silent = True
+    editor.drag(*STROKE)
+    while editor.state()["edits"] < 1:
+        editor.page.wait_for_timeout(50)
+    line.cut()
+    line.mend()
+    editor.drag(*OTHER_STROKE)
+    editor.wait_for_edits(2)
+
+
+def test_a_server_that_is_silent_is_waited_for_visibly(editor: EditorPage) -> None:
+    line = Line(editor)
+    line.server_is_silent = True
+    editor.drag(*STROKE)
+    editor.page.wait_for_selector('#connection[data-status="waiting"]')
+    assert "waiting for the server" in editor.test_id("connection").inner_text()
+    prevented = """() => {
+        const leaving = new Event('beforeunload', { cancelable: true });
+        window.dispatchEvent(leaving);
+        return leaving.defaultPrevented;
+    }"""
+    assert editor.page.evaluate(prevented)  # an edit has no answer yet
+    line.cut()
+    line.mend()
+    editor.wait_for_edits(1)
+    editor.wait_until_kept()
+    assert not editor.page.evaluate(prevented)
+
+
+def test_work_comes_back_when_the_server_has_forgotten_it(editor: EditorPage, photo: bytes) -> None:
+    before = editor.shown("original")
+    editor.upload("photo-input", "me.png", photo)
+    editor.wait_for_change("original", before)
+    editor.test_id("faces").get_by_label("Dismiss").click()
+    editor.test_id("region-skin").click()
+    editor.drag(*STROKE)
+    editor.wait_for_edits(1)
+    editor.drag(*OTHER_STROKE)
+    editor.wait_for_edits(2)
+    editor.page.keyboard.press("Control+z")
+    editor.wait_for_edits(1)
+    editor.wait_until_kept()
+    session, segmap, result = editor.session_url, editor.segmap(), editor.shown("result")
+    editor.page.request.delete(session)
+    editor.test_id("message-info").wait_for()
+    assert "brought back" in editor.test_id("message-info").inner_text()
+    editor.wait_for_edits(1)
+    assert editor.session_url != session
+    assert editor.state()["photo"]["name"] == "me.png" and editor.state()["can_redo"]
+    assert (editor.segmap() == segmap).all()
+    editor.wait_for_picture("result", result)
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_the_work_of_a_closed_tab_is_offered(editor: EditorPage, is_forgotten: bool) -> None:
+    editor.drag(*STROKE)
+    editor.wait_for_edits(1)
+    editor.wait_until_kept()
+    session, segmap = editor.session_url, editor.segmap()
+    context = editor.page.context
+    other = reopened(context, editor)
+    assert not other.test_id("offer").is_visible()  # the first tab has it open
+    other.page.close()
+    editor.page.close()
+    if is_forgotten:
+        context.request.delete(session)
+    again = reopened(context, editor)
+    assert "1 edit" in again.test_id("offer").inner_text()
+    again.page.locator("#offer-take").click()
+    again.wait_for_edits(1)
+    assert (again.session_url == session) != is_forgotten
+    assert (again.segmap() == segmap).all()
+    assert again.problems == []
+
+
+def test_kept_work_can_be_deleted(editor: EditorPage) -> None:
+    editor.drag(*STROKE)
+    editor.wait_for_edits(1)
+    editor.wait_until_kept()
+    context = editor.page.context
+    editor.page.close()
+    again = reopened(context, editor)
+    again.page.locator("#offer-drop").click()
+    again.page.close()
+    assert not reopened(context, editor).test_id("offer").is_visible()
+
+
+def test_a_second_tab_follows(editor: EditorPage, photo: bytes) -> None:
+    session = editor.page.evaluate("sessionStorage.getItem('sean-session')")
+    page = editor.page.context.new_page()
+    page.add_init_script(f"sessionStorage.setItem('sean-session', '{session}')")
+    other = EditorPage(page, editor.address)
+    other.open()
+    before = other.shown("original")
+    editor.upload("photo-input", "me.png", photo)
+    other.wait_for_change("original", before)
+
+
+def test_a_failed_upload_says_so_and_the_next_one_works(editor: EditorPage, photo: bytes) -> None:
+    def garbled(route: Route) -> None:
+        route.fulfill(status=200, content_type="text/html", body="<html>a proxy's page</html>")
+
+    editor.page.route(re.compile("/photo$"), garbled)
+    editor.upload("photo-input", "me.png", photo)
+    editor.test_id("message-error").wait_for()
+    assert "something else" in editor.test_id("message-error").inner_text()
+    assert not editor.test_id("progress").is_visible()
+    editor.page.unroute_all()
+    before = editor.shown("original")
+    editor.upload("photo-input", "me.png", photo)
+    editor.wait_for_change("original", before)
+
+
+def test_an_upload_shows_how_far_it_is_and_strokes_meanwhile_are_kept(editor: EditorPage) -> None:
+    before = editor.shown("original")
+    network = editor.page.context.new_cdp_session(editor.page)
+    network.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 60_000}
+    network.send("Network.emulateNetworkConditions", slow)
+    editor.upload("photo-input", "me.png", noise(200, 500))
+    editor.page.wait_for_function("() => /[1-9]\\d? %/.test(document.getElementById('progress-stage').textContent)")
+    editor.test_id("progress-cancel").click()
+    editor.page.wait_for_selector("#progress", state="hidden")
+    assert "Cancelled" in editor.test_id("message-info").inner_text()
+    editor.upload("photo-input", "me.png", noise(200, 500))
+    editor.page.wait_for_function("() => /[1-9]\\d? %/.test(document.getElementById('progress-stage').textContent)")
+    editor.drag(*STROKE)
+    editor.wait_for_change("original", before)
+    assert editor.state()["photo"]["name"] == "me.png"
+    editor.page.keyboard.press("Control+z")
+    editor.wait_for_edits(1)
+    assert editor.state()["photo"] is None
+
+
+def broken_start(editor: EditorPage, pattern: str, answer: Callable[[Route], Any]) -> str:
+    """What the page says where it gets another answer for a part."""
+    editor.page.route(re.compile(pattern), answer)
+    editor.page.reload()
+    line = editor.page.locator("#boot[role=alert]")
+    line.wait_for()
+    editor.problems.clear()  # the browser's console tells of it too
+    return str(line.inner_text())
+
+
+@pytest.mark.parametrize("part", ["looks.js$", "main.js$"])
+def test_a_part_that_does_not_load_is_told(editor: EditorPage, part: str) -> None:
+    assert "did not load" in broken_start(editor, part, lambda route: route.abort())
+
+
+def test_a_proxys_page_in_place_of_the_model_is_told(editor: EditorPage) -> None:
+    html = broken_start(editor, "/api/model$", lambda route: route.fulfill(content_type="text/html", body="<html>"))
+    assert "something else" in html
+
+
+def test_a_browser_without_storage_is_enough(editor: EditorPage) -> None:
+    editor.page.add_init_script(
+        """for (const name of ['localStorage', 'sessionStorage', 'indexedDB'])
+            Object.defineProperty(window, name, { get() { throw new DOMException('denied', 'SecurityError'); } });
+        delete window.OffscreenCanvas;"""
+    )
+    editor.page.reload()
+    editor.ready()
+    result = editor.shown("result")
+    editor.drag(*STROKE)
+    editor.wait_for_change("result", result)
