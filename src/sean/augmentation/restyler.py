@@ -1,0 +1,135 @@
+"""The copy that a recipe describes: encode, exchange codes, render, and keep the photo's detail where wanted."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sean.augmentation.geometry import moved
+from sean.augmentation.recipes import BANK, Donor, Part, PartChange, Recipe
+from sean.augmentation.settings import AugmentSettings
+from sean.compositing.frame import Frame
+from sean.compositing.guide import PhotoGuide
+from sean.compositing.recolour import ModelPictures, RegionChange, recoloured
+from sean.data.paired import Pair
+from sean.editing.pipeline import SEANPipeline
+from sean.editing.styles import StyleCodes
+from sean.images import resize_image
+
+_KEPT_STYLES = 4096
+
+
+class Restyler:
+    """Makes copies of labelled pictures.
+
+    Args:
+        pipeline: the model; its labels are those of the pictures.
+        read: the pair of a name, which may be a source of styles.
+        settings: what may change.
+    """
+
+    def __init__(self, pipeline: SEANPipeline, read: Callable[[str], Pair], settings: AugmentSettings) -> None:
+        self._pipeline = pipeline
+        self._read = read
+        self._settings = settings
+        self._codes: OrderedDict[tuple[str, Part], Tensor] = OrderedDict()
+
+    def copy(self, pair: Pair, recipe: Recipe) -> Pair:
+        """The copy of a pair that a recipe describes; of the pair's size.
+
+        Where the geometry stays, so do the maps.
+        """
+        own = self._encoded(pair)
+        codes = {change.part: self._new_code(own, pair, change) for change in recipe.changes}
+        pair = moved(
+            pair,
+            self._pipeline.labels,
+            mirror=recipe.mirror,
+            warp=self._settings.warp,
+            warp_seed=recipe.warp_seed,
+        )
+        table = self._pipeline.labels.flip_table if recipe.mirror else range(self._pipeline.labels.num_regions)
+        codes = {Part(label=table[part.label], instance=part.instance): code for part, code in codes.items()}
+        if recipe.mirror:
+            order = list(table[: self._pipeline.labels.num_regions])
+            own = StyleCodes(own.codes[order], own.present[order], own.labels)
+        edited = self._rendered(pair, own, codes)
+        if self._settings.mode == "render":
+            image = resize_image(edited, (pair.segmap.shape[0], pair.segmap.shape[1]))
+        else:
+            image = self._composite(pair, edited, self._rendered(pair, own, {}), tuple(codes))
+        return Pair(image=image, segmap=pair.segmap, instances=pair.instances)
+
+    def _composite(self, pair: Pair, edited: np.ndarray, own: np.ndarray, parts: tuple[Part, ...]) -> np.ndarray:
+        """The photo with the colours of its parts moved as the model moves them."""
+        height, width = pair.segmap.shape
+        frame = Frame.whole(height, width)
+        guide = PhotoGuide(pair.image, frame, (height, width), workers=1)
+        pictures = ModelPictures(own=own, edited=edited, frame=frame)
+        masks = [part.mask(pair.segmap, pair.instances) for part in parts]
+        return recoloured(guide, [RegionChange(mask=mask) for mask in masks if mask.any()], pictures)
+
+    def _rendered(self, pair: Pair, own: StyleCodes, codes: dict[Part, Tensor]) -> np.ndarray:
+        """The model's picture of a map: the own styles, but for these parts; uint8 of the model's size."""
+        variants = [own]
+        numbers = np.zeros(pair.segmap.shape, dtype=np.int64)
+        for part, code in sorted(codes.items(), key=lambda item: item[0]):
+            if not part.instance:
+                variants = [_with_code(style, part.label, code) for style in variants]
+        taken: dict[int, int] = {}
+        for part, code in sorted(codes.items(), key=lambda item: item[0]):
+            if part.instance:  # objects of different labels share a variant
+                number = taken[part.label] = taken.get(part.label, 0) + 1
+                if number == len(variants):
+                    variants.append(variants[0])
+                variants[number] = _with_code(variants[number], part.label, code)
+                numbers[part.mask(pair.segmap, pair.instances)] = number
+        instances = pair.instances if self._pipeline.model.config.instance_edges else None
+        if len(variants) == 1:
+            return np.asarray(self._pipeline(pair.segmap, variants[0], instances))
+        return np.asarray(self._pipeline(pair.segmap, variants, instances, variants=numbers))
+
+    def _new_code(self, own: StyleCodes, pair: Pair, change: PartChange) -> Tensor:
+        part = change.part
+        start = own.codes[part.label] if not part.instance else self._part_code(pair, part)
+        codes = [self._donated(donor, part.label) for donor in change.donors]
+        target = codes[0] if len(codes) == 1 else torch.lerp(codes[0], codes[1], change.mix)
+        return torch.lerp(start, target, change.strength)
+
+    def _donated(self, donor: Donor, label: int) -> Tensor:
+        """The code of a label of another picture, or of one of its objects, or of the bank; remembered."""
+        if donor.picture == BANK:
+            return self._pipeline.style_bank[donor.instance].codes[label]
+        key = (donor.picture, Part(label=label, instance=donor.instance))
+        if key not in self._codes:
+            pair = self._read(donor.picture)
+            if donor.instance:
+                self._codes[key] = self._part_code(pair, key[1])
+            else:
+                codes = self._encoded(pair).codes
+                for each in range(len(codes)):
+                    self._codes[donor.picture, Part(label=each)] = codes[each]
+            while len(self._codes) > _KEPT_STYLES:
+                self._codes.popitem(last=False)
+        self._codes.move_to_end(key)
+        return self._codes[key]
+
+    def _part_code(self, pair: Pair, part: Part) -> Tensor:
+        """The code of one object: the picture is encoded with a map that shows nothing else of the label."""
+        labels = self._pipeline.labels
+        others = (pair.segmap == part.label) & ~part.mask(pair.segmap, pair.instances)
+        styles = self._encoded(Pair(image=pair.image, segmap=np.where(others, labels.num_regions, pair.segmap)))
+        if not styles.present[part.label]:  # too small for the model's size
+            styles = self._encoded(pair)
+        return styles.codes[part.label]
+
+    def _encoded(self, pair: Pair) -> StyleCodes:
+        return self._pipeline.encode(pair.image, pair.segmap)
+
+
+def _with_code(styles: StyleCodes, label: int, code: Tensor) -> StyleCodes:
+    codes, present = styles.codes.clone(), styles.present.clone()
+    codes[label], present[label] = code, True
+    return StyleCodes(codes, present, styles.labels)

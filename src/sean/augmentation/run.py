@@ -1,0 +1,374 @@
+"""The run that makes copies of a whole set: shared by processes, restartable, with a record of every copy's styles.
+
+The pictures are dealt out to the processes by number. Each process writes its copies and, last of all, a record of
+each; whichever process finds all records there finishes the folder. So nothing has to be sent between processes, and a
+run that was killed, or that goes on with another number of processes, gives the same files.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from sean.augmentation.recipes import Recipe, RecipeBook, parts_of
+from sean.augmentation.restyler import Restyler
+from sean.augmentation.settings import AugmentSettings
+from sean.data.folder import PairedFolder
+from sean.data.linking import link_or_copy
+from sean.data.manifest import MANIFEST_NAME, UNFINISHED_NAME, Manifest, file_checksum, write_manifest
+from sean.data.paired import Pair, PairSource
+from sean.data.shard_source import holds_shards
+from sean.data.splits import Split, open_split
+from sean.editing.pipeline import SEANPipeline
+from sean.errors import InputError
+from sean.evaluation.segmentation import confusion_matrix, segmentation_scores
+from sean.files import remove_unfinished, write_text_atomic
+from sean.images import image_to_tensor, save_image, write_image
+from sean.labels import LabelSet
+from sean.models.weights import network_digest
+from sean.parsing.segmenter import Segmenter
+from sean.segmap import write_segmap
+
+Progress = Callable[[int, int], None]
+HEADER_NAME = "augmentation.json"
+STYLES_NAME = "styles.jsonl"
+_RECORDS = ".records"
+_FOLDERS = ("images", "instances", "labels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """What copies must pass.
+
+    Attributes:
+        segmenter: reads the copies; its labels are those of the data.
+        least_miou: copies in which its map agrees less with theirs are dropped, in 0..1.
+    """
+
+    segmenter: Segmenter
+    least_miou: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentReport:
+    """What lies in a folder of copies, or what this process has done of it.
+
+    Attributes:
+        root: the folder.
+        sources, kept, dropped: pictures, copies of them, and copies that the filter dropped.
+        made: copies that this call made.
+        seconds: that it took.
+        miou_sources, miou_before, miou_after: mean agreement of the segmenter's maps with the labels: in the pictures,
+            in all copies, in those that were kept; None without a segmenter.
+        finished: whether the folder is complete; else other processes are still at work.
+    """
+
+    root: Path
+    sources: int
+    kept: int
+    dropped: int
+    made: int
+    seconds: float
+    miou_sources: float | None = None
+    miou_before: float | None = None
+    miou_after: float | None = None
+    finished: bool = True
+
+    def text(self) -> str:
+        """The report for a reader."""
+        speed = f", {self.made / self.seconds:.2f} pictures a second" if self.made and self.seconds else ""
+        if not self.finished:
+            return (
+                f"{self.made} copies are made{speed}; the folder {self.root} is finished when the other processes are, "
+                "or by the same command once more"
+            )
+        lines = [f"{self.root}: {self.kept} copies of {self.sources} pictures, {self.made} made now{speed}"]
+        if self.miou_before is not None and self.miou_sources is not None:
+            after = "none is left" if self.miou_after is None else f"{self.miou_after:.3f} in those kept"
+            lines.append(
+                f"dropped {self.dropped}; mIoU of the segmenter {self.miou_sources:.3f} in the pictures, "
+                f"{self.miou_before:.3f} in all copies, {after}"
+            )
+        return "\n".join(lines)
+
+
+def augment(
+    model: SEANPipeline,
+    data: str | os.PathLike[str],
+    destination: str | os.PathLike[str],
+    settings: AugmentSettings | None = None,
+    *,
+    originals: bool = False,
+    check: Filter | None = None,
+    validation: float | str | None = None,
+    training_prefix: str = "",
+    rank: int = 0,
+    world_size: int = 1,
+    progress: Progress | None = None,
+) -> AugmentReport:
+    """Make restyled copies of the training part of a set; the held-out part is neither restyled nor a source of styles.
+
+    Args:
+        model: of the labels of the data.
+        data: a paired folder, or a folder or url of shards.
+        destination: a new or empty folder, or the one of an earlier run with the same settings.
+        settings: what may change; None takes the defaults.
+        originals: also link the pictures themselves, and the held-out ones as the held-out part, so that the folder is
+            ready for training.
+        check: drops copies in which a segmenter does not find the labels.
+        validation, training_prefix: the split, see `sean.data.splits.open_split`.
+        rank, world_size: number of this process, and of all.
+        progress: called with (copies done, copies in all of this process).
+
+    Raises:
+        InputError: other labels, nothing to restyle, or a destination that cannot be used or written.
+    """
+    settings = settings or AugmentSettings()
+    started = time.perf_counter()
+    split = open_split(data, model.labels, validation=validation, training_prefix=training_prefix)
+    if split.training is None:
+        raise InputError(f"{data} has no training pairs; hold out fewer")
+    source, root = _Pictures(split.training), Path(destination)
+    linked = _Originals.of(data, split) if originals else None
+    header = _header(model, data, settings, source.names, linked, check)
+    made = 0
+    if not _begin(root, header):
+        made = _make_share(root, model, source, settings, check, (rank, world_size), progress)
+        if not _finish(root, source.names, settings, model.labels, header, linked):
+            seconds = time.perf_counter() - started
+            sources = len(source.names[rank::world_size])
+            return AugmentReport(
+                root=root, sources=sources, kept=0, dropped=0, made=made, seconds=seconds, finished=False
+            )
+    return _finished_report(root, made, time.perf_counter() - started)
+
+
+class _Pictures:
+    """Pairs by name."""
+
+    def __init__(self, source: PairSource) -> None:
+        self._source = source
+        self._indices = {source.name(index): index for index in range(len(source))}
+        self.names = tuple(sorted(self._indices))
+
+    def read(self, name: str) -> Pair:
+        return self._source.read(self._indices[name])
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Originals:
+    """The files of the set itself, and its split."""
+
+    folder: PairedFolder
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+
+    @classmethod
+    def of(cls, data: str | os.PathLike[str], split: Split) -> "_Originals":
+        if holds_shards(data):
+            raise InputError(f"expected a paired folder whose pictures can be linked, got shards at {data}")
+        names = [[] if part is None else map(part.name, range(len(part))) for part in (split.training, split.validation)]
+        return cls(folder=PairedFolder.open(data), training=tuple(names[0]), validation=tuple(names[1]))
+
+    def link(self, root: Path) -> None:
+        for stem in (*self.training, *self.validation):
+            for kind, files in zip(_FOLDERS, (self.folder.images, self.folder.instances, self.folder.segmaps), strict=True):
+                if files is not None:
+                    link_or_copy(files[stem], root / kind / files[stem].name)
+
+
+def _header(
+    model: SEANPipeline,
+    data: str | os.PathLike[str],
+    settings: AugmentSettings,
+    names: Sequence[str],
+    linked: _Originals | None,
+    check: Filter | None,
+) -> dict[str, Any]:
+    """All that decides on the content of the folder."""
+    return {
+        "model": network_digest(model.model),
+        "data": str(data),
+        "pictures": len(names),
+        "settings": json.loads(json.dumps(asdict(settings))),
+        "originals": linked is not None,
+        "segmenter": None if check is None else check.segmenter.name,
+        "least_miou": None if check is None else check.least_miou,
+    }
+
+
+def _begin(root: Path, header: Mapping[str, Any]) -> bool:
+    """Whether the folder is finished already; else it is marked as begun.
+
+    Raises:
+        InputError: it was made with other settings, or holds something else.
+    """
+    for name in (HEADER_NAME, UNFINISHED_NAME):
+        if (root / name).is_file():
+            try:
+                begun = json.loads((root / name).read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise InputError(f"{root / name} is damaged ({error}); remove {root}, and make it anew") from error
+            other = [key for key in header if begun.get(key) != header[key]]
+            if other:
+                raise InputError(
+                    f"{root} was made with other {', '.join(other)}; give the same settings to finish it, or another "
+                    "folder"
+                )
+            if name == HEADER_NAME and not (root / UNFINISHED_NAME).is_file():
+                return True
+    there = sorted(path.name for path in root.iterdir() if not path.name.startswith(".")) if root.is_dir() else []
+    if there and not (root / UNFINISHED_NAME).is_file():  # looked for again, as another process may just have begun
+        raise InputError(f"expected a new or empty folder, but {root} holds {', '.join(there[:3])}; choose another")
+    if root.exists() and not root.is_dir():
+        raise InputError(f"expected a folder to write copies to, but {root} is a file; choose another name")
+    write_text_atomic(root / UNFINISHED_NAME, json.dumps(header, indent=1) + "\n")
+    return False
+
+
+def _make_share(
+    root: Path,
+    model: SEANPipeline,
+    source: _Pictures,
+    settings: AugmentSettings,
+    check: Filter | None,
+    place: tuple[int, int],
+    progress: Progress | None,
+) -> int:
+    """Make the copies of every picture of this process that are not there; returns their number."""
+    bank = {
+        label: [number for number, style in enumerate(model.style_bank) if style.present[label]]
+        for label in range(model.labels.num_regions)
+    }
+    parts = {name: parts_of(source.read(name), model.labels.num_regions, settings) for name in source.names}
+    book = RecipeBook(parts, model.labels, settings, bank)
+    restyler = Restyler(model, source.read, settings)
+    rank, world_size = place
+    mine = source.names[rank::world_size]
+    made = 0
+    for done, name in enumerate(mine, start=1):
+        recipes = [book.recipe(name, copy) for copy in range(1, settings.copies + 1)]
+        missing = [recipe for recipe in recipes if _record(root, recipe.name) is None]
+        pair = source.read(name) if missing else None
+        score = None if pair is None or check is None else _miou(check.segmenter, pair)
+        for recipe in missing:
+            assert pair is not None
+            _write_copy(root, restyler.copy(pair, recipe), recipe, model.labels, check, score)
+            made += 1
+        if progress is not None:
+            progress(done * settings.copies, len(mine) * settings.copies)
+    return made
+
+
+def _write_copy(
+    root: Path, copy: Pair, recipe: Recipe, labels: LabelSet, check: Filter | None, source_score: float | None
+) -> None:
+    """Write a copy that passes the check, and in any case its record."""
+    score = None if check is None else _miou(check.segmenter, copy)
+    kept = check is None or (score is not None and score >= check.least_miou)
+    if kept:
+        write_image(root / "images" / f"{recipe.name}.jpg", copy.image)
+        if copy.instances is not None:
+            numbers = Image.fromarray(copy.instances.astype(np.uint16))
+            save_image(root / "instances" / f"{recipe.name}.png", numbers)
+        write_segmap(root / "labels" / f"{recipe.name}.png", copy.segmap, labels)
+    record = {**recipe.to_dict(labels), "kept": kept, "miou": score, "source_miou": source_score}
+    write_text_atomic(root / _RECORDS / f"{recipe.name}.json", json.dumps(record) + "\n")
+
+
+def _record(root: Path, name: str) -> dict[str, Any] | None:
+    """The record of a copy; None where it is not made, or its files are gone."""
+    path = root / _RECORDS / f"{name}.json"
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    files = (root / "images" / f"{name}.jpg", root / "labels" / f"{name}.png")
+    return record if not record["kept"] or all(file.is_file() for file in files) else None
+
+
+@torch.inference_mode()
+def _miou(segmenter: Segmenter, pair: Pair) -> float | None:
+    """How well a segmenter's map of a picture agrees with its labels, in 0..1."""
+    truth = segmenter.scored(torch.from_numpy(pair.segmap).unsqueeze(0))
+    predicted = segmenter(image_to_tensor(pair.image).unsqueeze(0)).cpu()
+    matrix = confusion_matrix(predicted, truth, segmenter.labels.num_regions)
+    score: float | None = segmentation_scores(matrix, segmenter.labels.names)["miou"]
+    return score
+
+
+def _finish(
+    root: Path,
+    names: Sequence[str],
+    settings: AugmentSettings,
+    labels: LabelSet,
+    header: Mapping[str, Any],
+    linked: _Originals | None,
+) -> bool:
+    """Write what describes the whole folder, once all copies are there; whether they are.
+
+    Two processes that finish at the same moment both do so, and write the same.
+    """
+    stems = [f"{name}_r{copy:02}" for name in names for copy in range(1, settings.copies + 1)]
+    records = [record for stem in stems if (record := _record(root, stem)) is not None]
+    if len(records) < len(stems):
+        return (root / MANIFEST_NAME).is_file() and not (root / UNFINISHED_NAME).is_file()
+    if linked is not None:
+        linked.link(root)
+    write_text_atomic(root / "classes.txt", labels.to_classes_txt())
+    write_text_atomic(root / STYLES_NAME, "".join(json.dumps(record) + "\n" for record in records))
+    kept = tuple(record["name"] for record in records if record["kept"])
+    training, validation = ((), ()) if linked is None else (linked.training, linked.validation)
+    stems_there = {*kept, *training, *validation}
+    paths = [
+        path
+        for folder in _FOLDERS
+        if (root / folder).is_dir()
+        for path in sorted((root / folder).iterdir())
+        if path.stem in stems_there
+    ]
+    manifest = Manifest(
+        source=f"copies of {Path(str(header['data'])).name}",
+        training=tuple(sorted((*kept, *training))),
+        validation=tuple(sorted(validation)),
+        checksums={path.relative_to(root).as_posix(): file_checksum(path) for path in [*paths, root / "classes.txt"]},
+    )
+    write_manifest(root, manifest)
+    write_text_atomic(root / HEADER_NAME, json.dumps(header, indent=1) + "\n")
+    (root / UNFINISHED_NAME).unlink(missing_ok=True)
+    shutil.rmtree(root / _RECORDS, ignore_errors=True)
+    for folder in filter(Path.is_dir, (root / name for name in _FOLDERS)):
+        remove_unfinished(folder)
+    return True
+
+
+def _finished_report(root: Path, made: int, seconds: float) -> AugmentReport:
+    """The report on a finished folder."""
+    lines = (root / STYLES_NAME).read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    sources = {record["source"]: record["source_miou"] for record in records}
+    kept = [record for record in records if record["kept"]]
+
+    def mean(values: Iterable[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return float(np.mean(known)) if known else None
+
+    return AugmentReport(
+        root=root,
+        sources=len(sources),
+        kept=len(kept),
+        dropped=len(records) - len(kept),
+        made=made,
+        seconds=seconds,
+        miou_sources=mean(sources.values()),
+        miou_before=mean(record["miou"] for record in records),
+        miou_after=mean(record["miou"] for record in kept),
+    )
