@@ -44,6 +44,7 @@ ALLOWED["parsing"] = {"devices", "icc", *ALLOWED["data"], "data", "ops", "models
 ALLOWED["evaluation"] = {*ALLOWED["parsing"], "parsing"}
 ALLOWED["editing"] = {*ALLOWED["parsing"], "parsing", "compositing", "inference", "photo_output"}
 ALLOWED["onnx"] = {*ALLOWED["parsing"], "parsing", "inference"}
+ALLOWED["augmentation"] = {*ALLOWED["editing"], "editing", "evaluation"}
 ALLOWED["training"] = {"devices", *ALLOWED["evaluation"], "losses", "evaluation"}
 ALLOWED["web"] = {*ALLOWED["editing"], "editing", "heap"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation", "training", "threads"}
@@ -58,6 +59,7 @@ ALLOWED["commands"] = {
     "extras",
     "onnx",
     "web",
+    "augmentation",
     "photo_output",
 }
 ALLOWED["completion"] = {"commands", "errors", "files"}

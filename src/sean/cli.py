@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "curves": ("training.curves", "a picture of the curves of trainings"),
     "evaluate": ("evaluation.evaluate", "score a model on held-out pairs, beside the real pictures"),
     "experiment": ("experiments.experiment", "rerun the paper's tables and figures"),
+    "augment": ("augment.augment", "restyled copies of labelled pictures, to train segmentation networks with"),
     "data speed": ("training.speed", "whether the data keeps up with the training"),
     "data shard": ("shards.shard", "write a data folder as tar shards, to stream it"),
     "data check": ("data.check", "report on a folder of training pairs"),
@@ -64,10 +65,11 @@ NEEDS = {
     "export": "onnx",
 }
 WEIGHTS_TERMS = "Code: Apache-2.0. Bundled weights: non-commercial research, see LICENSE in each bundled folder."
-# What tyro is told of parameters of these names, in any command: `photos` holds several options, which go by their own
-# names (--crop, not --photos.crop).
+# What tyro is told of parameters of these names, in any command: `photos` and `augmentation` hold several options,
+# which go by their own names (--crop, not --photos.crop).
 _TYRO: dict[str, dict[str, Any]] = {
     "photos": {"name": ""},
+    "augmentation": {"name": ""},
     "output": {"aliases": ["-o"]},
     "quiet": {"aliases": ["-q"], "help": "print nothing but errors, and show no progress."},
     "threads": {"help": "of the processor, to compute with; without it, one for each core."},

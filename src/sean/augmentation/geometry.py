@@ -26,7 +26,9 @@ def moved(pair: Pair, labels: LabelSet, *, mirror: bool, warp: float, warp_seed:
     if warp_seed is not None and warp > 0:
         rows, columns = _shifted(pair.segmap.shape, warp, np.random.default_rng(warp_seed))
         channels = [
-            ndimage.map_coordinates(pair.image[..., channel].astype(np.float32), [rows, columns], order=1, mode="mirror")
+            ndimage.map_coordinates(
+                pair.image[..., channel].astype(np.float32), [rows, columns], order=1, mode="mirror"
+            )
             for channel in range(3)
         ]
         pair = Pair(

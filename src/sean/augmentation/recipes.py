@@ -1,8 +1,10 @@
-"""Which styles a copy gets and how its map moves, drawn from the seed, the picture's name and the copy's number alone."""
+"""What a copy gets: styles, and the way its map moves; drawn from the seed, the picture and the number of the copy."""
 
+import bisect
 import hashlib
+import operator
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -112,14 +114,18 @@ def parts_of(pair: Pair, num_regions: int, settings: AugmentSettings) -> tuple[P
 class RecipeBook:
     """The recipes of all copies of a set.
 
+    Labels of one material (`LabelSet.materials`, such as the skin of face, nose and neck) change together, and take
+    their styles from one picture; an object changes on its own.
+
     Args:
         parts: the parts of every picture that may be restyled or be a source of styles.
         labels: of the set.
         settings: what may change.
-        bank: for every label, the numbers of the style bank's entries that have it.
+        bank: the labels that each entry of the style bank has.
 
     Raises:
-        InputError: unknown regions, or no part that another picture or the bank has a style for.
+        InputError: unknown regions, no style bank where that is to be taken, or no part that another picture or the
+            bank has a style for.
     """
 
     def __init__(
@@ -127,19 +133,32 @@ class RecipeBook:
         parts: Mapping[str, Sequence[Part]],
         labels: LabelSet,
         settings: AugmentSettings,
-        bank: Mapping[int, Sequence[int]] | None = None,
+        bank: Sequence[Collection[int]] = (),
     ) -> None:
         self._parts = {name: tuple(parts[name]) for name in sorted(parts)}
         self._settings = settings
-        self._bank = dict(bank or {})
+        self._material = {label: members for members in labels.materials for label in members}
         self._allowed = allowed_labels(settings.regions, labels)
-        self._donors: dict[int, list[Donor]] = defaultdict(list)
-        for name, each in self._parts.items():
-            for part in each:
-                self._donors[part.label].append(Donor(picture=name, instance=part.instance))
-        if settings.styles == BANK and not any(self._bank.values()):
-            raise InputError("the model has no style bank; add one, or take the styles from the data")
-        if not any(self._changeable(name) for name in self._parts):
+        if settings.styles == BANK:
+            if not bank:
+                raise InputError("the model has no style bank; add one, or take the styles from the data")
+            holders = [(Donor(picture=BANK, instance=number), frozenset(has)) for number, has in enumerate(bank)]
+            objects: list[tuple[Donor, int]] = [(donor, label) for donor, has in holders for label in has]
+        else:
+            holders = [
+                (Donor(picture=name), frozenset(part.label for part in each)) for name, each in self._parts.items()
+            ]
+            objects = [
+                (Donor(picture=name, instance=part.instance), part.label)
+                for name, each in self._parts.items()
+                for part in each
+            ]
+        self._holders = holders
+        self._objects: dict[int, list[Donor]] = defaultdict(list)
+        for donor, label in objects:
+            self._objects[label].append(donor)
+        self._having: dict[frozenset[int], list[Donor]] = {}
+        if not any(self._groups(name) for name in self._parts):
             raise InputError(
                 "no region of these pictures can take another style: no other picture has it; give more pictures, "
                 "other regions, or styles of the bank"
@@ -150,35 +169,64 @@ class RecipeBook:
         settings = self._settings
         digest = hashlib.sha256(f"{settings.seed}/{copy}/{source}".encode()).digest()
         rng = np.random.default_rng(list(digest))
-        candidates = self._changeable(source)
-        most = min(settings.most or len(candidates), len(candidates))
-        count = int(rng.integers(min(settings.least, most), most + 1)) if candidates else 0
-        chosen = sorted(rng.choice(len(candidates), size=count, replace=False).tolist()) if count else []
-        changes = tuple(self._change(source, candidates[index], rng) for index in chosen)
+        groups = self._groups(source)
+        most = min(settings.most or len(groups), len(groups))
+        count = int(rng.integers(min(settings.least, most), most + 1)) if groups else 0
+        chosen = sorted(rng.choice(len(groups), size=count, replace=False).tolist()) if count else []
+        changes = [change for index in chosen for change in self._changes(source, groups[index], rng)]
         mirror, warp = rng.random() < settings.mirror, int(rng.integers(2**31))
         return Recipe(
             name=f"{source}_r{copy:02}",
             source=source,
-            changes=changes,
+            changes=tuple(changes),
             mirror=bool(mirror),
             warp_seed=warp if settings.warp else None,
         )
 
-    def _changeable(self, name: str) -> list[Part]:
-        return [part for part in self._parts[name] if part.label in self._allowed and self._sources(name, part.label)]
+    def _groups(self, name: str) -> list[tuple[Part, ...]]:
+        """The parts of a picture that may change, those that change together in one tuple."""
+        together: dict[tuple[int, ...], list[Part]] = defaultdict(list)
+        for part in self._parts[name]:
+            if part.label in self._allowed:
+                key = (part.label, part.instance) if part.instance else (*self._material[part.label], 0)
+                together[key].append(part)
+        groups: list[tuple[Part, ...]] = []
+        for group in map(tuple, together.values()):
+            alone = [(part,) for part in group if self._others(name, (part,))]
+            groups += [group] if self._others(name, group) else alone
+        return groups
 
-    def _sources(self, name: str, label: int) -> list[Donor]:
-        """The styles of a label that a picture may take: of other pictures, or of the bank."""
+    def _changes(self, name: str, group: tuple[Part, ...], rng: np.random.Generator) -> list[PartChange]:
+        donors = self._sources(group)
+        first, last = self._own(donors, name)
+        num_others = len(donors) - (last - first)
+        count = min(2 if self._settings.styles == "mixed" else 1, num_others)
+        picked = [int(index) for index in rng.choice(num_others, size=count, replace=False)]
+        taken = tuple(donors[index if index < first else index + last - first] for index in picked)
+        mix, strength = float(rng.random()), float(rng.uniform(self._settings.weakest, self._settings.strongest))
+        return [PartChange(part=part, donors=taken, mix=mix if count > 1 else 0.0, strength=strength) for part in group]
+
+    def _others(self, name: str, group: tuple[Part, ...]) -> bool:
+        """Whether another picture, or the bank, has styles of all these parts."""
+        donors = self._sources(group)
+        first, last = self._own(donors, name)
+        return len(donors) > last - first
+
+    def _sources(self, group: tuple[Part, ...]) -> list[Donor]:
+        """All sources of styles for these parts, sorted by picture: objects for an object, else whole regions."""
+        if group[0].instance:
+            return self._objects[group[0].label]
+        wanted = frozenset(part.label for part in group)
+        if wanted not in self._having:
+            self._having[wanted] = [donor for donor, has in self._holders if wanted <= has]
+        return self._having[wanted]
+
+    def _own(self, donors: Sequence[Donor], name: str) -> tuple[int, int]:
+        """Where the donors that are of the picture itself begin and end."""
         if self._settings.styles == BANK:
-            return [Donor(picture=BANK, instance=number) for number in self._bank.get(label, ())]
-        return [donor for donor in self._donors[label] if donor.picture != name]
-
-    def _change(self, name: str, part: Part, rng: np.random.Generator) -> PartChange:
-        sources = self._sources(name, part.label)
-        count = min(2 if self._settings.styles == "mixed" else 1, len(sources))
-        donors = tuple(sources[index] for index in rng.choice(len(sources), size=count, replace=False).tolist())
-        mix, strength = rng.random(), rng.uniform(self._settings.weakest, self._settings.strongest)
-        return PartChange(part=part, donors=donors, mix=float(mix) if count > 1 else 0.0, strength=float(strength))
+            return 0, 0
+        key = operator.attrgetter("picture")
+        return bisect.bisect_left(donors, name, key=key), bisect.bisect_right(donors, name, key=key)
 
 
 def allowed_labels(regions: Sequence[str], labels: LabelSet) -> frozenset[int]:

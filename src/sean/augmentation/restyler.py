@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,6 +22,16 @@ from sean.images import resize_image
 _KEPT_STYLES = 4096
 
 
+@dataclass(kw_only=True, eq=False)
+class _Own:
+    """A pair with its styles, the model's picture of it, and its mattes; the last two when they are first needed."""
+
+    pair: Pair
+    styles: StyleCodes
+    picture: np.ndarray | None = None
+    guide: PhotoGuide | None = None
+
+
 class Restyler:
     """Makes copies of labelled pictures.
 
@@ -34,6 +45,7 @@ class Restyler:
         self._pipeline = pipeline
         self._read = read
         self._settings = settings
+        self._last: _Own | None = None
         self._codes: OrderedDict[tuple[str, Part], Tensor] = OrderedDict()
 
     def copy(self, pair: Pair, recipe: Recipe) -> Pair:
@@ -41,7 +53,7 @@ class Restyler:
 
         Where the geometry stays, so do the maps.
         """
-        own = self._encoded(pair)
+        own = self._own_of(pair).styles
         codes = {change.part: self._new_code(own, pair, change) for change in recipe.changes}
         pair = moved(
             pair,
@@ -59,17 +71,29 @@ class Restyler:
         if self._settings.mode == "render":
             image = resize_image(edited, (pair.segmap.shape[0], pair.segmap.shape[1]))
         else:
-            image = self._composite(pair, edited, self._rendered(pair, own, {}), tuple(codes))
+            image = self._composite(pair, own, edited, tuple(codes))
         return Pair(image=image, segmap=pair.segmap, instances=pair.instances)
 
-    def _composite(self, pair: Pair, edited: np.ndarray, own: np.ndarray, parts: tuple[Part, ...]) -> np.ndarray:
+    def _composite(self, pair: Pair, own: StyleCodes, edited: np.ndarray, parts: tuple[Part, ...]) -> np.ndarray:
         """The photo with the colours of its parts moved as the model moves them."""
+        known = self._own_of(pair, own)
         height, width = pair.segmap.shape
-        frame = Frame.whole(height, width)
-        guide = PhotoGuide(pair.image, frame, (height, width), workers=1)
-        pictures = ModelPictures(own=own, edited=edited, frame=frame)
+        if known.picture is None:
+            known.picture = self._rendered(pair, own, {})
+        if known.guide is None:
+            known.guide = PhotoGuide(pair.image, Frame.whole(height, width), (height, width), workers=1)
+        pictures = ModelPictures(own=known.picture, edited=edited, frame=known.guide.frame)
         masks = [part.mask(pair.segmap, pair.instances) for part in parts]
-        return recoloured(guide, [RegionChange(mask=mask) for mask in masks if mask.any()], pictures)
+        return recoloured(known.guide, [RegionChange(mask=mask) for mask in masks if mask.any()], pictures)
+
+    def _own_of(self, pair: Pair, styles: StyleCodes | None = None) -> "_Own":
+        """What depends on a pair alone; kept for the next copy of it."""
+        if self._last is None or self._last.pair is not pair:
+            own = _Own(pair=pair, styles=self._encoded(pair) if styles is None else styles)
+            if styles is not None:  # a moved pair: there is no other copy of it
+                return own
+            self._last = own
+        return self._last
 
     def _rendered(self, pair: Pair, own: StyleCodes, codes: dict[Part, Tensor]) -> np.ndarray:
         """The model's picture of a map: the own styles, but for these parts; uint8 of the model's size."""

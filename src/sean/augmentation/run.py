@@ -22,15 +22,14 @@ from sean.augmentation.recipes import Recipe, RecipeBook, parts_of
 from sean.augmentation.restyler import Restyler
 from sean.augmentation.settings import AugmentSettings
 from sean.data.folder import PairedFolder
-from sean.data.linking import link_or_copy
 from sean.data.manifest import MANIFEST_NAME, UNFINISHED_NAME, Manifest, file_checksum, write_manifest
 from sean.data.paired import Pair, PairSource
-from sean.data.shard_source import holds_shards
+from sean.data.shards.source import holds_shards
 from sean.data.splits import Split, open_split
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.evaluation.segmentation import confusion_matrix, segmentation_scores
-from sean.files import remove_unfinished, write_text_atomic
+from sean.files import link_or_copy, remove_unfinished, write_text_atomic
 from sean.images import image_to_tensor, save_image, write_image
 from sean.labels import LabelSet
 from sean.models.weights import network_digest
@@ -140,8 +139,12 @@ def augment(
     linked = _Originals.of(data, split) if originals else None
     header = _header(model, data, settings, source.names, linked, check)
     made = 0
-    if not _begin(root, header):
-        made = _make_share(root, model, source, settings, check, (rank, world_size), progress)
+    if not _is_finished(root, header):
+        bank = [torch.nonzero(style.present).flatten().tolist() for style in model.style_bank]
+        parts = {name: parts_of(source.read(name), model.labels.num_regions, settings) for name in source.names}
+        book = RecipeBook(parts, model.labels, settings, bank)
+        write_text_atomic(root / UNFINISHED_NAME, json.dumps(header, indent=1) + "\n")
+        made = _make_share(root, model, source, book, settings, check, (rank, world_size), progress)
         if not _finish(root, source.names, settings, model.labels, header, linked):
             seconds = time.perf_counter() - started
             sources = len(source.names[rank::world_size])
@@ -175,12 +178,16 @@ class _Originals:
     def of(cls, data: str | os.PathLike[str], split: Split) -> "_Originals":
         if holds_shards(data):
             raise InputError(f"expected a paired folder whose pictures can be linked, got shards at {data}")
-        names = [[] if part is None else map(part.name, range(len(part))) for part in (split.training, split.validation)]
+        names = [
+            [] if part is None else map(part.name, range(len(part))) for part in (split.training, split.validation)
+        ]
         return cls(folder=PairedFolder.open(data), training=tuple(names[0]), validation=tuple(names[1]))
 
     def link(self, root: Path) -> None:
         for stem in (*self.training, *self.validation):
-            for kind, files in zip(_FOLDERS, (self.folder.images, self.folder.instances, self.folder.segmaps), strict=True):
+            for kind, files in zip(
+                _FOLDERS, (self.folder.images, self.folder.instances, self.folder.segmaps), strict=True
+            ):
                 if files is not None:
                     link_or_copy(files[stem], root / kind / files[stem].name)
 
@@ -205,8 +212,8 @@ def _header(
     }
 
 
-def _begin(root: Path, header: Mapping[str, Any]) -> bool:
-    """Whether the folder is finished already; else it is marked as begun.
+def _is_finished(root: Path, header: Mapping[str, Any]) -> bool:
+    """Whether the folder is finished already; else it is new or empty, or was begun with the same header.
 
     Raises:
         InputError: it was made with other settings, or holds something else.
@@ -230,7 +237,6 @@ def _begin(root: Path, header: Mapping[str, Any]) -> bool:
         raise InputError(f"expected a new or empty folder, but {root} holds {', '.join(there[:3])}; choose another")
     if root.exists() and not root.is_dir():
         raise InputError(f"expected a folder to write copies to, but {root} is a file; choose another name")
-    write_text_atomic(root / UNFINISHED_NAME, json.dumps(header, indent=1) + "\n")
     return False
 
 
@@ -238,18 +244,13 @@ def _make_share(
     root: Path,
     model: SEANPipeline,
     source: _Pictures,
+    book: RecipeBook,
     settings: AugmentSettings,
     check: Filter | None,
     place: tuple[int, int],
     progress: Progress | None,
 ) -> int:
     """Make the copies of every picture of this process that are not there; returns their number."""
-    bank = {
-        label: [number for number, style in enumerate(model.style_bank) if style.present[label]]
-        for label in range(model.labels.num_regions)
-    }
-    parts = {name: parts_of(source.read(name), model.labels.num_regions, settings) for name in source.names}
-    book = RecipeBook(parts, model.labels, settings, bank)
     restyler = Restyler(model, source.read, settings)
     rank, world_size = place
     mine = source.names[rank::world_size]

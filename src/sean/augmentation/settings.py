@@ -21,7 +21,8 @@ class AugmentSettings:
             interpolates between those of two others; "bank" takes it from the model's style bank.
         by_instance: where there are instance maps, every object gets a style of its own, from another object.
         regions: names of the labels that may change, or of groups; empty: all.
-        least, most: how many regions (or objects) change at once; most 0: all that the picture has.
+        least, most: how many regions (or objects) change at once, those of one material, as all skin, together as one;
+            most 0: all that the picture has.
         weakest, strongest: weight of the new style, drawn between these; 0 keeps the own one, 1 takes the other.
         mirror: probability of a mirror image, with left and right labels exchanged.
         warp: largest shift of a smooth random warp, as a part of the picture's size; 0 warps nothing.
@@ -54,9 +55,7 @@ class AugmentSettings:
                 f"expected at least 1 region to change, and at most no fewer (0: all), got {self.least} to {self.most}"
             )
         if not 0.0 <= self.weakest <= self.strongest <= 2.0:
-            raise InputError(
-                f"expected strengths in 0..2, the weakest first, got {self.weakest} to {self.strongest}"
-            )
+            raise InputError(f"expected strengths in 0..2, the weakest first, got {self.weakest} to {self.strongest}")
         if not 0.0 <= self.mirror <= 1.0:
             raise InputError(f"expected a probability of mirror images in 0..1, got {self.mirror}")
         if not 0.0 <= self.warp <= 0.25:

@@ -1,0 +1,171 @@
+"""Runs over a set: maps are copied, colours change where the record says so; seeds, restarts, processes, the filter."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sean.augmentation.run import HEADER_NAME, STYLES_NAME, Filter, augment
+from sean.augmentation.settings import AugmentSettings
+from sean.cli import main
+from sean.data.check import check_folder
+from sean.data.folder import PairedFolder
+from sean.data.manifest import UNFINISHED_NAME
+from sean.data.shards.writing import write_shards
+from sean.editing.pipeline import SEANPipeline
+from sean.errors import InputError
+from sean.parsing.label_matching import LabelMatch
+from sean.parsing.segmenter import Segmenter
+
+from .conftest import LABELS
+
+SETTINGS = AugmentSettings(copies=2, weakest=1.0)
+
+
+def files_of(root: Path) -> dict[str, bytes]:
+    """The content of every file, by its path in the folder."""
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def records_of(root: Path) -> list[dict]:  # type: ignore[type-arg]
+    """The records of the copies."""
+    return [json.loads(line) for line in (root / STYLES_NAME).read_text().splitlines()]
+
+
+@pytest.mark.parametrize("mode", ["photo", "render"])
+def test_maps_stay_and_the_restyled_regions_change(
+    mode: str, pipeline: SEANPipeline, scenes: Path, tmp_path: Path
+) -> None:
+    settings = AugmentSettings(copies=2, weakest=1.0, most=1, mode=mode)  # type: ignore[arg-type]
+    report = augment(pipeline, scenes, tmp_path / "more", settings)
+    assert (report.sources, report.kept, report.made, report.finished) == (4, 8, 8, True)
+    assert check_folder(tmp_path / "more").ok
+    before, after = PairedFolder.open(scenes), PairedFolder.open(tmp_path / "more")
+    assert len(after.stems) == 8 and not any(stem.startswith("s4") for stem in after.stems)
+    changed = 0
+    for record in records_of(tmp_path / "more"):
+        own = before.pairs([record["source"]]).read(0)
+        copy = after.pairs([record["name"]]).read(0)
+        assert np.array_equal(own.segmap, copy.segmap)
+        assert own.instances is not None and copy.instances is not None
+        assert np.array_equal(own.instances, copy.instances)
+        (style,) = record["styles"]
+        area = own.segmap == LABELS.id_of(style["region"])
+        if style["instance"]:
+            area &= own.instances == style["instance"]
+        difference = np.abs(own.image.astype(int) - copy.image).mean(2)
+        if mode == "photo":
+            assert difference[~area].mean() < 12  # JPEG, and soft edges
+            changed += difference[area].mean() > difference[~area].mean() + 1
+    assert mode == "render" or changed > 4
+
+
+def test_the_same_seed_gives_the_same_bytes(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    augment(pipeline, scenes, tmp_path / "one", SETTINGS)
+    augment(pipeline, scenes, tmp_path / "two", SETTINGS)
+    augment(pipeline, scenes, tmp_path / "other", AugmentSettings(copies=2, weakest=1.0, seed=1))
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
+    images = {name: data for name, data in files_of(tmp_path / "one").items() if name.startswith("images")}
+    assert all(files_of(tmp_path / "other")[name] != data for name, data in images.items())
+
+
+def test_a_killed_run_goes_on_and_gives_the_same_set(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    augment(pipeline, scenes, tmp_path / "whole", SETTINGS)
+
+    def kill(done: int, total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        augment(pipeline, scenes, tmp_path / "more", SETTINGS, progress=kill)
+    with pytest.raises(InputError, match="not prepared to the end"):
+        PairedFolder.open(tmp_path / "more")
+    (tmp_path / "more" / "images" / "s0_r01.jpg").unlink()
+    (tmp_path / "more" / ".records" / "s1_r02.json").unlink()
+    report = augment(pipeline, scenes, tmp_path / "more", SETTINGS)
+    assert report.made == 8 - 4 + 2
+    assert files_of(tmp_path / "more") == files_of(tmp_path / "whole")
+    assert augment(pipeline, scenes, tmp_path / "more", SETTINGS).made == 0
+
+
+def test_two_processes_make_the_set_of_one(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    augment(pipeline, scenes, tmp_path / "one", SETTINGS)
+    first = augment(pipeline, scenes, tmp_path / "two", SETTINGS, rank=1, world_size=2)
+    assert not first.finished and first.made == 4 and (tmp_path / "two" / UNFINISHED_NAME).exists()
+    assert "when the other processes are" in first.text()
+    assert augment(pipeline, scenes, tmp_path / "two", SETTINGS, rank=0, world_size=2).finished
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
+
+
+def test_originals_make_a_folder_to_train_on(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    augment(pipeline, scenes, tmp_path / "more", AugmentSettings(copies=1), originals=True)
+    folder = PairedFolder.open(tmp_path / "more")
+    training, validation = folder.split()
+    assert validation == ("s4",) and len(training) == 8 and check_folder(tmp_path / "more").ok
+    assert (tmp_path / "more" / "images" / "s0.png").read_bytes() == (scenes / "images" / "s0.png").read_bytes()
+
+
+def test_shards_are_a_source_too(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    write_shards(PairedFolder.open(scenes), tmp_path / "shards")
+    augment(pipeline, scenes, tmp_path / "one", SETTINGS)
+    augment(pipeline, tmp_path / "shards", tmp_path / "two", SETTINGS)
+    one, two = files_of(tmp_path / "one"), files_of(tmp_path / "two")
+    differing = {name for name in one.keys() | two.keys() if one.get(name) != two.get(name)}
+    assert differing == {HEADER_NAME, "manifest.json"}
+    with pytest.raises(InputError, match="expected a paired folder"):
+        augment(pipeline, tmp_path / "shards", tmp_path / "three", SETTINGS, originals=True)
+
+
+class BrightIsSky(torch.nn.Module):
+    """A segmenter that takes bright pixels for sky and the others for road."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        bright = image.mean(1, keepdim=True)
+        never = torch.full_like(bright, -9.0)
+        return torch.cat([bright, never, never, -bright], 1)
+
+
+def test_copies_in_which_the_labels_are_not_found_are_dropped(
+    pipeline: SEANPipeline, scenes: Path, tmp_path: Path
+) -> None:
+    match = LabelMatch(ids=(0, 1, 2, 3))
+    segmenter = Segmenter(BrightIsSky(), LABELS, match, size=(48, 64), name="bright is sky")
+    everything = augment(
+        pipeline, scenes, tmp_path / "all", SETTINGS, check=Filter(segmenter=segmenter, least_miou=0.0)
+    )
+    scores = sorted(record["miou"] for record in records_of(tmp_path / "all"))
+    assert everything.kept == 8 and scores[0] < scores[-1]
+    bound = (scores[3] + scores[4]) / 2
+    some = augment(pipeline, scenes, tmp_path / "some", SETTINGS, check=Filter(segmenter=segmenter, least_miou=bound))
+    assert some.kept == sum(score >= bound for score in scores) < 8 and some.kept + some.dropped == 8
+    assert some.miou_before == pytest.approx(np.mean(scores)) and some.miou_after is not None
+    assert some.miou_after > some.miou_before
+    assert len(PairedFolder.open(tmp_path / "some").stems) == some.kept
+    assert "dropped" in some.text() and f"{some.miou_after:.3f} in those kept" in some.text()
+
+
+def test_the_command_and_its_refusals(
+    pipeline: SEANPipeline, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipeline.save_pretrained(tmp_path / "model")
+    arguments = ["augment", "--model", str(tmp_path / "model"), "--data", str(scenes), "--device", "cpu"]
+    more = ["--output", str(tmp_path / "more"), "--copies", "1"]
+    assert main([*arguments, *more, "--shards", str(tmp_path / "shards")]) == 0, capsys.readouterr().err
+    assert "4 copies of 4 pictures" in capsys.readouterr().out
+    assert (tmp_path / "shards" / "index.json").is_file()
+    for options, said in (
+        ([*more, "--seed", "4"], "made with other settings"),
+        (["--output", str(scenes)], "expected a new or empty folder"),
+        ([*more, "--regions", "roof"], "made with other settings"),
+        (["--output", str(tmp_path / "x"), "--regions", "roof"], "unknown region 'roof'"),
+        (["--output", str(tmp_path / "x"), "--styles", "bank"], "no style bank"),
+        (["--output", str(tmp_path / "x"), "--copies", "0"], "at least 1 copy"),
+        (["--output", str(tmp_path / "x"), "--segmenter", "nowhere"], "nowhere"),
+    ):
+        assert main([*arguments, *options]) == 2
+        line = capsys.readouterr().err
+        assert line.count("\n") == 1 and said in line, line
+    assert not (tmp_path / "x").exists()
