@@ -28,7 +28,7 @@ from sean.data.shards.source import holds_shards
 from sean.data.splits import Split, open_split
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
-from sean.evaluation.segmentation import confusion_matrix, segmentation_scores
+from sean.evaluation.metrics import confusion_matrix, segmentation_scores
 from sean.files import link_or_copy, remove_unfinished, write_text_atomic
 from sean.images import image_to_tensor, save_image, write_image
 from sean.labels import LabelSet
