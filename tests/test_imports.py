@@ -97,7 +97,15 @@ BANNED_EXCEPT: dict[str, set[str]] = {
 
 # What `import sean` must not load, and the modules that must stay light themselves.
 HEAVY = ("torch", "lightning", "lightning_fabric", "tensorboard", "tyro")
-LIGHT_MODULES = ("sean", "sean.labels", "sean.figures", "sean.models.configs", "sean.training.presets")
+LIGHT_MODULES = (
+    "sean",
+    "sean.labels",
+    "sean.images",
+    "sean.segmap",
+    "sean.figures",
+    "sean.models.configs",
+    "sean.training.presets",
+)
 
 
 def layer_of(path: PurePosixPath) -> str:

@@ -2,24 +2,25 @@
 
 Inside, a segmap holds int64 ids 0 .. k-1 for the k regions of a `LabelSet`, and k for "no region" (an
 unlabelled pixel), whose one-hot vector is all zeros.
+
+The names of `sean.segmap.tensors` are loaded on first use: label maps are read without torch, too.
 """
 
+import importlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Union
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
 from PIL import Image
-from torch import Tensor
 
 from sean.errors import InputError
 from sean.images import (
     PictureSource,
     SourcePhoto,
     grey_levels,
+    is_tensor,
     open_image,
     orientation_of,
     save_image,
@@ -27,8 +28,14 @@ from sean.images import (
 )
 from sean.labels import Color, LabelSet
 
-Map = TypeVar("Map", np.ndarray, Tensor)
-SegmapLike = Image.Image | np.ndarray | Tensor | str | os.PathLike[str]
+if TYPE_CHECKING:
+    import torch
+
+    from sean.segmap.tensors import instance_edges as instance_edges
+    from sean.segmap.tensors import onehot as onehot
+
+Map = TypeVar("Map", np.ndarray, "torch.Tensor")
+SegmapLike = Union[Image.Image, np.ndarray, "torch.Tensor", str, os.PathLike[str]]
 """What a label map may be given as, see `segmap_of`."""
 
 _LOSSY = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
@@ -79,8 +86,8 @@ def segmap_of(segmap: SegmapLike, labels: LabelSet) -> np.ndarray:
     return validate(_array_of(segmap), labels, "the segmap", allow_unlabelled=True)
 
 
-def _array_of(segmap: np.ndarray | Tensor) -> np.ndarray:
-    return segmap.detach().cpu().numpy() if isinstance(segmap, Tensor) else np.asarray(segmap)
+def _array_of(segmap: Any) -> np.ndarray:
+    return segmap.detach().cpu().numpy() if is_tensor(segmap) else np.asarray(segmap)
 
 
 def segmap_of_photo(
@@ -246,31 +253,11 @@ def resize_segmap(segmap: Map, size: tuple[int, int]) -> Map:
     height_in, width_in = segmap.shape[-2:]
     if (height, width) == (height_in, width_in):
         return segmap
-    if isinstance(segmap, Tensor):
-        rows = torch.arange(height, device=segmap.device) * height_in // height
-        columns = torch.arange(width, device=segmap.device) * width_in // width
-        return segmap.index_select(-2, rows).index_select(-1, columns)
+    if is_tensor(segmap):
+        return importlib.import_module("sean.segmap.tensors").resize_tensor(segmap, size)
     source_rows = np.arange(height) * height_in // height
     source_columns = np.arange(width) * width_in // width
     return segmap[..., source_rows[:, None], source_columns]
-
-
-def onehot(segmap: Int[Tensor, "b h w"], num_regions: int) -> Float[Tensor, "b {num_regions} h w"]:
-    """One-hot planes as float32; a pixel with the id num_regions ("no region") is zero in all of them."""
-    regions = torch.arange(num_regions, device=segmap.device).view(1, num_regions, 1, 1)
-    return (segmap.unsqueeze(1) == regions).to(torch.float32)
-
-
-def instance_edges(instances: Int[Tensor, "b h w"]) -> Float[Tensor, "b 1 h w"]:
-    """1 where one of the four neighbours belongs to another instance, else 0; float32."""
-    edges = torch.zeros_like(instances, dtype=torch.bool)
-    below = instances[:, 1:, :] != instances[:, :-1, :]
-    right = instances[:, :, 1:] != instances[:, :, :-1]
-    edges[:, 1:, :] |= below
-    edges[:, :-1, :] |= below
-    edges[:, :, 1:] |= right
-    edges[:, :, :-1] |= right
-    return edges.unsqueeze(1).to(torch.float32)
 
 
 def is_lossy(image: Image.Image) -> bool:
@@ -403,3 +390,9 @@ def ignore_advice(illegal: Sequence[int], labels: LabelSet) -> str:
     if labels.ignore_id is not None or unlabelled not in illegal:
         return ""
     return f"if {unlabelled} marks unlabelled pixels, add the line 'ignore {unlabelled}' to classes.txt; else "
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("instance_edges", "onehot"):
+        raise AttributeError(f"module 'sean.segmap' has no attribute {name!r}")
+    return getattr(importlib.import_module("sean.segmap.tensors"), name)

@@ -1,34 +1,40 @@
 """Pictures at the edges of the program: files, uint8 arrays [h, w, 3], and the float tensors used inside.
 
 Every picture is opened here, and so in one way: upright as its EXIF tag says, in sRGB, transparency laid on white, 8
-bits a channel. Inside, a picture is a float tensor [3, h, w] with values in [-1, 1]; this module is the only place that
-converts between the two, and the only one that decodes picture files.
+bits a channel. Inside, a picture is a float tensor [3, h, w] with values in [-1, 1]; this package is the only place
+that converts between the two, and the only one that decodes picture files.
+
+The names of `sean.images.tensors` are loaded on first use: pictures are opened without torch, too.
 """
 
+import importlib
 import io
 import os
 import re
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union, cast
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from jaxtyping import Float
 from PIL import ExifTags, Image, UnidentifiedImageError
-from torch import Tensor
 
 from sean.errors import InputError
 from sean.files import atomic_write
 from sean.icc import ColorProfile, bands
 
+if TYPE_CHECKING:
+    import torch
+
+    from sean.images.tensors import image_to_tensor as image_to_tensor
+    from sean.images.tensors import resize_bilinear as resize_bilinear
+    from sean.images.tensors import tensor_to_image as tensor_to_image
+
 JPEG_QUALITY = 95
 GREY_BITS = "sean_grey_bits"
 """Key in `Image.info`: the bits of a grey picture that Pillow has spread over 0..255."""
 
-# Floats that interpolation or 16 bits have moved over the edge of [-1, 1] are still photos.
-_ROUNDING = 0.05
 _LEVELS = {4: 0x11, 2: 0x55}
 # Cameras store 12 bits in files of 16, and instruments 24 in files of 32.
 _DEPTHS = (8, 12, 16, 24, 31)
@@ -78,7 +84,7 @@ class SourcePhoto:
         return self.image.shape[0], self.image.shape[1]
 
 
-ImageLike = Image.Image | np.ndarray | Tensor | str | os.PathLike[str] | SourcePhoto
+ImageLike = Union[Image.Image, np.ndarray, "torch.Tensor", str, os.PathLike[str], SourcePhoto]
 """What a photo may be given as, see `as_photo`."""
 
 
@@ -230,34 +236,19 @@ def as_photo(image: ImageLike) -> SourcePhoto:
     """
     if isinstance(image, SourcePhoto):
         return image
-    if isinstance(image, Tensor):
-        return SourcePhoto(image=_of_tensor(image))
+    if is_tensor(image):
+        return SourcePhoto(image=importlib.import_module("sean.images.tensors").array_of_photo(image))
     if isinstance(image, str | os.PathLike):
         return read_photo(image)
     if not isinstance(image, Image.Image):
-        check_image(image)
-        return SourcePhoto(image=image)
+        array = cast(np.ndarray, image)
+        check_image(array)
+        return SourcePhoto(image=array)
     try:
         image.load()
     except Exception as error:  # a file that was opened lazily
         raise InputError(f"the picture is damaged or truncated ({_one_line(error)})") from error
     return _photo_of(image, "the photo")
-
-
-def _of_tensor(tensor: Tensor) -> np.ndarray:
-    """A photo given as a tensor, as uint8 [h, w, 3]."""
-    shape = list(tensor.shape)
-    is_kind = tensor.is_floating_point() or tensor.dtype == torch.uint8
-    if not is_kind or len(shape) != 3 or shape[0] != 3 or 0 in shape:
-        raise InputError(f"expected a photo as a tensor [3, h, w], uint8 or float, got {tensor.dtype} {shape}")
-    if tensor.dtype == torch.uint8:
-        return np.ascontiguousarray(tensor.detach().permute(1, 2, 0).cpu().numpy())
-    lowest, highest = (float(value) for value in tensor.detach().aminmax())
-    if not -1 - _ROUNDING <= lowest <= highest <= 1 + _ROUNDING:
-        raise InputError(
-            f"expected a photo as a float tensor with values in [-1, 1], got {lowest:.3g} to {highest:.3g}; scale it"
-        )
-    return tensor_to_image(tensor)
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:
@@ -405,20 +396,6 @@ def jpeg_round_trip(image: np.ndarray, quality: int) -> np.ndarray:
     return np.array(Image.open(stored))
 
 
-def image_to_tensor(image: np.ndarray) -> Float[Tensor, "3 h w"]:
-    """uint8 [h, w, 3] -> float32 [3, h, w]: 0 becomes -1, 255 becomes 1."""
-    check_image(image)
-    channels_first = np.ascontiguousarray(image.transpose(2, 0, 1))
-    return torch.from_numpy(channels_first).to(torch.float32).div_(127.5).sub_(1.0)
-
-
-def tensor_to_image(image: Float[Tensor, "3 h w"]) -> np.ndarray:
-    """Float [3, h, w] in [-1, 1] -> uint8 [h, w, 3], rounded; values outside are clamped."""
-    levels = image.detach().to(device="cpu", dtype=torch.float32).add(1.0).mul(127.5)
-    array: np.ndarray = levels.round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-    return array
-
-
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize uint8 [h, w, 3] to size = (h, w): bicubic, antialiased where it shrinks."""
     check_image(image)
@@ -427,13 +404,6 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return image
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
     return np.array(resized)
-
-
-def resize_bilinear(image: Float[Tensor, "b 3 h w"], size: tuple[int, int]) -> Float[Tensor, "b 3 {size[0]} {size[1]}"]:
-    """Pictures at another size (h, w), antialiased where they shrink; unchanged where they have that size."""
-    if image.shape[-2:] == size:
-        return image
-    return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)
 
 
 def check_image(image: np.ndarray) -> None:
@@ -446,3 +416,15 @@ def check_image(image: np.ndarray) -> None:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def is_tensor(value: object) -> bool:
+    """Whether this is a tensor of torch; loads no torch, without which there are none."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("image_to_tensor", "resize_bilinear", "tensor_to_image"):
+        raise AttributeError(f"module 'sean.images' has no attribute {name!r}")
+    return getattr(importlib.import_module("sean.images.tensors"), name)
