@@ -5,17 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from sean.compositing.colour import parse_colour, region_colour
 from sean.editing.editor import Editor
-from sean.editing.photo_composite import in_colours_of
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ
 from sean.parsing.faces import Crop
 
-HAIR, SKIN, HAT = (CELEBAMASK_HQ.id_of(name) for name in ("hair", "skin", "hat"))
+HAIR, SKIN = (CELEBAMASK_HQ.id_of(name) for name in ("hair", "skin"))
 SIZE = (192, 256)
 
 
@@ -113,23 +113,17 @@ def test_without_a_known_colour_the_photo_follows_the_model(
     assert np.dot(model, made) > 0.7 * np.linalg.norm(model) * np.linalg.norm(made)
 
 
-def test_a_painted_part_is_the_models_in_the_photos_colours(editor: Editor, photo: np.ndarray) -> None:
+def test_a_painted_part_has_the_photos_colours(editor: Editor, photo: np.ndarray) -> None:
     editor.paint([(0.2, 0.3), (0.3, 0.3)], radius=0.12, label="hair")
-    edited = np.asarray(editor.composite(margin=0.0)).astype(float)
+    edited = np.asarray(editor.composite()).astype(float)
     changed = (edited != photo).any(axis=2)
     painted = editor.state.segmap != np.where(np.arange(64) < 32, SKIN, HAIR)
     large = np.kron(painted, np.ones((3, 4), bool))
-    assert not changed[~large].any()
+    assert not changed[ndimage.distance_transform_edt(~large) > 8].any()
     assert changed[large].mean() > 0.9
     core = np.zeros(SIZE, bool)
     core[50:66, 48:80] = True
-    np.testing.assert_allclose(edited[core].mean(axis=0), photo[:, 140:].mean(axis=(0, 1)), atol=35)
-
-
-def test_a_part_that_the_photo_lacks_stays_as_the_model_painted_it(rng: np.random.Generator) -> None:
-    picture = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    segmap = np.full((16, 16), HAT)
-    assert np.array_equal(in_colours_of(picture, picture // 2, segmap, np.zeros((16, 16), bool)), picture)
+    np.testing.assert_allclose(edited[core].mean(axis=0), photo[:, 140:].mean(axis=(0, 1)), atol=12)
 
 
 def test_a_crop_stays_in_its_place(pipeline: SEANPipeline, photo: np.ndarray) -> None:

@@ -472,13 +472,14 @@ class Editor:
 
         Args:
             blend: "detail" keeps the photo's detail: regions of another style are recoloured at the photo's resolution,
-                and where the map was changed the model's picture is put in, in the photo's colours. "paste" puts the
-                model's picture wherever map or style were changed. Both leave the rest of the photo as it is, bit for
-                bit. "render" puts the model's picture into all of the crop.
-            margin: in [0, 0.1], a part of the model's height: so far beyond what it replaces the model's picture fades
-                out. With 0 the photo's own pixels begin at once.
-            feather: width, as a part of the crop's size, of the edge in which the photo goes over into the picture at
-                the borders of the crop.
+                also where they go on beyond the crop, and where the map was changed new regions are drawn after the
+                model's picture, in the photo's colours and grain. "paste" puts the model's picture wherever map or
+                style were changed. Both leave the rest of the photo as it is, bit for bit. "render" puts the model's
+                picture into all of the crop.
+            margin: of "paste", in [0, 0.1], a part of the model's height: so far beyond what it replaces the model's
+                picture fades out. With 0 the photo's own pixels begin at once.
+            feather: of "paste" and "render": width, as a part of the crop's size, of the edge in which the photo goes
+                over into the picture at the borders of the crop.
             seed: see `render`.
 
         Raises:
@@ -516,7 +517,7 @@ class Editor:
             return np.asarray(self.render(state, seed=seed, quick=quick))
 
         if blend == "detail":
-            return composite.with_edits(state, self._begun, rendered, margin=margin, feather=feather)
+            return composite.with_edits(state, self._begun, rendered, quick=quick)
         # one pixel more: the first pixel beyond what is touched is at a distance of 1
         reach = margin * self.pipeline.image_size[0] + 1
         weights = faded(self._touched_in(state), reach) if blend == "paste" else None
@@ -554,7 +555,7 @@ class Editor:
                 return np.asarray(self.pipeline.fork()(segmap, self._sources.complete_own))
 
             smaller = photo if max_side is None else photo.smaller(max_side)
-            self._composites[max_side] = PhotoComposite(smaller, segmap, own)
+            self._composites[max_side] = PhotoComposite(smaller, segmap, own, lambda: self.photos.parser)
         return self._composites[max_side]
 
     # --- projects ---
