@@ -47,6 +47,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "data":  # a package of its own, with sean.data.convert and others
+        return importlib.import_module("sean.data")
     if name not in _HOMES:
         raise AttributeError(f"module 'sean' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -71,6 +71,7 @@ class Recipe:
         changes: what takes other styles.
         mirror: whether it is mirrored.
         warp_seed: of its warp; None where it has none.
+        chance: a number in 0..1 by which a loader decides whether to make the copy.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Recipe:
     changes: tuple[PartChange, ...]
     mirror: bool = False
     warp_seed: int | None = None
+    chance: float = 0.0
 
     def to_dict(self, labels: LabelSet) -> dict[str, Any]:
         """The recipe as plain JSON values, with the names of the labels."""
@@ -164,12 +166,18 @@ class RecipeBook:
                 "other regions, or styles of the bank"
             )
 
-    def recipe(self, source: str, copy: int) -> Recipe:
-        """The recipe of a copy, 1 and up; the same for the same seed, picture, number and set."""
+    def recipe(self, source: str, copy: int, parts: Sequence[Part] | None = None) -> Recipe:
+        """The recipe of a copy, 1 and up; the same for the same seed, picture, number and set.
+
+        Args:
+            source: the name of the picture.
+            copy: the number.
+            parts: those of the picture, where it is none of the set.
+        """
         settings = self._settings
         digest = hashlib.sha256(f"{settings.seed}/{copy}/{source}".encode()).digest()
         rng = np.random.default_rng(list(digest))
-        groups = self._groups(source)
+        groups = self._groups(source, parts)
         most = min(settings.most or len(groups), len(groups))
         count = int(rng.integers(min(settings.least, most), most + 1)) if groups else 0
         chosen = sorted(rng.choice(len(groups), size=count, replace=False).tolist()) if count else []
@@ -181,12 +189,13 @@ class RecipeBook:
             changes=tuple(changes),
             mirror=bool(mirror),
             warp_seed=warp if settings.warp else None,
+            chance=float(rng.random()),
         )
 
-    def _groups(self, name: str) -> list[tuple[Part, ...]]:
+    def _groups(self, name: str, parts: Sequence[Part] | None = None) -> list[tuple[Part, ...]]:
         """The parts of a picture that may change, those that change together in one tuple."""
         together: dict[tuple[int, ...], list[Part]] = defaultdict(list)
-        for part in self._parts[name]:
+        for part in self._parts[name] if parts is None else parts:
             if part.label in self._allowed:
                 key = (part.label, part.instance) if part.instance else (*self._material[part.label], 0)
                 together[key].append(part)

@@ -7,12 +7,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sean.augmentation.loader import Restyle
     from sean.data.formats.conversion import convert
     from sean.data.formats.export import export
 
-_HOMES = {"convert": "sean.data.formats.conversion", "export": "sean.data.formats.export"}
+_HOMES = {
+    "Restyle": "sean.augmentation.loader",
+    "convert": "sean.data.formats.conversion",
+    "export": "sean.data.formats.export",
+}
 
-__all__ = ["convert", "export"]
+__all__ = ["Restyle", "convert", "export"]
 
 
 def __getattr__(name: str) -> Any:
