@@ -71,7 +71,7 @@ def test_segmenters_that_are_not_there(tmp_path: Path) -> None:
 
 def test_segformer_without_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(InputError, match=r"needs transformers.*sean\[segment\]"):
+    with pytest.raises(InputError, match=r"needs transformers.*seankit\[segment\]"):
         Segmenter.from_pretrained("segformer:some/where", LABELS, CPU)
 
 
