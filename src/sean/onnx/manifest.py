@@ -1,5 +1,15 @@
 """What the folder of an export holds: the names of its files, and manifest.json, which describes them."""
 
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sean.errors import InputError
+from sean.files import read_text
+from sean.labels import LabelSet
+
 FORMAT = 1
 """Of manifest.json; a change that old readers do not understand counts it up."""
 
@@ -8,3 +18,72 @@ ENCODER_NAME = "encoder.onnx"
 FAST_NAME = "generator.onnx"
 DENSE_NAME = "generator-dense.onnx"
 PARSER_NAME = "parser.onnx"
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What manifest.json says.
+
+    Attributes:
+        folder: where it lies.
+        labels: of the model.
+        image_size: height and width of what the model sees and renders.
+        parser_size: of what the parser sees; None without a parser.
+        code_dim: numbers of a style code.
+        num_blocks: SEAN ResBlks that take styles.
+        instance_edges: whether the generator takes the edges of instances.
+        digests: SHA-256 of every ONNX file, by name.
+    """
+
+    folder: Path
+    labels: LabelSet
+    image_size: Size
+    parser_size: Size | None
+    code_dim: int
+    num_blocks: int
+    instance_edges: bool
+    digests: dict[str, str]
+
+    def read(self, name: str) -> bytes:
+        """A file of the export; InputError when it is missing or is not the one that was written."""
+        path = self.folder / name
+        if name not in self.digests or not path.is_file():
+            raise InputError(f"expected {name} in the export {self.folder}, found none; export the model again")
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != self.digests[name]:
+            raise InputError(f"{path} is damaged or is not the file that {MANIFEST_NAME} speaks of; copy it again")
+        return data
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What an export holds.
+
+    Raises:
+        InputError: no such folder, no export, or one of a newer version.
+    """
+    path = folder / MANIFEST_NAME
+    try:
+        raw: dict[str, Any] = json.loads(read_text(path))
+        if raw["format"] != FORMAT:
+            raise InputError(f"{path} has the format {raw['format']}, expected {FORMAT}; update sean")
+        return Manifest(
+            folder=folder,
+            labels=LabelSet.from_dict(raw["labels"]),
+            image_size=_size(raw["image_size"]),
+            parser_size=None if raw["parser_size"] is None else _size(raw["parser_size"]),
+            code_dim=int(raw["code_dim"]),
+            num_blocks=int(raw["num_blocks"]),
+            instance_edges=bool(raw["instance_edges"]),
+            digests={str(name): str(row["sha256"]) for name, row in raw["files"].items()},
+        )
+    except FileNotFoundError as error:
+        raise InputError(f"expected a folder that sean export has written, found no {path}") from error
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is damaged ({type(error).__name__}: {error}); export the model again") from error
+
+
+def _size(values: Any) -> Size:
+    height, width = values
+    return int(height), int(width)
