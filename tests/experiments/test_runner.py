@@ -71,6 +71,15 @@ def test_two_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert " ± " in (tmp_path / "out" / "edit-benchmark.md").read_text()
 
 
+def test_the_photo_benchmark_of_the_bundled_model(tmp_path: Path, data: Path) -> None:
+    assert run("photo-benchmark", tmp_path, "--data", str(data)) == 0
+    text = (tmp_path / "out" / "photo-benchmark.md").read_text()
+    assert "sean experiment photo-benchmark --data celebamask_drawn --model" in text
+    values = json.loads((tmp_path / "out" / "photo-benchmark" / "photo-benchmark.json").read_text())["photo-benchmark"]
+    assert values["pictures"] == 2 and values["self_edits"] == 0
+    assert f"| hair | composite (default) | {values['regions']['hair']['detail']['error']:.3f} |" in text
+
+
 def test_style_fidelity_of_the_bundled_model(tmp_path: Path, data: Path) -> None:
     assert run("style-fidelity", tmp_path, "--data", str(data)) == 0
     text = (tmp_path / "out" / "style-fidelity.md").read_text()

@@ -13,6 +13,7 @@ Name = Literal[
     "table3",
     "edit-benchmark",
     "style-fidelity",
+    "photo-benchmark",
     "figure1",
     "figure2",
     "figure5",
@@ -45,7 +46,8 @@ def experiment(
 
     table1: reconstruction by Pix2PixHD, SPADE and SEAN. table2: mIoU, accuracy, FID, KID. table3: the ablation, on the
     first data set. edit-benchmark: exchanges of styles on synthetic scenes, whose true pictures are known.
-    style-fidelity: colours, detail and locality of one model's edits, on held-out photos. figure1, 2: successive edits;
+    style-fidelity: colours, detail and locality of one model's edits, on held-out photos. photo-benchmark: edits of
+    held-out photos with known truth, as whole renders, pasted renders and composites. figure1, 2: successive edits;
     figure5: interpolation; figure6: methods side by side; figure7: crossover. results: all of it.
 
     The models lie in MODELS/DATASET/METHOD/seed-N/, one training run each, and MODELS/DATASET/parser/, which judges the
@@ -57,6 +59,7 @@ def experiment(
       sean experiment edit-benchmark --train --output results
       sean experiment table2 --data faces/ --data camvid/:val_:train_ --train --output results
       sean experiment style-fidelity --model runs/faces/model --data faces/ --output results
+      sean experiment photo-benchmark --data faces/ --output results
       sean experiment figure5 --model runs/faces/model --data faces/ --output results
 
     Args:
@@ -72,7 +75,8 @@ def experiment(
         seed: of the trainings; repeat the option for several models of each method. Without it, 0.
         segmenter: for mIoU and accuracy, as for sean evaluate; without it, the data set's own parser.
         extractor: for FID and KID, as for sean evaluate; without it, the data set's own parser.
-        model: of style-fidelity and the figures 1, 2, 5 and 7: a bundled name, a model folder, or a hub id.
+        model: of style-fidelity, photo-benchmark and the figures 1, 2, 5 and 7: a bundled name, a model folder, or a
+            hub id.
         pairs: of scenes in the edit benchmark.
         remarks: a markdown file to go in after the tables.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.

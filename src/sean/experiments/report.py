@@ -53,6 +53,7 @@ _TITLES = {
     "table3": "Table 3",
     "edit-benchmark": "The edit benchmark",
     "style-fidelity": "Style fidelity",
+    "photo-benchmark": "Edits of photos",
 }
 _LAST_TABLE = "The edit benchmark"
 

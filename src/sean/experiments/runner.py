@@ -11,6 +11,7 @@ from sean.evaluation.settings import EvaluationRun, EvaluationSettings
 from sean.experiments import figures, tables
 from sean.experiments.edit_benchmark import run_edit_benchmark
 from sean.experiments.measuring import Networks, measure_runs, open_judges, train_missing_parser
+from sean.experiments.photo_benchmark import run_photo_benchmark
 from sean.experiments.runs import DataSet, Run, Terms, check_trained, runs_of, train_missing
 from sean.experiments.style_fidelity import run_style_fidelity
 from sean.figures import sheet
@@ -152,6 +153,16 @@ def style_fidelity(experiment: Experiment, _pictures: Path) -> Section:
     return Section(text=tables.style_fidelity_table(values).as_markdown(), values=values)
 
 
+def photo_benchmark(experiment: Experiment, _pictures: Path) -> Section:
+    """Edits of photos with known truth, on held-out pairs of the first data set."""
+    data = experiment.need_data()[0]
+    pipeline = SEANPipeline.from_pretrained(experiment.model, experiment.run.device)
+    pairs = figures.held_out(pipeline, data)
+    pictures = [(pair.image, pair.segmap) for pair in map(pairs.read, range(len(pairs)))]
+    values = run_photo_benchmark(pipeline, pictures, progress=experiment.run.progress) | {"model": experiment.model}
+    return Section(text=tables.photo_benchmark_table(values).as_markdown(), values=values)
+
+
 def _ways(method: str) -> list[tuple[str, str, bool]]:
     """Name, title and kind of the exchanges that a method can do."""
     title = METHODS[method][0]
@@ -191,6 +202,7 @@ EXPERIMENTS: dict[str, Callable[[Experiment, Path], Section]] = {
     "table3": table_3,
     "edit-benchmark": edit_benchmark,
     "style-fidelity": style_fidelity,
+    "photo-benchmark": photo_benchmark,
     "figure1": figure_of_model(1, "styles of one region after the other"),
     "figure2": figure_of_model(2, "label map, then styles"),
     "figure5": figure_of_model(5, "interpolation of styles"),
@@ -199,7 +211,7 @@ EXPERIMENTS: dict[str, Callable[[Experiment, Path], Section]] = {
 }
 """Name -> what it does with an experiment and the folder for its pictures."""
 
-OF_ONE_MODEL = ("style-fidelity", "figure1", "figure2", "figure5", "figure7")
+OF_ONE_MODEL = ("style-fidelity", "photo-benchmark", "figure1", "figure2", "figure5", "figure7")
 """Those that show one model and train none."""
 
 
