@@ -6,7 +6,6 @@ recoloured photo. Measured are the ways to put the model's answer into the photo
 nothing.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -98,11 +97,11 @@ def run_photo_benchmark(
             if not here:
                 continue
             editor.set_style(here, styles)
-            made = {blend: editor.composited(blend=blend) for blend in BLENDS}
+            made = {"nothing": image, **{str(blend): editor.composited(blend=blend) for blend in BLENDS}}
             editor.undo()
-            found = values.setdefault(name, defaultdict(lambda: defaultdict(list)))
+            found = values.setdefault(name, {method: {measure: [] for measure in MEASURES} for method in METHODS})
             margin = max(1, round(_MARGIN * max(image.shape[:2]) / 256))
-            for method, edited in {"nothing": image, **made}.items():
+            for method, edited in made.items():
                 scores = (
                     region_error(edited, truth, region),
                     detail_kept(edited, truth, region),

@@ -20,6 +20,8 @@ _EXHAUSTIVE_SIDE = 512
 _COARSE_SCALE_STEP = 1.2
 _COARSE_STRIDE = 2
 _LARGEST_COARSE = 52
+# A side may be so many times that before: coarse scans see boxes of 24 to 52 pixels, in steps of 1.2.
+_LARGEST_STEP = 2.1
 # Coarse scans go tile by tile, which bounds their memory: a cascade keeps several numbers of 8 bytes for every pixel.
 _TILE = 1024
 # The places looked at closely, the surest ones of the scan; each at this many pixels a box, with so many boxes around.
@@ -80,7 +82,8 @@ def search_sides(photo_size: tuple[int, int], smallest: float) -> list[int]:
     last = min(longest, round(longest * WINDOW * _SCALE_STEP / smallest))
     sides = [SEARCH_SIDE, _EXHAUSTIVE_SIDE]
     while sides[-1] < last:
-        sides.append(min(2 * sides[-1], last))
+        # a last side that is hardly larger than the one before would cost as much again
+        sides.append(last if last <= _LARGEST_STEP * sides[-1] else 2 * sides[-1])
     return sides
 
 
