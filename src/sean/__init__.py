@@ -1,6 +1,6 @@
 """sean: one style per region of a photo, and pictures of any segmap with any styles (SEAN, CVPR 2020).
 
-The names below are loaded on first use, so that `import sean` and `sean --help` stay light.
+The names below are loaded on first use, so that `import sean` and the help of every command stay light.
 """
 
 import importlib

@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "crossover": ("editing.crossover", "a strip of two photos' styles mixed by ResBlk"),
     "web": ("web.web", "the editor in a browser: paint, change styles, see the picture meanwhile"),
     "train": ("training.train", "train a model on a folder of pairs, or on synthetic scenes"),
-    "train-parser": ("parser.train_parser", "train a parser, which makes label maps of photos"),
+    "train-parser": ("training.train_parser", "train a parser, which makes label maps of photos"),
     "curves": ("training.curves", "a picture of the curves of trainings"),
     "evaluate": ("evaluation.evaluate", "score a model on held-out pairs, beside the real pictures"),
     "experiment": ("experiments.experiment", "rerun the paper's tables and figures"),
@@ -48,11 +48,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "style-bank": ("models.style_bank", "add styles of training pictures to a trained model"),
 }
 
-# subcommand -> module whose `preset(name)` gives the defaults of its --config.*, and module that reads those of a run
-PRESETS = {
-    "train": ("sean.training.presets", "sean.training.config"),
-    "train-parser": ("sean.training.parser.config", "sean.training.parser.config"),
-}
+# subcommand -> module whose `preset(name)` gives the defaults of its --config.*
+PRESETS = {"train": "sean.training.presets", "train-parser": "sean.training.parser.config"}
 # subcommand -> the extra without which it can do nothing
 NEEDS = {
     "web": "web",
@@ -105,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         return _refuse(refusal)
     except Interrupted as interruption:
-        print(f"sean: {interruption}", file=sys.stderr)
+        print(f"sean: {interruption}{_option(interruption.setting)}", file=sys.stderr)
         return interruption.exit_code
     except KeyboardInterrupt:
         print("sean: interrupted", file=sys.stderr)
@@ -122,8 +119,13 @@ def _installed_completion(shell: str | None = None) -> str:
 
 
 def _refuse(error: InputError) -> int:
-    print(f"sean: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"sean: {' '.join(str(error).split())}{_option(error.setting)}", file=sys.stderr)
     return 2
+
+
+def _option(setting: str | None) -> str:
+    """The option of a setting that an error is about."""
+    return "" if setting is None else f" (--{setting.replace('_', '-')})"
 
 
 def _groups() -> set[str]:
@@ -150,14 +152,14 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
     module, function = COMMANDS[name][0].split(".")
     command = getattr(importlib.import_module(f"sean.commands.{module}"), function)
     if name in PRESETS:
-        command = _with_preset(command, rest, *PRESETS[name])
+        command = _with_preset(command, rest, PRESETS[name])
     call = _parse_options(command, name, rest)
     if name in NEEDS:
         require(NEEDS[name], f"sean {name}")
     return call
 
 
-def _with_preset(command: Callable[..., None], options: list[str], presets: str, configs: str) -> Callable[..., None]:
+def _with_preset(command: Callable[..., None], options: list[str], presets: str) -> Callable[..., None]:
     """`command` with the defaults of its --config.*: the settings of the preset and the method among the options, or
     those of the run that goes on. With another number of steps, the schedule is that of so many."""
     signature = inspect.signature(command)
@@ -171,7 +173,7 @@ def _with_preset(command: Callable[..., None], options: list[str], presets: str,
         return signature.parameters[name].default
 
     run = given("output") if "--resume" in options and given("preset") is None and given("method") is None else None
-    config = None if run is None else importlib.import_module(configs).config_of_run(Path(run))
+    config = None if run is None else signature.parameters["config"].annotation.of_run(Path(run))
     if config is None:
         config = importlib.import_module(presets).preset(given("preset") or default("preset"))
         if "method" in signature.parameters:

@@ -2,7 +2,16 @@
 
 
 class InputError(ValueError):
-    """Bad input. The message is one line: what was expected, what came, in which file, what to do. Exit code 2."""
+    """Bad input. The message is one line: what was expected, what came, in which file, what to do. Exit code 2.
+
+    Args:
+        message: for the user.
+        setting: the parameter that the message is about, by its name in Python; the command line adds its option.
+    """
+
+    def __init__(self, message: str = "", *, setting: str | None = None) -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class Interrupted(Exception):
@@ -10,9 +19,11 @@ class Interrupted(Exception):
 
     Args:
         message: one line.
+        setting: see `InputError`.
         signal: the signal's number; the exit code is 128 more, as the shell has it.
     """
 
-    def __init__(self, message: str, signal: int) -> None:
+    def __init__(self, message: str, signal: int, *, setting: str | None = None) -> None:
         super().__init__(message)
+        self.setting = setting
         self.exit_code = 128 + signal

@@ -93,8 +93,8 @@ def test_style_fidelity_of_the_bundled_model(tmp_path: Path, data: Path) -> None
 @pytest.mark.parametrize(
     ("name", "options", "reason"),
     [
-        ("table1", (), "expected --data DIR"),
-        ("style-fidelity", (), "expected --data DIR"),
+        ("table1", (), "expected a data folder"),
+        ("style-fidelity", (), "expected a data folder"),
         ("style-fidelity", ("--data", "synthetic"), "expected a data folder with photos"),
         ("table1", ("--data", "nowhere"), "expected a folder of training pairs, found none at nowhere"),
         ("table1", ("--data", "DATA"), "no pix2pixhd of 2 steps on celebamask_drawn in"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sean.errors import InputError
+from sean.experiments import runs as runs_module
 from sean.experiments.runs import DataSet, Terms, check_trained, is_trained, run_config, runs_of, train_missing
 from sean.models.configs import Pix2PixHDConfig, SPADEConfig
 from sean.models.weights import load_model
@@ -62,7 +63,8 @@ def test_the_terms_may_name_the_rate() -> None:
 @pytest.mark.integration
 def test_missing_runs_are_trained_and_others_left(tmp_path: Path, data: Path) -> None:
     (run,) = runs_of(tmp_path, DataSet(folder=data), ["pix2pixhd"], [1])
-    with pytest.raises(InputError, match=r"no pix2pixhd of 2 steps on celebamask_drawn in .*; train it with --train"):
+    message = r"no pix2pixhd of 2 steps on celebamask_drawn in .*; train it, or give the budget"
+    with pytest.raises(InputError, match=message):
         check_trained(run, TERMS)
     train_missing([run], TERMS)
     check_trained(run, TERMS)
@@ -80,3 +82,16 @@ def test_missing_runs_are_trained_and_others_left(tmp_path: Path, data: Path) ->
 def test_a_budget_is_some_steps() -> None:
     with pytest.raises(InputError, match="at least 2 steps, got 1"):
         Terms(budget=1)
+
+
+def test_the_device_reaches_the_trainings(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(runs_module, "train", lambda *_, device, **__: asked.append(device))
+    train_missing(runs_of(tmp_path, DataSet(folder=data), ["sean"], [0, 1]), TERMS, "cuda:1")
+    assert asked == ["cuda:1", "cuda:1"]
+
+
+def test_runs_on_scenes_have_no_settings_of_photos(tmp_path: Path) -> None:
+    (run,) = runs_of(tmp_path, DataSet(), ["sean"], [0])
+    config = run_config(run, replace(TERMS, preset="portraits-128"))
+    assert (config.resize, config.shrink, config.recolor) == (1.0, 1.0, 0.0)

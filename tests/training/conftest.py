@@ -17,11 +17,10 @@ from sean.losses.weights import LossWeights
 from sean.models.configs import SEANConfig
 from sean.training import loop, validation
 from sean.training.batch import TrainingBatch
-from sean.training.checkpoints import checkpoint_files
+from sean.training.checkpoints import checkpoint_files, load_tree
 from sean.training.config import TrainConfig
 from sean.training.data import TrainingData
 from sean.training.state import TrainingState, new_state
-from sean.training.tree_file import load_tree
 
 LABELS = LabelSet(name="three", names=("ground", "thing", "other"))
 SIZE = (32, 32)

@@ -23,10 +23,9 @@ from hanging_run import CONFIG, scenes
 
 from sean.data.synthetic.scenes import SyntheticScenes
 from sean.training import loop, validation
-from sean.training.checkpoints import checkpoint_files
+from sean.training.checkpoints import checkpoint_files, load_tree
 from sean.training.config import TrainConfig
 from sean.training.loop import train
-from sean.training.tree_file import load_tree
 
 FUZZED = replace(CONFIG, steps=90, decay_steps=45, checkpoint_every=1, sample_every=15)
 

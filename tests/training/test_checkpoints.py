@@ -101,7 +101,7 @@ def test_the_names_of_halves_are_those_of_atomic_write(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with (
-        pytest.raises(InputError, match=r"cannot write to .*; choose a writable --output"),
+        pytest.raises(InputError, match=r"cannot write to .*; choose a writable folder"),
         sole_user(tmp_path / "file"),
     ):
         pass

@@ -8,7 +8,7 @@ import pytest
 from sean.errors import InputError
 from sean.losses.weights import LossWeights
 from sean.models.configs import ModelConfig, SEANConfig
-from sean.training.config import TrainConfig, check_resumable, config_from_json, config_to_json
+from sean.training.config import TrainConfig
 from sean.training.presets import PRESETS, preset
 
 from ..models.architectures import ARCHITECTURES
@@ -16,9 +16,9 @@ from ..models.architectures import ARCHITECTURES
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_survives_json(name: str) -> None:
-    text = config_to_json(preset(name))
+    text = preset(name).to_json()
     assert isinstance(json.loads(text), dict)
-    back = config_from_json(text)
+    back = TrainConfig.from_json(text)
     assert back == preset(name)
     assert hash(back) == hash(preset(name))  # tuples, not lists
 
@@ -34,15 +34,15 @@ def test_every_field_survives_json() -> None:
         precision="bf16-mixed",
         vgg_weights="models/vgg19.pth",
     )
-    assert config_from_json(config_to_json(config)) == config
+    assert TrainConfig.from_json(config.to_json()) == config
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_architecture_survives_json(name: str) -> None:
     config = TrainConfig(model=ARCHITECTURES[name], losses=LossWeights(gan="least-squares", kl=0.5))
-    text = config_to_json(config)
+    text = config.to_json()
     assert json.loads(text)["model"]["architecture"] == config.model.architecture
-    back = config_from_json(text)
+    back = TrainConfig.from_json(text)
     assert back == config and type(back.model) is type(config.model)
     assert hash(back) == hash(config)
 
@@ -50,12 +50,12 @@ def test_every_architecture_survives_json(name: str) -> None:
 def test_a_config_without_architecture_is_for_sean() -> None:
     """So were the checkpoints written before there were others, and settings younger than they had one value."""
     config = TrainConfig(model=SEANConfig(num_regions=7, image_size=(64, 96), max_channels=24))
-    values = json.loads(config_to_json(config))
+    values = json.loads(config.to_json())
     for younger in ("architecture", "encoders", "downsampling", "noise", "mask_branch"):
         del values["model"][younger]
     for younger in ("kl", "gan"):
         del values["losses"][younger]
-    assert config_from_json(json.dumps(values)) == config
+    assert TrainConfig.from_json(json.dumps(values)) == config
 
 
 def test_a_run_of_another_architecture_cannot_continue() -> None:
@@ -63,9 +63,9 @@ def test_a_run_of_another_architecture_cannot_continue() -> None:
         return TrainConfig(model=model)
 
     with pytest.raises(InputError, match=r"other settings \(model: SEANConfig.* then, SPADEConfig.* now") as error:
-        check_resumable(of(ARCHITECTURES["sean"]), of(ARCHITECTURES["spade++"]))
+        of(ARCHITECTURES["spade++"]).changes_of(of(ARCHITECTURES["sean"]))
     assert "\n" not in str(error.value)
-    check_resumable(of(ARCHITECTURES["pix2pixhd"]), of(ARCHITECTURES["pix2pixhd"]))
+    of(ARCHITECTURES["pix2pixhd"]).changes_of(of(ARCHITECTURES["pix2pixhd"]))
 
 
 def test_the_default_is_the_papers_training() -> None:
@@ -133,10 +133,10 @@ def test_bad_values_are_refused(values: dict[str, object], message: str) -> None
 def test_a_run_continues_with_other_surroundings_or_another_schedule() -> None:
     saved = TrainConfig()
     elsewhere = replace(saved, num_workers=7, vgg_weights="vgg.pth", log_every=3, sample_every=4, checkpoint_every=5)
-    assert check_resumable(saved, elsewhere) == {}
-    assert check_resumable(saved, replace(elsewhere, batch_size=8)) == {"batch_size": (32, 8)}
+    assert elsewhere.changes_of(saved) == {}
+    assert replace(elsewhere, batch_size=8).changes_of(saved) == {"batch_size": (32, 8)}
     with pytest.raises(InputError) as caught:
-        check_resumable(saved, replace(saved, batch_size=8, losses=LossWeights(l1=2.0), log_every=3))
+        replace(saved, batch_size=8, losses=LossWeights(l1=2.0), log_every=3).changes_of(saved)
     message = str(caught.value)
     assert "losses: " in message and "l1=2.0" in message
     assert "batch_size:" not in message and "log_every" not in message and "\n" not in message
@@ -151,4 +151,4 @@ def test_what_is_computed_may_not_change(field: str) -> None:
         "validation": "val_",
     }
     with pytest.raises(InputError, match=field):
-        check_resumable(TrainConfig(), replace(TrainConfig(), **{field: changes[field]}))  # type: ignore[arg-type]
+        replace(TrainConfig(), **{field: changes[field]}).changes_of(TrainConfig())  # type: ignore[arg-type]

@@ -79,7 +79,7 @@ def test_shards_give_what_their_folder_gives(config: TrainConfig, folder: Path, 
 def test_the_split_of_shards_is_fixed(config: TrainConfig, folder: Path, tmp_path: Path) -> None:
     write_shards(PairedFolder.open(folder), tmp_path / "shards")
     for changes in ({"validation": 0.3}, {"validation": None, "training_prefix": "scene"}):
-        with pytest.raises(InputError, match=r"the split of the shards in .* was made by `sean data shard`; leave"):
+        with pytest.raises(InputError, match=r"the split of the shards in .* was made when they were written; leave"):
             open_data(replace(config, **changes), tmp_path / "shards")
     write_shards(PairedFolder.open(folder), tmp_path / "all", validation=0.0)
     data = open_data(replace(config, validation=None), tmp_path / "all")

@@ -13,7 +13,7 @@ from sean.errors import InputError
 from sean.losses.weights import LossWeights
 from sean.models.configs import Pix2PixHDConfig, SEANConfig, SPADEConfig
 from sean.training.batch import TrainingBatch
-from sean.training.config import TrainConfig, config_from_json, config_to_json
+from sean.training.config import TrainConfig
 from sean.training.equal_size import num_parameters
 from sean.training.methods import METHODS, with_method
 from sean.training.presets import preset
@@ -130,7 +130,7 @@ def test_every_method_trains(
 ) -> None:
     """Two steps with finite terms; networks and average move; the KL divergence where there is a VAE only."""
     config = with_method(replace(config, accumulate=1, init_gain=1.0), method)
-    assert config_from_json(config_to_json(config)) == config
+    assert TrainConfig.from_json(config.to_json()) == config
     state = make_state(config)
     before = [{key: value.clone() for key, value in net.state_dict().items()} for net in (state.model, state.average)]
     for _ in range(2):

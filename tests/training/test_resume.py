@@ -14,7 +14,7 @@ import torch
 
 from sean.training import loop
 from sean.training.checkpoints import checkpoint_files, checkpoint_path
-from sean.training.config import TrainConfig, config_from_json
+from sean.training.config import TrainConfig
 from sean.training.data import TrainingData
 from sean.training.loop import train
 
@@ -142,6 +142,6 @@ def test_a_run_continues_with_other_surroundings(
     other = replace(config, sample_every=1, log_every=2, checkpoint_every=1)
     train(other, data, tmp_path / "cut", resume=True)
     straight, cut = (last_checkpoint(tmp_path / name) for name in ("straight", "cut"))
-    assert config_from_json(cut.pop("config")) == other != config_from_json(straight.pop("config"))
+    assert TrainConfig.from_json(cut.pop("config")) == other != TrainConfig.from_json(straight.pop("config"))
     straight.pop("best"), cut.pop("best")  # found at other steps
     assert_same(straight, cut)

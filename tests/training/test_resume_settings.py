@@ -15,7 +15,7 @@ from sean.errors import InputError, Interrupted
 from sean.labels import LabelSet
 from sean.training import loop
 from sean.training.checkpoints import checkpoint_files
-from sean.training.config import TrainConfig, config_of_run
+from sean.training.config import TrainConfig
 from sean.training.data import TrainingData
 from sean.training.loop import train
 from sean.training.resume import HISTORY_NAME, last_entry, note
@@ -76,7 +76,7 @@ def test_more_steps_are_those_of_a_run_that_had_them_from_the_start(
     start, change = history(tmp_path / "longer")
     assert (start["step"], start["labels"], start["changes"]) == (0, list(LABELS.names), {})
     assert (change["step"], change["changes"]) == (3, {"steps": [3, 6], "decay_steps": [0, 2]})
-    assert config_of_run(tmp_path / "longer") == replace(long, model=replace(long.model, num_regions=3))
+    assert TrainConfig.of_run(tmp_path / "longer") == replace(long, model=replace(long.model, num_regions=3))
 
 
 def test_rate_batch_accumulation_and_precision_may_change(
@@ -144,10 +144,10 @@ def test_the_command_goes_on_with_the_runs_own_settings_and_data(folder: Path, t
     run = tmp_path / "run"
     start = ["train", "--preset", "mini-64", *TINY, "--data", str(folder), "--output", str(run)]
     assert main([*start, "--config.steps", "2", "--config.seed", "3"]) == 0
-    first = config_of_run(run)
+    first = TrainConfig.of_run(run)
     assert first is not None and (first.steps, first.seed, first.decay_steps) == (2, 3, 1)
     assert main(["train", "--output", str(run), "--resume", "--config.steps=4"]) == 0
-    assert config_of_run(run) == replace(first, steps=4, decay_steps=2)
+    assert TrainConfig.of_run(run) == replace(first, steps=4, decay_steps=2)
     assert [record["step"] for record in records(run) if record["kind"] == "train"] == [1, 2, 3, 4]
     assert [entry["data"] for entry in history(run)] == [str(folder.resolve())] * 2
 

@@ -8,7 +8,7 @@ import pytest
 import sean
 from sean.pretrained import CONFIG_NAME
 from sean.training.config import TrainConfig
-from sean.training.loop import METRICS_NAME
+from sean.training.log import METRICS_NAME
 
 
 def steps_of(run: Path) -> list[int]:

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.training.tree_file import load_tree, save_tree
+from sean.training.checkpoints import load_tree, save_tree
 
 from .conftest import assert_same
 

@@ -38,8 +38,8 @@ def test_a_killed_worker(state: TrainingState) -> None:
         except RuntimeError as cause:
             raise ValueError("amid another function") from cause
     assert str(error.value) == (
-        f"after step 5: a process that reads data is gone ({KILLED}); often there is too little memory: continue with "
-        "--resume and fewer --config.num-workers"
+        f"after step 5: a process that reads data is gone ({KILLED}); often there is too little memory: resume the "
+        "run with fewer num_workers"
     )
 
 
@@ -47,7 +47,7 @@ def test_too_little_shared_memory_is_told_without_a_traceback(state: TrainingSta
     with pytest.raises(InputError) as error, dead_workers_as_input_errors(state):
         raise RuntimeError(PASSED_ON)
     assert str(error.value).startswith(f"after step 5: a process that reads data is gone ({NO_MEMORY}); /dev/shm is")
-    assert "--shm-size" in str(error.value) and "Traceback" not in str(error.value)
+    assert "2 GB" in str(error.value) and "Traceback" not in str(error.value)
 
 
 def test_other_errors_pass(state: TrainingState) -> None:

@@ -63,7 +63,7 @@ def test_a_port_that_is_taken_is_said_to_be() -> None:
     with listen("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         assert url_of(listener) == f"http://127.0.0.1:{port}/"
-        with pytest.raises(InputError, match=rf"cannot listen on 127.0.0.1 port {port}: .*choose another --port"):
+        with pytest.raises(InputError, match=rf"cannot listen on 127.0.0.1 port {port}: .*choose another port"):
             listen("127.0.0.1", port)
     with pytest.raises(InputError, match=r"cannot listen on no-such-host\.invalid"):
         listen("no-such-host.invalid", 0)

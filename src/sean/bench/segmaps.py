@@ -55,5 +55,7 @@ def default_segmaps(folder: Path | None, size: tuple[int, int], count: int, num_
     if folder is not None:
         return folder_segmaps(folder, size, count, num_regions)
     if num_regions < CELEBAMASK_HQ.num_regions:
-        raise InputError(f"a model of {num_regions} labels cannot render faces; give label maps of its own by --data")
+        raise InputError(
+            f"a model of {num_regions} labels cannot render faces; give label maps of its own", setting="data"
+        )
     return face_segmaps(size, count)

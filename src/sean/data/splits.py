@@ -1,11 +1,10 @@
-"""Training part and held-out part of a data set, for the measurements of a trained model.
+"""Training part and held-out part of a data set, for trainings and for the measurements of a trained model.
 
-Both kinds of data are opened here, paired folders (`sean.data.folder`) and shards (`sean.data.shards.source`), and give
-their pairs sorted by name.
+Both kinds of data are opened here: paired folders (`sean.data.folder`) and shards (`sean.data.shards.source`).
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sean.data.folder import PairedFolder
@@ -35,6 +34,41 @@ class Split:
     validation: PairSource | None
 
 
+def open_parts(
+    location: str | os.PathLike[str],
+    *,
+    validation: float | str | None = None,
+    training_prefix: str = "",
+    test_fraction: float = 0.0,
+    allow_no_training: bool = False,
+) -> Split:
+    """Open data and split it; the pairs of shards keep their order, in which neighbours are stored together.
+
+    Args:
+        location: paired folder, folder of shards, or the url of one.
+        validation: held-out pairs, as `PairedFolder.split` takes them, or `WHOLE`. None takes the split of the data:
+            that of the manifest or of the shards, and the last tenth of any other folder.
+        training_prefix: only pairs whose names start so are training pairs.
+        test_fraction: this part of a folder's pairs, the last by sorted name, is left out.
+        allow_no_training: the training part may be empty, as with `WHOLE`.
+
+    Raises:
+        InputError: the data is malformed, or cannot be split so.
+    """
+    if not holds_shards(location):
+        folder = PairedFolder.open(location)
+        folder = folder.without_last(test_fraction) if test_fraction else folder
+        parts = folder.split(validation, training=training_prefix, allow_no_training=allow_no_training)
+        training, held_out = (folder.pairs(stems) if stems else None for stems in parts)
+        return Split(name=_name(location), labels=folder.labels, training=training, validation=held_out)
+    if validation not in (None, WHOLE if allow_no_training else None) or training_prefix or test_fraction:
+        raise InputError(
+            f"the split of the shards in {location} was made when they were written; leave out the settings "
+            "validation, training_prefix and test_fraction, or write the shards anew with them"
+        )
+    return _split_of_shards(location, validation)
+
+
 def open_split(
     location: str | os.PathLike[str],
     labels: LabelSet,
@@ -42,24 +76,18 @@ def open_split(
     validation: float | str | None = None,
     training_prefix: str = "",
 ) -> Split:
-    """Open data for a model of the given labels, and split it.
+    """Open data for a model of the given labels, and split it; the pairs are sorted by name, as those of a folder are.
 
     Args:
-        location: paired folder, folder of shards, or the url of one.
+        location, validation, training_prefix: see `open_parts`.
         labels: of the model.
-        validation: held-out pairs, as `PairedFolder.split` takes them, or `WHOLE`. None takes the split of the data:
-            that of the manifest or of the shards, and the last tenth of any other folder.
-        training_prefix: only pairs whose names start so are training pairs.
 
     Raises:
         InputError: the data is malformed, has other labels, or cannot be split so.
     """
-    if holds_shards(location):
-        split = _split_of_shards(location, validation, training_prefix)
-    else:
-        split = _split_of_folder(location, validation, training_prefix)
+    split = open_parts(location, validation=validation, training_prefix=training_prefix, allow_no_training=True)
     check_labels(split.labels, labels, location)
-    return split
+    return replace(split, training=_by_name(split.training), validation=_by_name(split.validation))
 
 
 def check_labels(found: LabelSet, expected: LabelSet, location: str | os.PathLike[str]) -> None:
@@ -115,31 +143,20 @@ class _Selection:
         return self.source.read(self.indices[index])
 
 
-def _split_of_folder(location: str | os.PathLike[str], validation: float | str | None, training_prefix: str) -> Split:
-    folder = PairedFolder.open(location)
-    parts = folder.split(validation, training=training_prefix, allow_no_training=True)
-    training, held_out = (folder.pairs(stems) if stems else None for stems in parts)
-    return Split(name=_name(location), labels=folder.labels, training=training, validation=held_out)
-
-
-def _split_of_shards(location: str | os.PathLike[str], validation: float | str | None, training_prefix: str) -> Split:
-    if validation not in (None, WHOLE) or training_prefix:
-        raise InputError(
-            f"the split of the shards in {location} was made when they were written; expected no other fraction or "
-            f"prefix than {WHOLE:g} for all pairs, got validation {validation!r}, training prefix {training_prefix!r}"
-        )
+def _split_of_shards(location: str | os.PathLike[str], validation: float | str | None) -> Split:
     shards = open_shards(location)
     training: ShardSource | None = shards.training
     held_out = shards.validation
     if validation is not None:
         every = (*shards.training.shards, *(() if held_out is None else held_out.shards))
         training, held_out = None, ShardSource(shards.labels, every, shards.training.store, shards.training.location)
-    parts = [None if part is None else _by_name(part) for part in (training, held_out)]
-    return Split(name=_name(location), labels=shards.labels, training=parts[0], validation=parts[1])
+    return Split(name=_name(location), labels=shards.labels, training=training, validation=held_out)
 
 
-def _by_name(source: PairSource) -> PairSource:
+def _by_name(source: PairSource | None) -> PairSource | None:
     """The pairs in the order of their folder, which shards mix: figures are those of the folder."""
+    if source is None or source.groups is None:
+        return source
     return _Selection(source=source, indices=tuple(sorted(range(len(source)), key=source.name)))
 
 

@@ -40,7 +40,9 @@ def run_demo(pipeline: SEANPipeline, output: Path, *, photo: tuple[np.ndarray, n
             "the demo needs a model with a style bank; use the bundled one, or `sean edit` with two photos"
         )
     if photo is None and not draws_faces(pipeline):
-        raise InputError("the demo draws faces, but this model has other labels; give --image and --segmap")
+        raise InputError(
+            "the demo draws faces, but this model has other labels; give a photo and its label map", setting="image"
+        )
     rows: dict[str, list[Tile]] = {}
     if photo is None:
         subjects = drawn_faces(pipeline)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sean.data.paired import PairedDataset
+from sean.devices import AUTO
 from sean.errors import InputError
 from sean.evaluation.distances import feature_statistics
 from sean.evaluation.evaluate import evaluate_model, evaluate_real
@@ -16,7 +17,6 @@ from sean.experiments.runs import DataSet, Run, Terms, check_trained, run_config
 from sean.models.weights import load_model
 from sean.parsing.segmenter import Segmenter
 from sean.training.checkpoints import newest_step
-from sean.training.config import config_to_json
 from sean.training.data import TrainingData
 from sean.training.equal_size import num_parameters
 from sean.training.parser.config import PRESETS as PARSER_PRESETS
@@ -24,7 +24,7 @@ from sean.training.parser.config import ParserTrainConfig
 from sean.training.parser.data import open_parser_data
 from sean.training.parser.loop import train_parser
 from sean.training.presets import preset as find_preset
-from sean.training.validation import MODEL_FOLDER
+from sean.training.training import MODEL_FOLDER
 
 PARSER_FOLDER = "parser"
 
@@ -47,12 +47,12 @@ def parser_run(models: Path, data: DataSet) -> Path:
     return models / data.name / PARSER_FOLDER
 
 
-def train_missing_parser(models: Path, data: DataSet, terms: Terms) -> None:
+def train_missing_parser(models: Path, data: DataSet, terms: Terms, device: str = AUTO) -> None:
     """Train the data set's own parser, unless it is there, by the parser preset of the size of the terms' preset."""
     run = parser_run(models, data)
     config = data.of(parser_config(find_preset(terms.preset).model.image_size))
     if newest_step(run) < config.steps:
-        train_parser(config, open_parser_data(config, data.folder), run, resume=True)
+        train_parser(config, open_parser_data(config, data.folder), run, resume=True, device=device)
 
 
 def parser_config(image_size: tuple[int, int]) -> ParserTrainConfig:
@@ -76,7 +76,7 @@ def open_judges(
     names = [networks.segmenter or str(own), networks.extractor or str(own)]
     if str(own) in names and not own.is_dir():
         raise InputError(
-            f"no parser for {data.name} at {own}; train it with --train, or give --segmenter and --extractor"
+            f"no parser for {data.name} at {own}; train it, or give a segmenter and an extractor", setting="train"
         )
     extractor = load_extractor(names[1], run.device)
     training = _without_chance(opened.training)
@@ -112,7 +112,7 @@ def measure_runs(
         config = run_config(each, terms)
         described = {
             "parameters": num_parameters(config.model),
-            "config": json.loads(config_to_json(config)),
+            "config": json.loads(config.to_json()),
             "seeds": {},
         }
         results["runs"].setdefault(each.method, described)["seeds"][str(each.seed)] = scores

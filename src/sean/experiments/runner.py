@@ -58,7 +58,7 @@ class Experiment:
         """
         found = runs_of(self.models, data, methods, self.seeds)
         if self.train:
-            train_missing(found, self.terms)
+            train_missing(found, self.terms, str(self.run.device))
         for run in found:
             check_trained(run, self.terms)
         return found
@@ -71,7 +71,7 @@ class Experiment:
     def need_data(self) -> Sequence[DataSet]:
         """The data sets; InputError where there is none."""
         if not self.data:
-            raise InputError("expected --data DIR (images/, labels/, classes.txt), got none")
+            raise InputError("expected a data folder (images/, labels/, classes.txt), got none", setting="data")
         return self.data
 
 
@@ -92,7 +92,7 @@ def measured(experiment: Experiment, data: DataSet, methods: Sequence[str]) -> d
     """The scores of some methods on a data set; see `measure_runs`."""
     runs = experiment.runs(data, methods)
     if experiment.train and None in (experiment.networks.segmenter, experiment.networks.extractor):
-        train_missing_parser(experiment.models, data, experiment.terms)
+        train_missing_parser(experiment.models, data, experiment.terms, str(experiment.run.device))
     judges, opened = open_judges(
         experiment.models, data, experiment.terms, experiment.networks, experiment.run, experiment.evaluation
     )

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from sean.devices import AUTO
 from sean.errors import InputError
 from sean.training.checkpoints import newest_step
-from sean.training.config import TrainConfig, check_resumable, config_of_run
+from sean.training.config import TrainConfig, listed
 from sean.training.data import TrainingData, open_data
 from sean.training.equal_size import with_parameters_of
 from sean.training.loop import train
 from sean.training.methods import with_method
 from sean.training.parser.config import ParserTrainConfig
 from sean.training.presets import preset as find_preset
-from sean.training.resume import listed
-from sean.training.validation import MODEL_FOLDER
+from sean.training.training import MODEL_FOLDER
 
 Config = TypeVar("Config", TrainConfig, ParserTrainConfig)
 
@@ -149,6 +149,8 @@ def run_config(run: Run, terms: Terms) -> TrainConfig:
             num_workers=0,
         )
     )
+    if run.data.folder is None:  # scenes are drawn at their size
+        base = replace(base, resize=1.0, shrink=1.0, recolor=0.0)
     labels = run.data.open(base).labels
     base = replace(base, model=replace(base.model, num_regions=labels.num_regions))
     return with_parameters_of(with_method(base, run.method), base.model)
@@ -163,12 +165,13 @@ def check_trained(run: Run, terms: Terms) -> None:
     """InputError unless a run has had its steps."""
     if not is_trained(run, terms):
         raise InputError(
-            f"no {run.method} of {terms.budget} steps on {run.data.name} in {run.folder}; train it with --train, or "
-            "give the --budget that it was trained with"
+            f"no {run.method} of {terms.budget} steps on {run.data.name} in {run.folder}; train it, or give the budget "
+            "that it was trained with",
+            setting="train",
         )
 
 
-def train_missing(runs: Sequence[Run], terms: Terms) -> None:
+def train_missing(runs: Sequence[Run], terms: Terms, device: str = AUTO) -> None:
     """Train every run that is not there yet, one after the other; begun ones go on where they were.
 
     Raises:
@@ -178,15 +181,15 @@ def train_missing(runs: Sequence[Run], terms: Terms) -> None:
         if not is_trained(run, terms):
             config = run_config(run, terms)
             _check_same_terms(run, config)
-            train(config, run.data.open(config), run.folder, resume=True)
+            train(config, run.data.open(config), run.folder, resume=True, device=device)
 
 
 def _check_same_terms(run: Run, config: TrainConfig) -> None:
     """Raise InputError where a run was begun on other terms: it would not be what the others are."""
-    begun = config_of_run(run.folder)
+    begun = TrainConfig.of_run(run.folder)
     if begun is None:
         return
-    changes = check_resumable(begun, replace(config, model=replace(config.model, num_regions=begun.model.num_regions)))
+    changes = replace(config, model=replace(config.model, num_regions=begun.model.num_regions)).changes_of(begun)
     if changes:
         raise InputError(
             f"{run.folder} was trained on other terms ({listed(changes)}); choose another folder of models"

@@ -105,7 +105,7 @@ def match_labels(
             for side, names in ((f"the label set {labels.name!r}", strange), (network, never))
             if names
         ]
-        raise InputError(f"{'; '.join(sides)}: map or ignore them by a file, see sean evaluate --help")
+        raise InputError(f"{'; '.join(sides)}: map or ignore them in a file", setting="label_mapping")
     return LabelMatch(ids=tuple(ids), ignored=ignored)
 
 

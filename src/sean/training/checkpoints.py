@@ -1,20 +1,94 @@
-"""The checkpoints of a run: the newest few, written atomically; a damaged one falls back to the one before."""
+"""The checkpoints of a run: the newest few, written atomically; a damaged one falls back to the one before.
 
-import os
+A checkpoint is a tree of states (networks, optimizers) in one safetensors file, without pickle: tensors go into the
+file as they are; everything else, and the nesting, into its JSON header.
+"""
+
+import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import torch
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from sean.errors import InputError
 from sean.files import remove_unfinished
-from sean.training.config import TrainConfig
-from sean.training.state import TrainingState
-from sean.training.tree_file import load_tree
+from sean.models.weights import write_safetensors
+from sean.training.config import Changes, RunConfig, check_steps
 
 CHECKPOINTS_FOLDER = "checkpoints"
 LOCK_NAME = ".lock"
 _NAME = "step-{:07d}.safetensors"
+_HEADER = "tree"
+
+
+@dataclass(kw_only=True)
+class RunState(ABC):
+    """Networks and optimizers of a training, and the number of steps done.
+
+    The position in the data and the random numbers need no state of their own: both follow from the step.
+
+    Attributes:
+        step: optimizer steps done.
+    """
+
+    step: int = 0
+
+    config_type: ClassVar[type[RunConfig]]
+    config_key: ClassVar[str]
+    """Where a checkpoint keeps the settings; another kind of training has another key."""
+
+    @abstractmethod
+    def parts(self) -> dict[str, Any]:
+        """Networks and optimizers by name."""
+
+    def counts(self) -> dict[str, Any]:
+        """The numbers of the state, by the names of their attributes."""
+        return {"step": self.step}
+
+    def save(self, path: Path, config: RunConfig) -> None:
+        """Write a checkpoint, atomically: a kill at any moment leaves the old one or the new one."""
+        tree = {name: dict(part.state_dict()) for name, part in self.parts().items()}
+        save_tree(path, {**tree, **self.counts(), self.config_key: config.to_json()})
+
+    def load(self, path: Path, config: RunConfig) -> Changes:
+        """Continue from a checkpoint.
+
+        Returns:
+            The settings that change from here on.
+
+        Raises:
+            InputError: the file is missing, damaged, or of a run that cannot go on with these settings.
+        """
+        return self.restore(load_tree(path), path, config)
+
+    def restore(self, tree: Any, path: Path, config: RunConfig) -> Changes:
+        """Continue from the content of the checkpoint at `path`; see `load`."""
+        try:
+            saved = self.config_type.from_json(tree[self.config_key])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{path} is not a checkpoint of this kind of training and version of sean ({error})"
+            ) from error
+        changes = config.changes_of(saved)
+        try:
+            check_steps(tree["step"], config.steps)
+            for name, part in self.parts().items():
+                part.load_state_dict(tree[name])
+            for name in self.counts():
+                setattr(self, name, tree[name])
+        except InputError:
+            raise
+        except (KeyError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{path} does not fit the networks of this version of sean ({reason})") from error
+        return changes
 
 
 def checkpoint_path(run: Path, step: int) -> Path:
@@ -33,7 +107,7 @@ def newest_step(run: Path) -> int:
     return int(files[0].stem.removeprefix("step-")) if files else 0
 
 
-def save_checkpoint(run: Path, state: TrainingState, config: TrainConfig) -> None:
+def save_checkpoint(run: Path, state: RunState, config: RunConfig) -> None:
     """Write the state, then remove all but the newest `config.keep_last` checkpoints.
 
     Raises:
@@ -70,26 +144,75 @@ def sole_user(run: Path) -> Iterator[None]:
     Raises:
         InputError: another training uses the folder, or it cannot be written.
     """
+    lock = FileLock(run / LOCK_NAME, mode=0o666)
     try:
         run.mkdir(parents=True, exist_ok=True)
-        lock = os.open(run / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o666)
+        with suppress(NotImplementedError):  # a file system without locks
+            lock.acquire(blocking=False)
+    except Timeout as error:
+        raise InputError(
+            f"another training is running in {run}; wait for it or choose another folder", setting="output"
+        ) from error
     except OSError as error:
-        raise InputError(f"cannot write to {run}: {error.strerror}; choose a writable --output") from error
+        raise InputError(
+            f"cannot write to {run}: {error.strerror}; choose a writable folder", setting="output"
+        ) from error
     try:
-        _lock(lock, run)
         for folder in (run, *(path for path in run.iterdir() if path.is_dir())):
             remove_unfinished(folder)
         yield
     finally:
-        os.close(lock)  # which releases the lock; so does the end of a killed process
+        lock.release()  # so does the end of a killed process
 
 
-def _lock(file: int, run: Path) -> None:
+def save_tree(path: str | Path, tree: Any) -> None:
+    """Write a tree of dicts (of string or integer keys), lists, tuples, tensors, numbers, strings and None."""
+    tensors: dict[str, Tensor] = {}
+    header = json.dumps(_pack(tree, "", tensors))
+    write_safetensors(path, tensors, {_HEADER: header})
+
+
+def load_tree(path: str | Path) -> Any:
+    """The tree back, tensors on the CPU; tuples come back as lists.
+
+    Raises:
+        InputError: the file is missing, damaged, or was not written by `save_tree`.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"expected a checkpoint at {path}, found no file")
     try:
-        import fcntl
-    except ImportError:  # Windows: no such locks
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise InputError(f"another training is running in {run}; wait for it or choose another --output") from error
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {})[_HEADER]
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no dict)
+        return _unpack(json.loads(header), tensors)
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        raise InputError(
+            f"{path} is not a checkpoint of sean or is damaged ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _pack(node: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(node, Tensor):
+        while name in tensors:  # {"a": {"b": ...}, "a/b": ...}
+            name += "'"
+        # a copy where memory is shared: safetensors refuses tensors that overlap
+        tensors[name] = node.detach().cpu().clone(memory_format=torch.contiguous_format)
+        return {"tensor": name}
+    if isinstance(node, dict):
+        return {"dict": [[key, _pack(value, f"{name}/{key}", tensors)] for key, value in node.items()]}
+    if isinstance(node, (list, tuple)):
+        return {"list": [_pack(value, f"{name}/{i}", tensors) for i, value in enumerate(node)]}
+    if node is None or isinstance(node, (bool, int, float, str)):
+        return {"value": node}
+    raise TypeError(f"cannot store a {type(node).__name__} at {name or 'the root'}")
+
+
+def _unpack(node: Any, tensors: dict[str, Tensor]) -> Any:
+    ((kind, content),) = node.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "dict":
+        return {key: _unpack(value, tensors) for key, value in content}
+    if kind == "list":
+        return [_unpack(value, tensors) for value in content]
+    return content

@@ -6,10 +6,9 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
-from sean.data.folder import PairedFolder
-from sean.data.paired import PairedDataset, PairSource
+from sean.data.paired import PairedDataset
 from sean.data.shards.remote import is_url
-from sean.data.shards.source import holds_shards, open_shards
+from sean.data.splits import open_parts
 from sean.data.synthetic.scenes import SyntheticScenes
 from sean.data.transforms import PairedTransform, Recolor
 from sean.errors import InputError
@@ -61,8 +60,9 @@ def open_data(config: TrainConfig, folder: Path | str | None) -> TrainingData:
         training = SyntheticScenes(size=size, length=SYNTHETIC_SCENES, seed=config.seed)
         validation = SyntheticScenes(size=size, length=SYNTHETIC_VALIDATION, seed=config.seed + 1)
         return TrainingData(training=training, validation=validation, labels=training.labels)
-    pairs, held_out = (_shard_sources if holds_shards(folder) else _folder_sources)(config, folder)
-    if config.model.instance_edges and not pairs.has_instances:
+    parts = open_parts(folder, validation=config.validation, training_prefix=config.training_prefix)
+    assert parts.training is not None, "a split for a training has training pairs"
+    if config.model.instance_edges and not parts.training.has_instances:
         raise InputError(
             f"expected instance maps (instances/*.png) in {folder} for networks that see the edges of instances; add "
             "them, or set instance_edges of the model to False"
@@ -70,29 +70,14 @@ def open_data(config: TrainConfig, folder: Path | str | None) -> TrainingData:
     transform = PairedTransform(size=size, resize=config.resize, shrink=config.shrink, flip=config.flip)
     recolor = Recolor(probability=config.recolor) if config.recolor else None
     return TrainingData(
-        training=PairedDataset(pairs, transform, config.seed, recolor=recolor),
-        validation=PairedDataset(held_out or pairs, transform.evaluation()),
-        labels=pairs.labels,
-        location=_absolute(folder),
-        held_out=held_out is not None,
+        training=PairedDataset(parts.training, transform, config.seed, recolor=recolor),
+        validation=PairedDataset(parts.validation or parts.training, transform.evaluation()),
+        labels=parts.labels,
+        location=absolute(folder),
+        held_out=parts.validation is not None,
     )
 
 
-def _absolute(folder: Path | str) -> str:
+def absolute(folder: Path | str) -> str:
+    """A folder's absolute path; a url stays as it is."""
     return str(folder) if is_url(str(folder)) else str(Path(folder).resolve())
-
-
-def _folder_sources(config: TrainConfig, folder: Path | str) -> tuple[PairSource, PairSource | None]:
-    pairs = PairedFolder.open(folder)
-    training, validation = pairs.split(config.validation, training=config.training_prefix)
-    return pairs.pairs(training), pairs.pairs(validation) if validation else None
-
-
-def _shard_sources(config: TrainConfig, location: Path | str) -> tuple[PairSource, PairSource | None]:
-    if config.validation is not None or config.training_prefix:
-        raise InputError(
-            f"the split of the shards in {location} was made by `sean data shard`; leave out the settings validation "
-            "and training-prefix, or shard the folder anew with them"
-        )
-    shards = open_shards(location)
-    return shards.training, shards.validation

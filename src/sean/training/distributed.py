@@ -8,7 +8,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -46,7 +46,7 @@ def start_processes(precision: str, accelerator: str = "auto") -> Fabric:
     if accelerator == "auto" and 0 < torch.cuda.device_count() < local_size:
         raise InputError(
             f"expected at most {torch.cuda.device_count()} processes on this machine, one for each GPU, got "
-            f"{local_size}; lower --nproc-per-node"
+            f"{local_size}; start fewer"
         )
     accelerator, _, index = accelerator.partition(":")
     if accelerator == "auto":  # not Apple's, which has no float64
@@ -100,29 +100,27 @@ def on_first(fabric: Fabric, action: Callable[[], Result]) -> Result:
     """
     if fabric.world_size == 1:
         return action()
-    outcome: tuple[bool, Any]
+    outcome: tuple[InputError | None, Any]
     try:
-        outcome = (True, action() if fabric.is_global_zero else None)
+        outcome = (None, action() if fabric.is_global_zero else None)
     except InputError as error:
-        outcome = (False, str(error))
-    result: Any
-    succeeded, result = fabric.broadcast(outcome)
-    if succeeded:
-        return result
-    if fabric.is_global_zero:
-        raise InputError(result)
-    raise SystemExit(2)
+        outcome = (error, None)
+    refusal, result = fabric.broadcast(outcome)
+    if refusal is not None:
+        raise refusal if fabric.is_global_zero else SystemExit(2)
+    return cast(Result, result)
 
 
 @contextmanager
 def lost_processes_as_input_errors(fabric: Fabric) -> Iterator[None]:
-    """Say in one line that another process is gone; why, that one has said."""
+    """Report a lost process in one line; the lost process has already printed the cause."""
     try:
         yield
     except RuntimeError as error:
         if fabric.world_size == 1 or not (isinstance(error, torch.distributed.DistError) or "gloo" in str(error)):
             raise
         raise InputError(
-            f"process {fabric.global_rank} lost the connection to another one of this training, whose message says "
-            "why; continue from the last checkpoint with --resume"
+            f"process {fabric.global_rank} lost the connection to another one of this training, whose message gives "
+            "the cause; resume the run from its last checkpoint",
+            setting="resume",
         ) from error

@@ -142,7 +142,7 @@ class TrainingLog(Log):
     def _cannot_write(self, error: OSError) -> str:
         return (
             f"cannot write the logs in {self.path.parent}: {error.strerror or error}; free some space or make the "
-            "folder writable, then continue with --resume"
+            "folder writable, then resume the run"
         )
 
     def _drop_records_after(self, step: int) -> None:

@@ -108,7 +108,9 @@ def portraits(size: int) -> TrainConfig:
 def synthetic() -> TrainConfig:
     """A few minutes at 64 px on synthetic scenes: no data to download."""
     config = mini(64)
-    return replace(config, steps=1000, decay_steps=500, sample_every=250, checkpoint_every=100, num_workers=0)
+    return replace(
+        config, resize=1.0, steps=1000, decay_steps=500, sample_every=250, checkpoint_every=100, num_workers=0
+    )
 
 
 PRESETS: dict[str, Callable[[], TrainConfig]] = {

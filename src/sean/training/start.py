@@ -8,7 +8,7 @@ from typing import Any
 from sean.devices import AUTO, named_device
 from sean.errors import InputError
 from sean.pretrained import find_model
-from sean.training.config import TrainConfig, config_of_run
+from sean.training.config import TrainConfig
 from sean.training.data import TrainingData, open_data
 from sean.training.loop import train as run_training
 from sean.training.methods import SEAN, with_method
@@ -54,7 +54,7 @@ def train(
     run = Path(output)
     where = named_device(device)
     if config is None and resume:
-        config = config_of_run(run)
+        config = TrainConfig.of_run(run)
     if config is None:
         config = with_method(find_preset(preset), method)
         if data is None and not resume and preset != "synthetic":

@@ -1,32 +1,27 @@
-"""All that a training is at one moment, and nothing else: what a checkpoint holds."""
+"""The networks and optimizers of a model's training."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
 
-from sean.errors import InputError
 from sean.models.base import StyledModel
 from sean.models.build import build_discriminator, build_model
 from sean.models.sean.norm import synchronize_batch_norms
-from sean.training.config import TrainConfig, check_resumable, config_from_json, config_to_json
+from sean.training.checkpoints import RunState
+from sean.training.config import TrainConfig
 from sean.training.ema import averaged_copy
-from sean.training.resume import Changes, check_steps
-from sean.training.tree_file import load_tree, save_tree
 
 
 @dataclass(kw_only=True)
-class TrainingState:
-    """Networks, their averages and optimizers, and how many steps are done.
+class TrainingState(RunState):
+    """The state of a model's training.
 
     `model` and `discriminator` are wrapped by Fabric for device, precision and processes; `average` is not.
-    The position in the data and the random numbers need no state of their own: both follow from the step.
 
     Attributes:
-        step: optimizer steps done.
         skipped: updates that were left out because a loss was not finite.
         best: the best PSNR on the held-out pairs so far and its step; None before the first validation.
     """
@@ -36,11 +31,14 @@ class TrainingState:
     average: StyledModel
     generator_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
-    step: int = 0
     skipped: int = 0
     best: dict[str, int | float] | None = None
 
-    def _parts(self) -> dict[str, Any]:
+    config_type = TrainConfig
+    config_key = "config"
+
+    def parts(self) -> dict[str, Any]:
+        """See `RunState`."""
         return {
             "model": self.model,
             "discriminator": self.discriminator,
@@ -49,41 +47,9 @@ class TrainingState:
             "discriminator_optimizer": self.discriminator_optimizer,
         }
 
-    def save(self, path: Path, config: TrainConfig) -> None:
-        """Write a checkpoint, atomically: a kill at any moment leaves the old one or the new one."""
-        tree = {name: dict(part.state_dict()) for name, part in self._parts().items()}
-        counts = {"step": self.step, "skipped": self.skipped, "best": self.best}
-        save_tree(path, {**tree, **counts, "config": config_to_json(config)})
-
-    def load(self, path: Path, config: TrainConfig) -> Changes:
-        """Continue from a checkpoint.
-
-        Returns:
-            The settings that change from here on.
-
-        Raises:
-            InputError: the file is missing, damaged, or of a run that cannot go on with these settings.
-        """
-        return self.restore(load_tree(path), path, config)
-
-    def restore(self, tree: Any, path: Path, config: TrainConfig) -> Changes:
-        """Continue from the content of the checkpoint at `path`; see `load`."""
-        try:
-            saved = config_from_json(tree["config"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path} is not a training checkpoint of this version of sean ({error})") from error
-        changes = check_resumable(saved, config)
-        try:
-            check_steps(tree["step"], config.steps)
-            for name, part in self._parts().items():
-                part.load_state_dict(tree[name])
-            self.step, self.skipped, self.best = tree["step"], tree["skipped"], tree["best"]
-        except InputError:
-            raise
-        except (KeyError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{path} does not fit the networks of this version of sean ({reason})") from error
-        return changes
+    def counts(self) -> dict[str, Any]:
+        """See `RunState`."""
+        return {"step": self.step, "skipped": self.skipped, "best": self.best}
 
 
 def new_state(config: TrainConfig, fabric: Fabric) -> TrainingState:

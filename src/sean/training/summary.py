@@ -13,7 +13,7 @@ from sean.models.build import build_discriminator, build_model
 from sean.models.discriminator import discriminator_condition
 from sean.segmap import instance_edges
 from sean.training.batch import batch_schedule
-from sean.training.config import TrainConfig, config_to_json
+from sean.training.config import TrainConfig
 from sean.training.data import TrainingData
 
 _FLOAT = 4  # bytes
@@ -56,7 +56,7 @@ def summary(config: TrainConfig, data: TrainingData, num_processes: int) -> str:
     gigabytes = [value / 2**30 for value in (memory.total, memory.networks, memory.fixed, memory.picture)]
     return "\n".join(
         [
-            config_to_json(config),
+            config.to_json(),
             "",
             f"training pairs     {len(data.training)}, held out {len(data.validation)}",  # type: ignore[arg-type]
             f"labels             {data.labels.num_regions} ({data.labels.name})",

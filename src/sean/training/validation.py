@@ -1,9 +1,6 @@
 """What is made of the averaged weights while they are trained: scores on held-out pairs, a sample sheet, the model."""
 
 from itertools import islice
-from pathlib import Path
-
-from lightning_fabric import Fabric
 
 from sean.evaluation.metrics import reconstruction_scores
 from sean.evaluation.streaming import collated, collated_batches
@@ -12,14 +9,12 @@ from sean.models.weights import save_model
 from sean.training.batch import STATISTICS_NOISE, training_batches
 from sean.training.config import TrainConfig
 from sean.training.curves import draw_curves
-from sean.training.data import TrainingData
 from sean.training.distributed import on_first
 from sean.training.ema import averaged_copy, recompute_statistics
-from sean.training.log import Log
 from sean.training.samples import write_samples
 from sean.training.state import TrainingState
+from sean.training.training import MODEL_FOLDER, Training
 
-MODEL_FOLDER = "model"
 BEST_FOLDER = "best"
 CURVES_NAME = "curves.png"
 STATISTICS_BATCHES = 50
@@ -27,28 +22,23 @@ VALIDATION_IMAGES = 64
 SAMPLE_IMAGES = 6
 
 
-def validate_and_export(
-    state: TrainingState, data: TrainingData, config: TrainConfig, run: Path, fabric: Fabric, log: Log
-) -> None:
+def validate_and_export(training: Training[TrainConfig, TrainingState]) -> None:
     """Score, sample and export the averaged weights; of the state, only the best score is touched.
 
     All processes recompute the batch-norm statistics together; the rest is the first one's work.
     """
+    state, config, fabric = training.state, training.config, training.fabric
     model = averaged_copy(state.average)
-    some = training_batches(data, config, state.step, fabric, STATISTICS_NOISE)
+    some = training_batches(training.data, config, state.step, fabric, STATISTICS_NOISE)
     recompute_statistics(model, islice(some, STATISTICS_BATCHES * config.accumulate))
-    state.best = on_first(fabric, lambda: _score_and_write(state, model, data, config, run, fabric, log))
+    state.best = on_first(fabric, lambda: _score_and_write(training, model))
 
 
 def _score_and_write(
-    state: TrainingState,
-    model: StyledModel,
-    data: TrainingData,
-    config: TrainConfig,
-    run: Path,
-    fabric: Fabric,
-    log: Log,
+    training: Training[TrainConfig, TrainingState], model: StyledModel
 ) -> dict[str, int | float] | None:
+    state, data, config, run = training.state, training.data, training.config, training.run
+    fabric, log = training.fabric, training.log
     edges = config.model.instance_edges
     size = max(1, config.batch_size // (config.accumulate * fabric.world_size))
     scores = reconstruction_scores(

@@ -25,13 +25,13 @@ def dead_workers_as_input_errors(state: _Stepping) -> Iterator[None]:
         if worker_error is None:
             raise
         reason = _reason(worker_error)
-        advice = "often there is too little memory: continue with --resume and fewer --config.num-workers"
+        advice = "often there is too little memory: resume the run with fewer num_workers"
         if "shared memory" in reason:
-            advice = (
-                "/dev/shm is too small: make it larger (docker: --shm-size 2g), or continue with --resume and "
-                "--config.num-workers 0"
-            )
-        raise InputError(f"after step {state.step}: a process that reads data is gone ({reason}); {advice}") from error
+            advice = "/dev/shm is too small: make it larger, to 2 GB, say, or resume the run with num_workers 0"
+        raise InputError(
+            f"after step {state.step}: a process that reads data is gone ({reason}); {advice}",
+            setting="config.num_workers",
+        ) from error
 
 
 def _reason(error: BaseException) -> str:

@@ -30,7 +30,9 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server(infos[0][4][:2], family=infos[0][0])
     except (OSError, UnicodeError) as error:  # the latter of a name that no name server could be asked for
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"cannot listen on {host} port {port}: {reason}; choose another --port or --host") from error
+        raise InputError(
+            f"cannot listen on {host} port {port}: {reason}; choose another port or host", setting="port"
+        ) from error
 
 
 def url_of(listener: socket.socket) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from sean.errors import InputError
 from sean.models.configs import PyramidParserConfig
-from sean.training.parser.config import config_from_json, config_to_json, mini, preset
+from sean.training.parser.config import ParserTrainConfig, mini, preset
 
 from .conftest import CONFIG, assert_one_line
 
@@ -17,13 +17,13 @@ def test_presets_and_json() -> None:
     for size in (64, 128, 256):
         config = preset(f"mini-{size}")
         assert config.model.image_size == (size, size)
-        assert config_from_json(config_to_json(config)) == config
+        assert ParserTrainConfig.from_json(config.to_json()) == config
     pyramid = preset("pyramid-256")
     assert isinstance(pyramid.model, PyramidParserConfig) and pyramid.model.image_size == (256, 256)
-    assert config_from_json(config_to_json(pyramid)) == pyramid
-    old = json.loads(config_to_json(preset("mini-64")))
+    assert ParserTrainConfig.from_json(pyramid.to_json()) == pyramid
+    old = json.loads(preset("mini-64").to_json())
     del old["self_training"], old["loss_stride"], old["model"]["architecture"]
-    assert config_from_json(json.dumps(old)) == preset("mini-64"), "of a run older than these settings"
+    assert ParserTrainConfig.from_json(json.dumps(old)) == preset("mini-64"), "of a run older than these settings"
     with pytest.raises(InputError) as error:
         preset("huge")
     assert_one_line(error, "unknown preset 'huge'", "mini-64, mini-128, mini-256")

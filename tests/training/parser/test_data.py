@@ -10,6 +10,8 @@ import torch
 from lightning_fabric import Fabric
 from torch.utils.data import Dataset
 
+from sean.data.folder import PairedFolder
+from sean.data.shards.writing import write_shards
 from sean.errors import InputError
 from sean.training.parser.data import count_labels, label_pixels, open_parser_data, parser_batches
 
@@ -39,6 +41,17 @@ def test_a_part_is_kept_for_a_test(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         open_parser_data(replace(CONFIG, test_fraction=0.99), root)
     assert_one_line(error, "keeping 0.99 of the 10 pairs", "leaves none")
+
+
+def test_shards_are_read_as_the_folder_is(tmp_path: Path) -> None:
+    root = write_pairs(tmp_path / "pairs", halves(), 10)
+    write_shards(PairedFolder.open(root), tmp_path / "shards", shard_mb=0.001)
+    plain, data = open_parser_data(CONFIG, root), open_parser_data(CONFIG, tmp_path / "shards")
+    names = [sorted(each.training[i]["name"] for i in range(9)) for each in (plain, data)]  # type: ignore[attr-defined]
+    assert names[0] == names[1] and torch.equal(data.validation[0]["image"], plain.validation[0]["image"])
+    assert data.groups is not None and len(data.groups) > 1
+    with pytest.raises(InputError, match="was made when they were written"):
+        open_parser_data(replace(CONFIG, test_fraction=0.2), tmp_path / "shards")
 
 
 def test_unlabelled_pixels_are_not_counted() -> None:

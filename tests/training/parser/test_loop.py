@@ -22,10 +22,10 @@ from sean.models.weights import load_parser
 from sean.training.checkpoints import checkpoint_files, checkpoint_path
 from sean.training.data import TrainingData
 from sean.training.parser import loop
-from sean.training.parser.config import ParserTrainConfig, config_from_json
+from sean.training.parser.config import ParserTrainConfig
 from sean.training.parser.data import open_parser_data, parser_batches
 from sean.training.parser.loop import parser_step, train_parser
-from sean.training.parser.scores import parser_scores
+from sean.training.parser.objective import parser_scores
 from sean.training.parser.state import new_parser_state
 
 from ..conftest import assert_same, last_checkpoint, records
@@ -97,7 +97,7 @@ def test_a_training_writes_what_it_says(scenes: TrainingData, tmp_path: Path) ->
     assert records(run)[-1]["ground"] == pytest.approx(scores["iou"]["ground"])
     assert [path.name for path in checkpoint_files(run)] == ["step-0000006.safetensors", "step-0000004.safetensors"]
     assert sorted(path.name for path in (run / "samples").iterdir()) == ["step-0000003.png", "step-0000006.png"]
-    assert config_from_json((run / "config.json").read_text()) == CONFIG
+    assert ParserTrainConfig.from_json((run / "config.json").read_text()) == CONFIG
     assert any((run / "tensorboard").iterdir())
     with pytest.raises(InputError) as error:
         train_parser(CONFIG, scenes, run)
@@ -166,7 +166,7 @@ def test_a_run_goes_on_with_more_steps_and_another_rate(scenes: TrainingData, tm
     checkpoint = last_checkpoint(run)
     assert checkpoint["step"] == 12
     assert [group["lr"] for group in checkpoint["optimizer"]["param_groups"]] == [more.rate_at(11)] * 2
-    assert config_from_json((run / "config.json").read_text()) == more
+    assert ParserTrainConfig.from_json((run / "config.json").read_text()) == more
     history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     assert [(entry["step"], entry["changes"]) for entry in history] == [
         (0, {}),

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from sean.models.parsers import UNetParser
-from sean.training.parser.objective import class_weights, parser_losses
-from sean.training.parser.scores import parser_scores
+from sean.training.parser.objective import class_weights, parser_losses, parser_scores
 
 from .conftest import CONFIG, LABELS
 

@@ -349,7 +349,8 @@ def map_in_order(
     except BrokenProcessPool as error:
         raise InputError(
             "a worker process was ended from outside, as happens when memory runs out; "
-            "run the same command again, perhaps with fewer --workers"
+            "run the same command again, perhaps with fewer workers",
+            setting="workers",
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

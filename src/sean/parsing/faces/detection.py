@@ -145,7 +145,8 @@ def _cascade() -> Any:
     except Exception as error:  # a broken package beside it fails in other ways than ImportError
         raise InputError(
             f"finding the face in a photo needs scikit-image, which cannot be imported here ({type(error).__name__}); "
-            "pip install 'seankit[photo]', or take the whole picture (--crop none)"
+            "pip install 'seankit[photo]', or take the whole picture (crop none)",
+            setting="crop",
         ) from error
     return Cascade(lbp_frontal_face_cascade_filename())
 

@@ -3,8 +3,7 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from sean.errors import InputError
@@ -16,11 +15,9 @@ from sean.models.configs import (
     UNetParserConfig,
     config_from_dict,
 )
-from sean.training.resume import Changes, changed_settings, read_run_config
+from sean.training.config import RunConfig
 
-_PRECISIONS = ("32-true", "bf16-mixed")
 _PARTS = ("grey", "blur", "compression", "occlusion")
-_COUNTS = ("batch_size", "loss_stride", "steps", "log_every", "validate_every", "checkpoint_every", "keep_last")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,15 +85,12 @@ class SelfTraining:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParserTrainConfig:
+class ParserTrainConfig(RunConfig):
     """Everything a parser's training depends on beside the data.
 
     Attributes:
-        model: kind and sizes of the network; num_regions is taken from the data.
         augmentation: how far the pictures are changed.
         self_training: how pictures without label maps are used, where there are such.
-        batch_size: pictures of a step.
-        steps: optimizer steps of the whole training.
         warmup_steps: the learning rate rises over so many steps, then falls to 0 along a cosine.
         rate: AdamW's largest learning rate.
         encoder_rate: that of an encoder of ImageNet, as a part of `rate`.
@@ -107,20 +101,9 @@ class ParserTrainConfig:
         largest_class_weight: cut of the weights of rare labels.
         loss_stride: the loss looks at every so many-th pixel of a row and of a column, at another phase in each step.
         gradient_norm: gradients are cut to this length.
-        ema_decay: of the averaged weights, which are what is validated and exported.
-        flip: mirror half of the pictures, exchanging left and right labels.
-        validation: held-out pairs: a fraction of the sorted names, or the prefix of their names. None takes the split
-            of a prepared folder, and the last tenth of any other.
         test_fraction: this part of the pairs, the last by sorted name, is kept for a test: neither trained on nor
             validated on. `validation` divides the others.
-        training_prefix: train only on files whose names start so.
-        seed: of the initialization, the order of the data and the augmentation.
-        precision: 32-true or bf16-mixed.
-        num_workers: processes that read data ahead.
-        log_every: steps between log lines.
         validate_every: steps between validations, sample sheets and exports of the model.
-        checkpoint_every: steps between checkpoints.
-        keep_last: how many of the newest checkpoints stay on the disk.
     """
 
     model: ParserConfig = field(default_factory=UNetParserConfig)
@@ -139,29 +122,16 @@ class ParserTrainConfig:
     loss_stride: int = 1
     gradient_norm: float = 5.0
     ema_decay: float = 0.995
-    flip: bool = True
-    validation: float | str | None = None
     test_fraction: float = 0.0
-    training_prefix: str = ""
-    seed: int = 0
-    precision: str = "32-true"
-    num_workers: int = 0
-    log_every: int = 50
     validate_every: int = 500
-    checkpoint_every: int = 500
-    keep_last: int = 2
+
+    counts = (*RunConfig.counts, "loss_stride", "validate_every")
+    ramp = "warmup_steps"
+    free_on_resume = (*RunConfig.free_on_resume, "validate_every")
+    changeable_on_resume = ("steps", "warmup_steps", "rate", "encoder_rate", "batch_size", "precision")
 
     def __post_init__(self) -> None:
-        for name in _COUNTS:
-            if getattr(self, name) < 1:
-                raise InputError(f"expected {name} of at least 1, got {getattr(self, name)}")
-        if not 0 <= self.warmup_steps <= self.steps:
-            raise InputError(f"expected warmup_steps in 0..steps ({self.steps}), got {self.warmup_steps}")
-        if self.num_workers < 0 or self.seed < 0 or not 0 <= self.ema_decay < 1:
-            raise InputError(
-                "expected num_workers and seed of at least 0 and ema_decay in [0, 1), got "
-                f"{self.num_workers}, {self.seed} and {self.ema_decay}"
-            )
+        super().__post_init__()
         if not 0 <= self.frozen_stages <= NUM_STAGES or not 0 <= self.test_fraction < 1:
             raise InputError(
                 f"expected frozen_stages in 0..{NUM_STAGES} and test_fraction in [0, 1), got {self.frozen_stages} and "
@@ -173,12 +143,6 @@ class ParserTrainConfig:
         for name in ("largest_class_weight", "gradient_norm"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"expected {name} above 0, got {getattr(self, name)}")
-        if self.precision not in _PRECISIONS:
-            raise InputError(f"expected precision to be one of {', '.join(_PRECISIONS)}, got {self.precision!r}")
-
-    def with_steps(self, steps: int) -> "ParserTrainConfig":
-        """The same training in another number of steps: the rate rises over the same part of it."""
-        return replace(self, steps=steps, warmup_steps=round(self.warmup_steps * steps / self.steps))
 
     def rate_at(self, step: int) -> float:
         """The learning rate of `step` (0, 1, ...): a linear rise, then half a cosine down to 0."""
@@ -187,45 +151,18 @@ class ParserTrainConfig:
         progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
         return self.rate * 0.5 * (1 + math.cos(math.pi * progress))
 
-
-# What may differ between a run and its continuation: where and how it runs, not what it computes.
-_FREE_ON_RESUME = ("num_workers", "log_every", "validate_every", "checkpoint_every", "keep_last")
-# What a run may change on its way; it then goes on from its checkpoint with the new values.
-_CHANGEABLE_ON_RESUME = ("steps", "warmup_steps", "rate", "encoder_rate", "batch_size", "precision")
-
-
-def check_resumable(saved: ParserTrainConfig, now: ParserTrainConfig) -> Changes:
-    """What a run of config `saved` changes when it goes on under `now`; InputError where it cannot."""
-    return changed_settings(saved, now, free=_FREE_ON_RESUME, changeable=_CHANGEABLE_ON_RESUME)
-
-
-def config_of_run(run: Path) -> ParserTrainConfig | None:
-    """The settings that a run was started or continued with; None where there is no run.
-
-    Raises:
-        InputError: its config.json is damaged, or of another kind of training.
-    """
-    return read_run_config(run, config_from_json)
-
-
-def config_to_json(config: ParserTrainConfig) -> str:
-    """The resolved config as JSON text."""
-    values = asdict(config)
-    values["model"] = {"architecture": config.model.architecture, **values["model"]}
-    return json.dumps(values, indent=1)
-
-
-def config_from_json(text: str) -> ParserTrainConfig:
-    """The config back from `config_to_json`."""
-    values = json.loads(text)
-    model = dict(values["model"])
-    architecture = model.pop("architecture", UNetParserConfig.architecture)  # of checkpoints older than the setting
-    nested: dict[str, Any] = {
-        "model": config_from_dict(PARSER_CONFIGS[architecture], model),
-        "augmentation": Augmentation(**values["augmentation"]),
-        "self_training": SelfTraining(**values.get("self_training", {})),
-    }
-    return ParserTrainConfig(**{**values, **nested})
+    @classmethod
+    def from_json(cls, text: str) -> "ParserTrainConfig":
+        """See `RunConfig`."""
+        values = json.loads(text)
+        model = dict(values["model"])
+        architecture = model.pop("architecture", UNetParserConfig.architecture)  # of checkpoints older than the setting
+        nested: dict[str, Any] = {
+            "model": config_from_dict(PARSER_CONFIGS[architecture], model),
+            "augmentation": Augmentation(**values["augmentation"]),
+            "self_training": SelfTraining(**values.get("self_training", {})),
+        }
+        return cls(**{**values, **nested})
 
 
 def mini(size: int) -> ParserTrainConfig:

@@ -14,15 +14,15 @@ from rich.progress import track
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sean.data.folder import PairedFolder
 from sean.data.loader import BatchSchedule, batches
 from sean.data.paired import PairedDataset
+from sean.data.splits import open_parts
 from sean.data.synthetic.scenes import SyntheticScenes
 from sean.data.transforms import PairedTransform
 from sean.errors import InputError
 from sean.files import write_text_atomic
 from sean.training.batch import noise_generators
-from sean.training.data import SYNTHETIC_SCENES, SYNTHETIC_VALIDATION, TrainingData
+from sean.training.data import SYNTHETIC_SCENES, SYNTHETIC_VALIDATION, TrainingData, absolute
 from sean.training.parser.augmentation import augment
 from sean.training.parser.config import ParserTrainConfig
 
@@ -32,18 +32,18 @@ _STREAM = 2
 
 
 def open_parser_data(config: ParserTrainConfig, folder: Path | str | None) -> TrainingData:
-    """Open a paired folder, split by the config.
+    """Open a paired folder, split by the config, or shards, split when they were written.
 
     Args:
         config: sizes, seed and split.
-        folder: paired folder; None gives synthetic scenes of the config's seed.
+        folder: paired folder, folder of shards, or the url of one; None gives synthetic scenes of the config's seed.
 
     Returns:
         Training pairs at `oversampling` times the size, held-out ones at the size; where the split holds none out,
         training pairs stand in for them.
 
     Raises:
-        InputError: the folder is not a well-formed paired folder.
+        InputError: the data is malformed, or cannot be split so.
     """
     size = config.model.image_size
     factor = config.augmentation.oversampling
@@ -52,16 +52,19 @@ def open_parser_data(config: ParserTrainConfig, folder: Path | str | None) -> Tr
         scenes = SyntheticScenes(size=larger, length=SYNTHETIC_SCENES, seed=config.seed)
         held_out = SyntheticScenes(size=size, length=SYNTHETIC_VALIDATION, seed=config.seed + 1)
         return TrainingData(training=scenes, validation=held_out, labels=scenes.labels)
-    pairs = PairedFolder.open(folder)
-    if config.test_fraction:
-        pairs = pairs.without_last(config.test_fraction)
-    training, validation = pairs.split(config.validation, training=config.training_prefix)
+    parts = open_parts(
+        folder,
+        validation=config.validation,
+        training_prefix=config.training_prefix,
+        test_fraction=config.test_fraction,
+    )
+    assert parts.training is not None, "a split for a training has training pairs"
     return TrainingData(
-        training=PairedDataset(pairs.pairs(training), PairedTransform(size=larger, flip=config.flip), config.seed),
-        validation=PairedDataset(pairs.pairs(validation or training), PairedTransform(size=size).evaluation()),
-        labels=pairs.labels,
-        location=str(Path(folder).resolve()),
-        held_out=bool(validation),
+        training=PairedDataset(parts.training, PairedTransform(size=larger, flip=config.flip), config.seed),
+        validation=PairedDataset(parts.validation or parts.training, PairedTransform(size=size).evaluation()),
+        labels=parts.labels,
+        location=absolute(folder),
+        held_out=parts.validation is not None,
     )
 
 
@@ -76,6 +79,7 @@ def parser_batches(
         length=len(data.training),  # type: ignore[arg-type]
         batch_size=config.batch_size,
         seed=config.seed,
+        groups=data.groups,
     )
     loaded = batches(
         data.training,

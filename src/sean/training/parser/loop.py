@@ -1,9 +1,8 @@
-"""The training loop of a parser: steps, logs, validation, checkpoints, and the exported model."""
+"""The training of parsers, on the loop that all trainings share: their step, validation and exported model."""
 
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from dataclasses import replace
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +11,24 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from sean.errors import InputError, Interrupted
+from sean.errors import InputError
 from sean.evaluation.streaming import collated, collated_batches
 from sean.figures import Tile, sheet
-from sean.files import write_text_atomic
 from sean.images import tensor_to_image, write_image
 from sean.models.parsers import Parser
 from sean.models.weights import load_parser, save_parser
 from sean.segmap import colorize
-from sean.training.checkpoints import checkpoint_files, sole_user
 from sean.training.data import TrainingData
-from sean.training.distributed import device_line, start_processes
 from sean.training.ema import update_average
-from sean.training.interruption import Interruption
-from sean.training.log import METRICS_NAME, TrainingLog
-from sean.training.parser.config import ParserTrainConfig, config_to_json
+from sean.training.parser.config import ParserTrainConfig
 from sean.training.parser.data import label_pixels, parser_batches
-from sean.training.parser.objective import class_weights, parser_losses
-from sean.training.parser.scores import parser_scores
+from sean.training.parser.objective import class_weights, parser_losses, parser_scores
 from sean.training.parser.self_training import with_pseudo_labels
 from sean.training.parser.state import ParserState, new_parser_state
-from sean.training.resume import CONFIG_NAME, NON_FINITE_ADVICE, check_labels, note, said
-from sean.training.workers import dead_workers_as_input_errors
+from sean.training.resume import NON_FINITE_ADVICE
+from sean.training.training import MODEL_FOLDER, Training
 
 ACCELERATOR = "auto"
-MODEL_FOLDER = "model"
 SAMPLE_IMAGES = 6
 
 
@@ -75,39 +67,67 @@ def train_parser(
     """
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise InputError("a parser is trained by one process; start sean train-parser without torchrun")
-    config = replace(config, model=replace(config.model, num_regions=data.labels.num_regions))
-    if not resume and (checkpoint_files(run) or (run / METRICS_NAME).exists()):
-        raise InputError(f"{run} already holds a training; continue it with --resume or choose another --output")
-    fabric = start_processes(config.precision, device or ACCELERATOR)
-    with ExitStack() as stack:
-        stack.enter_context(sole_user(run))
-        if resume:
-            check_labels(run, data.labels)
-        pixels = label_pixels(run, data)  # before signals are held back for a checkpoint: there is none to write yet
-        weights = fabric.to_device(class_weights(pixels, config.largest_class_weight, config.class_weight_power))
-        interruption = stack.enter_context(Interruption())
-        state = new_parser_state(config, fabric, None if start_from is None else _start(start_from, data))
-        continued = state.continue_from(run, config) if resume else None
-        problems, changes = continued or ([], {})
-        write_text_atomic(run / CONFIG_NAME, config_to_json(config) + "\n")
-        note(run, state.step, data=data.location, labels=data.labels, device=fabric.device.type, changes=changes)
-        log = stack.enter_context(TrainingLog(run, state.step, config.steps, config.log_every, config.batch_size))
-        for problem in problems:
-            log.message(f"{problem}; going on from the checkpoint before it")
-        if continued is not None:
-            log.message(f"continuing {run} at step {state.step}")
-        if changes:
-            log.message(f"from here on with other settings: {said(changes)}")
-        log.message(device_line(fabric))
-        if not data.held_out:
-            log.message("no pictures are held out: the scores are those of training pictures")
-        stream = stack.enter_context(closing(parser_batches(data, config, state.step, fabric)))
-        if unlabelled is not None:
-            stream = stack.enter_context(closing(with_pseudo_labels(stream, unlabelled, state, config, fabric)))
-        with dead_workers_as_input_errors(state):
-            _steps(state, stream, data, weights, config, run, fabric, log, interruption)
-        log.message(f"the parser is in {run / MODEL_FOLDER}")
-    return run / MODEL_FOLDER
+    training = ParserTraining(config, data, run, device or ACCELERATOR, unlabelled)
+    return training.train(resume=resume, start_from=start_from)
+
+
+class ParserTraining(Training[ParserTrainConfig, ParserState]):
+    """A parser, trained by cross-entropy and Dice; self-trained where there are pictures without label maps."""
+
+    noun = "parser"
+
+    def __init__(
+        self,
+        config: ParserTrainConfig,
+        data: TrainingData,
+        run: Path,
+        device: str,
+        unlabelled: Dataset[Any] | None = None,
+    ) -> None:
+        super().__init__(config, data, run, device)
+        self.unlabelled = unlabelled
+
+    @property
+    def validate_every(self) -> int:
+        """See `Training`."""
+        return self.config.validate_every
+
+    def prepare(self) -> None:
+        """Count the labels, whose weights follow from it."""
+        counts = label_pixels(self.run, self.data)
+        weights = class_weights(counts, self.config.largest_class_weight, self.config.class_weight_power)
+        self.weights = self.fabric.to_device(weights)
+
+    def new_state(self, start_from: Path | None) -> ParserState:
+        """See `new_parser_state`."""
+        return new_parser_state(self.config, self.fabric, None if start_from is None else _start(start_from, self.data))
+
+    def batches(self) -> Generator[tuple[Tensor, Tensor]]:
+        """Augmented pictures and label maps; with the self-training, of pictures without label maps, too."""
+        with closing(parser_batches(self.data, self.config, self.state.step, self.fabric)) as labelled:
+            if self.unlabelled is None:
+                yield from labelled
+            else:
+                yield from with_pseudo_labels(labelled, self.unlabelled, self.state, self.config, self.fabric)
+
+    def step(self, batches: Generator[tuple[Tensor, Tensor]]) -> dict[str, float]:
+        """See `parser_step`."""
+        return parser_step(self.state, next(batches), self.weights, self.config, self.fabric)
+
+    def validate(self) -> None:
+        """Score, sample and export the averaged weights; the state is left as it is."""
+        state, data, config = self.state, self.data, self.config
+        held_out = collated_batches(data.validation, config.batch_size, self.fabric.device, with_edges=False)
+        scores = parser_scores(state.average, (batch[:2] for batch in held_out), data.labels.names)
+        if scores["pixels"]:
+            pictures = "validation" if data.held_out else "training pictures"
+            self.log.record(pictures, state.step, {name: scores[name] for name in ("miou", "accuracy")})
+            iou = {name: value for name, value in scores["iou"].items() if value is not None}
+            self.log.record("iou", state.step, iou)
+            text = f"miou {scores['miou']:.3f} accuracy {scores['accuracy']:.3f}"
+            self.log.message(f"step {state.step}: {pictures} {text}")
+        _write_samples(self.run / "samples" / f"step-{state.step:07d}.png", state, data, self.fabric)
+        save_parser(self.run / MODEL_FOLDER, state.average, data.labels)
 
 
 def _start(folder: Path, data: TrainingData) -> Parser:
@@ -117,29 +137,6 @@ def _start(folder: Path, data: TrainingData) -> Parser:
             f"expected a parser of the labels {data.labels.name} to start from, but {folder} has those of {labels.name}"
         )
     return parser
-
-
-def _steps(
-    state: ParserState,
-    stream: Iterator[tuple[Tensor, Tensor]],
-    data: TrainingData,
-    weights: Tensor,
-    config: ParserTrainConfig,
-    run: Path,
-    fabric: Fabric,
-    log: TrainingLog,
-    interruption: Interruption,
-) -> None:
-    while state.step < config.steps:
-        log.step(state.step + 1, parser_step(state, next(stream), weights, config, fabric))
-        is_last = state.step == config.steps
-        signal = interruption.signal
-        if not signal and (state.step % config.validate_every == 0 or is_last):
-            _validate_and_export(state, data, config, run, fabric, log)
-        if signal or state.step % config.checkpoint_every == 0 or is_last:
-            state.save(run, config)
-        if signal and not is_last:
-            raise Interrupted(f"stopped at step {state.step}, which is saved; continue with --resume", signal)
 
 
 def parser_step(
@@ -181,25 +178,6 @@ def parser_step(
     update_average(state.average, state.parser, config.ema_decay, state.step)
     state.step += 1
     return values
-
-
-def _validate_and_export(
-    state: ParserState, data: TrainingData, config: ParserTrainConfig, run: Path, fabric: Fabric, log: TrainingLog
-) -> None:
-    """Score, sample and export the averaged weights; the state is left as it is."""
-    scores = parser_scores(state.average, _held_out(data, config, fabric), data.labels.names)
-    if scores["pixels"]:
-        pictures = "validation" if data.held_out else "training pictures"
-        log.record(pictures, state.step, {name: scores[name] for name in ("miou", "accuracy")})
-        log.record("iou", state.step, {name: value for name, value in scores["iou"].items() if value is not None})
-        log.message(f"step {state.step}: {pictures} miou {scores['miou']:.3f} accuracy {scores['accuracy']:.3f}")
-    _write_samples(run / "samples" / f"step-{state.step:07d}.png", state, data, fabric)
-    save_parser(run / MODEL_FOLDER, state.average, data.labels)
-
-
-def _held_out(data: TrainingData, config: ParserTrainConfig, fabric: Fabric) -> Iterator[tuple[Tensor, Tensor]]:
-    for image, segmap, _ in collated_batches(data.validation, config.batch_size, fabric.device, with_edges=False):
-        yield image, segmap
 
 
 @torch.no_grad()

@@ -1,9 +1,15 @@
-"""What a parser minimizes: cross-entropy weighted against rare labels, and a soft Dice term."""
+"""Losses and scores of a parser: cross-entropy weighted against rare labels, a soft Dice term, mIoU and accuracy."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from sean.evaluation.metrics import confusion_matrix, segmentation_scores
+from sean.models.parsers import Parser
 
 _SMOOTHING = 1.0
 """Pixels added to both sides of the Dice quotient, so that a label of few pixels does not jump between 0 and 1."""
@@ -52,3 +58,18 @@ def parser_losses(
     dice = 1 - (2 * overlap + _SMOOTHING) / (predicted + actual + _SMOOTHING)
     occurs = actual > 0
     return {"cross_entropy": cross_entropy, "dice": (dice * occurs).sum() / occurs.sum().clamp(min=1)}
+
+
+@torch.no_grad()
+def parser_scores(parser: Parser, batches: Iterable[tuple[Tensor, Tensor]], names: Sequence[str]) -> dict[str, Any]:
+    """See `sean.evaluation.metrics.segmentation_scores`.
+
+    Args:
+        parser: in evaluation mode.
+        batches: image [b, 3, h, w] in [-1, 1] and segmap [b, h, w].
+        names: of the k labels.
+    """
+    total = torch.zeros(len(names), len(names) + 1, dtype=torch.int64)
+    for image, segmap in batches:
+        total += confusion_matrix(parser.predict(image), segmap, len(names)).cpu()
+    return segmentation_scores(total, names)

@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,65 +12,28 @@ from torch import nn
 from sean.errors import InputError
 from sean.models.efficientnet import load_efficientnet
 from sean.models.parsers import Parser, PyramidParser, new_parser
-from sean.training.checkpoints import checkpoint_files, checkpoint_path, read_newest
-from sean.training.parser.config import ParserTrainConfig, check_resumable, config_from_json, config_to_json
-from sean.training.resume import Changes, check_steps
-from sean.training.tree_file import save_tree
+from sean.training.checkpoints import RunState
+from sean.training.parser.config import ParserTrainConfig
 
 
 @dataclass(kw_only=True)
-class ParserState:
-    """Network, its average and optimizer, and how many steps are done; all else follows from the step.
+class ParserState(RunState):
+    """The state of a parser's training: the network, its average, and the optimizer.
 
     Attributes:
         parser: wrapped by Fabric for device and precision; `average` is not.
-        step: optimizer steps done.
     """
 
     parser: _FabricModule
     average: Parser
     optimizer: torch.optim.Optimizer
-    step: int = 0
 
-    def _parts(self) -> dict[str, Any]:
+    config_type = ParserTrainConfig
+    config_key = "parser_config"
+
+    def parts(self) -> dict[str, Any]:
+        """See `RunState`."""
         return {"parser": self.parser, "average": self.average, "optimizer": self.optimizer}
-
-    def save(self, run: Path, config: ParserTrainConfig) -> None:
-        """Write a checkpoint, atomically, then remove all but the newest `config.keep_last`."""
-        tree = {name: dict(part.state_dict()) for name, part in self._parts().items()}
-        save_tree(checkpoint_path(run, self.step), {**tree, "step": self.step, "parser_config": config_to_json(config)})
-        for old in checkpoint_files(run)[config.keep_last :]:
-            old.unlink(missing_ok=True)
-
-    def continue_from(self, run: Path, config: ParserTrainConfig) -> tuple[list[str], Changes] | None:
-        """Load the newest checkpoint of a run.
-
-        Returns:
-            What is wrong with newer ones, and the settings that change from here on; None where there is no checkpoint.
-
-        Raises:
-            InputError: none can be read, or it is of a run with other settings or of another kind.
-        """
-        newest = read_newest(run)
-        if newest is None:
-            return None
-        path, tree, problems = newest
-        try:
-            saved = config_from_json(tree["parser_config"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path} is not a checkpoint of a parser's training in this version of sean") from error
-        changes = check_resumable(saved, config)
-        try:
-            check_steps(tree["step"], config.steps)
-            for name, part in self._parts().items():
-                part.load_state_dict(tree[name])
-            self.step = tree["step"]
-        except InputError:
-            raise
-        except (KeyError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{path} does not fit the network of this version of sean ({reason})") from error
-        return problems, changes
 
 
 def new_parser_state(config: ParserTrainConfig, fabric: Fabric, start: Parser | None = None) -> ParserState:

@@ -1,0 +1,203 @@
+"""The loop of every training: the run's folder, signals, checkpoints, logs, and the steps of a task between them.
+
+A task (`sean.training.loop` for models, `sean.training.parser.loop` for parsers) says what its state is, what a step
+does with a batch, and what a validation writes.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from sean.data.splits import check_labels
+from sean.data.synthetic.scenes import SyntheticScenes
+from sean.errors import InputError, Interrupted
+from sean.files import write_text_atomic
+from sean.labels import LabelSet
+from sean.training.checkpoints import (
+    CHECKPOINTS_FOLDER,
+    RunState,
+    checkpoint_files,
+    read_newest,
+    save_checkpoint,
+    sole_user,
+)
+from sean.training.config import CONFIG_NAME, Changes, RunConfig
+from sean.training.data import TrainingData
+from sean.training.distributed import device_line, largest, lost_processes_as_input_errors, on_first, start_processes
+from sean.training.interruption import Interruption
+from sean.training.log import METRICS_NAME, Log, TrainingLog
+from sean.training.resume import last_entry, note, said
+from sean.training.workers import dead_workers_as_input_errors
+
+MODEL_FOLDER = "model"
+
+Config = TypeVar("Config", bound=RunConfig)
+State = TypeVar("State", bound=RunState)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Continued:
+    """The checkpoint that a run goes on from: damaged newer ones, and settings that change."""
+
+    problems: list[str]
+    changes: Changes
+
+
+class Training(ABC, Generic[Config, State]):
+    """One training in its run's folder.
+
+    Args:
+        config: its number of regions is replaced by that of the data.
+        data: what to train and validate on.
+        run: the run's folder.
+        device: auto, cpu, cuda or cuda:1.
+
+    Attributes:
+        fabric: device, precision and processes.
+        state: networks, optimizers and step, once `train` has begun.
+        log: what the user sees; silent on all processes but the first.
+    """
+
+    noun: ClassVar[str]
+    """What is trained, for messages."""
+
+    def __init__(self, config: Config, data: TrainingData, run: Path, device: str) -> None:
+        self.config = replace(config, model=replace(config.model, num_regions=data.labels.num_regions))
+        self.data = data
+        self.run = run
+        self.fabric = start_processes(config.precision, device)
+        self.state: State
+        self.log = Log()
+
+    @property
+    @abstractmethod
+    def validate_every(self) -> int:
+        """Steps between validations."""
+
+    @abstractmethod
+    def new_state(self, start_from: Path | None) -> State:
+        """Fresh networks, with the weights of a model folder where one is given."""
+
+    @abstractmethod
+    def batches(self) -> Generator[Any]:
+        """The batches of the state's step and of all steps after it, without end."""
+
+    @abstractmethod
+    def step(self, batches: Generator[Any]) -> dict[str, float]:
+        """Move the state one step on; returns the loss terms."""
+
+    @abstractmethod
+    def validate(self) -> None:
+        """Score, sample and export the averaged weights."""
+
+    def prepare(self) -> None:
+        """Work that the data needs before the first step; a signal ends it at once."""
+
+    def remarks(self) -> list[str]:
+        """Lines for the log before the first step."""
+        return []
+
+    def note_step(self, terms: dict[str, float]) -> None:
+        """Log the loss terms of the step that was just done."""
+        self.log.step(self.state.step, terms)
+
+    def train(self, *, resume: bool, start_from: Path | None) -> Path:
+        """Train until `config.steps`; returns the model folder. See `sean.training.loop.train`."""
+        with ExitStack() as stack:
+            stack.enter_context(lost_processes_as_input_errors(self.fabric))
+            on_first(self.fabric, lambda: self._enter(stack, resume))
+            self.prepare()
+            interruption = stack.enter_context(Interruption())
+            self.state = self.new_state(start_from)
+            continued = self._continue() if resume else None
+            on_first(self.fabric, lambda: self._write_down({} if continued is None else continued.changes))
+            if self.fabric.is_global_zero:
+                config = self.config
+                log = TrainingLog(self.run, self.state.step, config.steps, config.log_every, config.batch_size)
+                self.log = stack.enter_context(log)
+            self._announce(continued)
+            with dead_workers_as_input_errors(self.state), closing(self.batches()) as batches:
+                self._steps(batches, interruption)
+            self.log.message(f"the {self.noun} is in {self.run / MODEL_FOLDER}")
+        return self.run / MODEL_FOLDER
+
+    def _steps(self, batches: Generator[Any], interruption: Interruption) -> None:
+        state, config = self.state, self.config
+        while state.step < config.steps:
+            self.note_step(self.step(batches))
+            is_last = state.step == config.steps
+            signal = largest(interruption.signal, self.fabric)
+            if not signal and (state.step % self.validate_every == 0 or is_last):
+                self.validate()
+            if signal or state.step % config.checkpoint_every == 0 or is_last:
+                on_first(self.fabric, lambda: save_checkpoint(self.run, state, config))
+            if signal and not is_last:
+                raise Interrupted(
+                    f"stopped at step {state.step}, which is saved; resume the run to go on", signal, setting="resume"
+                )
+
+    def _enter(self, stack: ExitStack, resume: bool) -> None:
+        """Take the run's folder for this training."""
+        begun = bool(checkpoint_files(self.run))
+        if not resume and (begun or (self.run / METRICS_NAME).exists()):
+            raise InputError(
+                f"{self.run} already holds a training; resume it or choose another folder", setting="resume"
+            )
+        if isinstance(self.data.training, SyntheticScenes) and not begun:
+            _refuse_unused(self.config)
+        stack.enter_context(sole_user(self.run))
+        trained = (last_entry(self.run) or {}).get("labels") if resume else None  # an older run has no history
+        if trained is not None:
+            labels = LabelSet(name=f"the run {self.run}", names=tuple(trained))
+            check_labels(self.data.labels, labels, self.data.location or "the synthetic scenes")
+
+    def _continue(self) -> _Continued | None:
+        """Load the newest checkpoint into the state; None where there is none."""
+
+        def load_first() -> tuple[str, _Continued] | None:
+            newest = read_newest(self.run)
+            if newest is None:
+                return None
+            path, tree, problems = newest
+            return path.name, _Continued(problems=problems, changes=self.state.restore(tree, path, self.config))
+
+        loaded = on_first(self.fabric, load_first)
+        if loaded is None:
+            return None
+        name, continued = loaded
+        if not self.fabric.is_global_zero:
+            self.state.load(self.run / CHECKPOINTS_FOLDER / name, self.config)
+        return continued
+
+    def _write_down(self, changes: Changes) -> None:
+        """The settings, and in the run's history what has changed."""
+        write_text_atomic(self.run / CONFIG_NAME, self.config.to_json() + "\n")
+        data, device = self.data, self.fabric.device.type
+        note(self.run, self.state.step, data=data.location, labels=data.labels, device=device, changes=changes)
+
+    def _announce(self, continued: _Continued | None) -> None:
+        if continued is not None:
+            for problem in continued.problems:
+                self.log.message(f"{problem}; going on from the checkpoint before it")
+            self.log.message(f"continuing {self.run} at step {self.state.step}")
+            if continued.changes:
+                self.log.message(f"from here on with other settings: {said(continued.changes)}")
+        for line in (device_line(self.fabric), *self.remarks()):
+            self.log.message(line)
+        if not self.data.held_out:
+            self.log.message("no pictures are held out: the scores are those of training pictures")
+
+
+def _refuse_unused(config: RunConfig) -> None:
+    """Raise InputError for settings that synthetic scenes, which are drawn at their size, cannot follow."""
+    for name, neutral in (("resize", 1.0), ("shrink", 1.0), ("recolor", 0.0)):
+        value = getattr(config, name, neutral)
+        if value != neutral:
+            raise InputError(
+                f"expected {name} {neutral:g} for synthetic scenes, which are drawn at their size and in all colours, "
+                f"got {value:g}; leave the setting out or give photos",
+                setting=f"config.{name}",
+            )
