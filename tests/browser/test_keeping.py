@@ -159,6 +159,8 @@ def test_work_comes_back_when_the_server_has_forgotten_it(editor: EditorPage, ph
     assert editor.session_url != session
     assert editor.state()["photo"]["name"] == "me.png" and editor.state()["can_redo"]
     assert (editor.segmap() == segmap).all()
+    editor.test_id("faces").get_by_label("Dismiss").click()
+    editor.away()
     editor.wait_for_picture("result", result)
 
 

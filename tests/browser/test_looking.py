@@ -3,11 +3,12 @@
 import io
 import json
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Route
+from playwright.sync_api import WebSocketRoute
 
 from sean.labels import CELEBAMASK_HQ
 
@@ -112,21 +113,30 @@ def test_no_face_is_said_and_the_frame_moved(editor: EditorPage, photo: bytes) -
 def test_of_several_faces_one_is_chosen(editor: EditorPage, photo: bytes) -> None:
     faces = [{"left": 4, "top": 8, "size": 60}, {"left": 70, "top": 66, "size": 50}]
 
-    def found(route: Route) -> None:
-        answer = route.fetch()
-        state = answer.json()
-        state["photo"] |= {"faces": faces, "crop": faces[0]}
-        route.fulfill(json=state)
+    def with_faces(state: Any) -> Any:
+        """The state as the server would tell it of a photo with two faces."""
+        if state.get("photo"):
+            state["photo"] |= {"faces": faces, "crop": faces[0]}
+        return state
 
-    editor.page.route(re.compile("/photo$"), found)
-    # the WebSocket would tell the true ones
-    editor.page.evaluate("() => { WebSocket.prototype.__defineSetter__('onmessage', () => {}); }")
+    def live(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        socket.on_message(server.send)
+        server.on_message(
+            lambda line: socket.send(json.dumps(with_faces(json.loads(line))) if isinstance(line, str) else line)
+        )
+
+    editor.page.route(re.compile("/photo$"), lambda route: route.fulfill(json=with_faces(route.fetch().json())))
+    editor.page.route_web_socket(re.compile(r"/live\?"), live)
+    editor.page.reload()
+    editor.ready()
     before = editor.shown("original")
     editor.upload("photo-input", "us.png", photo)
     editor.wait_for_change("original", before)
-    if "2 faces were found" not in editor.test_id("faces").inner_text():
-        pytest.fail(editor.test_id("faces").inner_text())
+    assert "2 faces were found" in editor.test_id("faces").inner_text()
     with editor.page.expect_request(re.compile("/crop$")) as request:
+        editor.page.keyboard.press("0")  # the whole photo
+        editor.page.wait_for_function("() => document.getElementById('zoom-value').textContent === '100 %'")
         editor.click(95 / 128, 91 / 128)
         editor.test_id("frame-apply").click()
     sent = json.loads(request.value.post_data or "")
@@ -266,8 +276,8 @@ def test_a_screen_reader_hears_what_happens(editor: EditorPage) -> None:
 
 def test_on_a_phone_the_picture_stays_in_sight_and_the_panels_scroll(phone: EditorPage) -> None:
     assert phone.page.evaluate("document.documentElement.scrollWidth") <= 360
-    phone.test_id("colour").scroll_into_view_if_needed()
     phone.test_id("region-hair").tap()
+    phone.test_id("colour").scroll_into_view_if_needed()
     phone.page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight)")
     for name in ("result", "tool-brush"):
         box = phone.test_id(name).bounding_box()
@@ -276,7 +286,14 @@ def test_on_a_phone_the_picture_stays_in_sight_and_the_panels_scroll(phone: Edit
     # a finger on a panel scrolls
     touch = phone.page.context.new_cdp_session(phone.page)
     scrolled = phone.page.evaluate("scrollY")
-    touch.send("Input.synthesizeScrollGesture", {"x": 180, "y": 700, "yDistance": 200, "gestureSourceType": "touch"})
+    title = phone.page.locator("#mixer-title").bounding_box()
+    assert title is not None
+    x, y = title["x"] + 5, title["y"] + 5
+    touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in range(1, 11):
+        moved = [{"x": x, "y": y + 12 * step}]
+        touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": moved})
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     phone.page.wait_for_function("before => scrollY < before", arg=scrolled)
     assert phone.state()["edits"] == 0
 

@@ -1,6 +1,6 @@
 // Which part of the photo is edited: a frame that can be moved and resized, on any face of the photo.
 
-import { canvasOf, cropShown, overlay, photoFrame, photoPointAt, redraw } from "./panes.js";
+import { overlay, photoFrame, photoPointAt, redraw } from "./panes.js";
 import { openCrop } from "./session.js";
 import { byId, onChange, store, update } from "./store.js";
 
@@ -51,7 +51,7 @@ function frame(on) {
   if (on) {
     const { photo } = store.session;
     const part = ({ left, top, size }) => ({ left: left / photo.width, top: top / photo.height, width: size / photo.width, height: size / photo.height });
-    overlay.frame = { ...cropShown() };
+    overlay.frame = part(photo.crop); // the panes may still show the picture before
     overlay.faces = (photo.faces ?? []).map(part);
     if (byId("faces").hidden) say(1);
     byId("faces").hidden = false;
@@ -68,7 +68,7 @@ function frame(on) {
 export function grabFrame(canvas, event) {
   const [x, y] = photoPointAt(canvas, event);
   const { width, height } = photoFrame(canvas);
-  const { frame: area } = { frame: overlay.frame };
+  const area = overlay.frame;
   const corner = [[0, 0], [0, 1], [1, 0], [1, 1]].find(([right, low]) =>
     Math.hypot((area.left + right * area.width - x) * width, (area.top + low * area.height - y) * height) < HANDLE);
   const isIn = (each) => x > each.left && x < each.left + each.width && y > each.top && y < each.top + each.height;

@@ -29,7 +29,6 @@ export function startPanes() {
 }
 
 export const canvasOf = (name) => canvases[name];
-export const cropShown = () => scene.crop;
 export const aspect = () => (scene.original ? scene.original.width / scene.original.height : 1);
 export const isShown = (canvas) => canvas.clientWidth > 0;
 export const shownCanvas = () => Object.values(canvases).find(isShown) ?? canvases.map;
@@ -78,6 +77,8 @@ export function showFocus() {
 export function photoFrame(canvas) {
   return view.frame(canvas.clientWidth, canvas.clientHeight, aspect());
 }
+
+const isWhole = (area) => Object.keys(WHOLE).every((side) => area[side] === WHOLE[side]);
 
 export const cropFrame = (canvas) => partOf(photoFrame(canvas), scene.crop);
 
@@ -135,7 +136,7 @@ function drawPane(name) {
   else drawMap(context, photo, crop);
   const isUsed = name === overlay.pane;
   if (isUsed && name !== "map" && !stroke.empty) withAlpha(context, 0.45, () => drawImage(context, stroke.canvas, crop, false));
-  if (scene.crop !== WHOLE || store.framing) drawFrames(context, photo, name);
+  if (!isWhole(scene.crop) || store.framing) drawFrames(context, photo, name);
   if (isUsed || name === "map") drawPolygon(context, crop);
   if (isUsed) drawCursor(context, crop);
 }
@@ -188,7 +189,7 @@ function withAlpha(context, alpha, draw) {
 
 function drawMap(context, photo, crop) {
   if (!labelMap.bitmap) return;
-  if (store.opacity < 1 || scene.crop !== WHOLE) {
+  if (store.opacity < 1 || !isWhole(scene.crop)) {
     if (store.underlay === "result") drawResult(context, photo, crop);
     else drawOriginal(context, photo);
   }

@@ -36,7 +36,8 @@ export function styleOf(region) {
   const { styles, source: forAll } = found ?? allRegions();
   const source = (region ? remembered.get(keyOf(region)) ?? (found && othersIn(found)[0]) : forAll) ?? null;
   const mixed = styles.find(([each]) => each === source);
-  return { source, blocks: styles, strength: mixed ? mixed[1] : 0 };
+  // what was chosen a moment ago is shown as chosen before the server has answered
+  return { source, blocks: styles, strength: mixed ? mixed[1] : Number(Boolean(source) && live.unanswered > 0) };
 }
 
 export function chooseSource(region, source) {
