@@ -28,13 +28,13 @@ ALLOWED: dict[str, set[str]] = {
     "images": {"errors", "files", "icc"},
     "photo_output": {"errors", "files", "icc", "images"},
     "segmap": {"errors", "files", "labels", "images"},
-    "figures": {"errors", "files", "labels", "images", "segmap"},
+    "contact_sheet": {"errors", "files", "labels", "images", "segmap"},
     "plan": {"errors", "labels", "segmap"},
     "compositing": {"errors"},
-    "data": {"errors", "files", "labels", "images", "segmap", "figures", "plan"},
+    "data": {"errors", "files", "labels", "images", "segmap", "contact_sheet", "plan"},
     "ops": {"errors", "labels", "segmap", "plan"},
     "pretrained": {"errors"},
-    "heap": set(),
+    "allocator": set(),
     "threads": set(),
     "models": {"errors", "labels", "segmap", "plan", "ops"},
     "inference": {"errors", "labels", "segmap", "plan", "ops", "models"},
@@ -46,7 +46,7 @@ ALLOWED["editing"] = {*ALLOWED["parsing"], "parsing", "compositing", "inference"
 ALLOWED["onnx"] = {*ALLOWED["parsing"], "parsing", "inference"}
 ALLOWED["augmentation"] = {*ALLOWED["editing"], "editing", "evaluation"}
 ALLOWED["training"] = {"devices", *ALLOWED["evaluation"], "losses", "evaluation"}
-ALLOWED["web"] = {*ALLOWED["editing"], "editing", "heap"}
+ALLOWED["web"] = {*ALLOWED["editing"], "editing", "allocator"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation", "training", "threads"}
 ALLOWED["bench"] = {*ALLOWED["evaluation"], "inference"}
 ALLOWED["experiments"] = {*ALLOWED["training"], *ALLOWED["editing"], "training", "editing"}
@@ -83,7 +83,7 @@ FILES = {"io", "json", "os", "pathlib", "shutil", "tempfile", "PIL"}
 BANNED: dict[str, set[str]] = {
     "labels": {"torch"},
     "compositing": {"torch"},
-    "figures": {"torch"},
+    "contact_sheet": {"torch"},
     "models": FILES,
     "ops": FILES,
 }
@@ -103,7 +103,7 @@ LIGHT_MODULES = (
     "sean.labels",
     "sean.images",
     "sean.segmap",
-    "sean.figures",
+    "sean.contact_sheet",
     "sean.models.configs",
     "sean.training.presets",
 )
@@ -221,7 +221,7 @@ def test_a_wrong_import_is_found(path: str, source: str, complaint: str) -> None
         ),
         (
             "training/log.py",
-            "from torch.utils.tensorboard import SummaryWriter\nfrom sean.figures import sheet",
+            "from torch.utils.tensorboard import SummaryWriter\nfrom sean.contact_sheet import sheet",
         ),
         ("cli.py", "import tyro\nfrom sean.training.loop import train\nfrom sean import SEANPipeline"),
         ("__main__.py", "from sean.cli import main"),

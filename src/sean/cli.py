@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import sean
+from sean.allocator import keep_freed_memory
 from sean.errors import InputError, Interrupted
 from sean.extras import as_input_error, require
-from sean.heap import keep_freed_memory
 from sean.threads import set_threads
 
 # subcommand -> (function of sean.commands, what it does). A module is imported for its own commands only.

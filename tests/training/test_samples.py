@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sean.figures import Tile
+from sean.contact_sheet import Tile
 from sean.images import read_image, tensor_to_image
 from sean.models.build import build_model
 from sean.models.sean.model import SEANModel

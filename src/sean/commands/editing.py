@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from sean.commands.photos import OpenedPhoto
-    from sean.figures import Tile
+    from sean.contact_sheet import Tile
 
 
 def demo(
@@ -187,7 +187,7 @@ def _write(output: Path, photo: "OpenedPhoto", rendered: "Image.Image") -> None:
 
 
 def _write_strip(output: Path, tiles: "Sequence[Tile]") -> None:
-    from sean.figures import sheet
+    from sean.contact_sheet import sheet
     from sean.images import write_image
 
     write_image(output, sheet([tiles]))

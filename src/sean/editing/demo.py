@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from sean.contact_sheet import Tile, sheet
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.strips import crossover_strip, interpolation_strip
 from sean.editing.styles import StyleCodes
 from sean.editing.subjects import Subject, drawn_faces, draws_faces, photo_subject, regions_to_exchange
 from sean.errors import InputError
-from sean.figures import Tile, sheet
 from sean.images import write_image
 from sean.segmap import colorize
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from sean.contact_sheet import Tile
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import Region, StyleCodes
-from sean.figures import Tile
 from sean.models.configs import NUM_STYLED_BLOCKS
 from sean.segmap import SegmapLike
 

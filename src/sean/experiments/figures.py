@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from sean.contact_sheet import Tile
 from sean.data.folder import PairedFolder
 from sean.data.paired import PairSource
 from sean.data.synthetic.scenes import SyntheticScenes
@@ -19,7 +20,6 @@ from sean.editing.subjects import Subject, drawn_faces, draws_faces, photo_subje
 from sean.errors import InputError
 from sean.experiments.edit_benchmark import SCENES_SEED, Edit, edits
 from sean.experiments.runs import DataSet
-from sean.figures import Tile
 from sean.segmap import colorize
 
 Rows = dict[str, list[Tile]]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sean.contact_sheet import sheet
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.evaluation.settings import EvaluationRun, EvaluationSettings
@@ -14,7 +15,6 @@ from sean.experiments.measuring import Networks, measure_runs, open_judges, trai
 from sean.experiments.photo_benchmark import run_photo_benchmark
 from sean.experiments.runs import DataSet, Run, Terms, check_trained, runs_of, train_missing
 from sean.experiments.style_fidelity import run_style_fidelity
-from sean.figures import sheet
 from sean.images import write_image
 from sean.pretrained import DEFAULT_MODEL
 from sean.training.methods import METHODS

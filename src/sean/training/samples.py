@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sean.figures import Tile, sheet
+from sean.contact_sheet import Tile, sheet
 from sean.images import tensor_to_image, write_image
 from sean.labels import LabelSet
 from sean.models.base import StyledModel

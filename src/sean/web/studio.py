@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from sean.allocator import give_back_freed_memory
 from sean.editing.editor import Editor
 from sean.editing.edits import Edit, edit_from_json
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
-from sean.heap import give_back_freed_memory
 from sean.images import SourcePhoto
 from sean.parsing.segmenter import Segmenter
 from sean.web.beginnings import bank_style, begin, first_segmap

@@ -11,9 +11,9 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from sean.contact_sheet import Tile, sheet
 from sean.errors import InputError
 from sean.evaluation.streaming import collated, collated_batches
-from sean.figures import Tile, sheet
 from sean.images import tensor_to_image, write_image
 from sean.models.parsers import Parser
 from sean.models.weights import load_parser, save_parser

@@ -7,14 +7,14 @@ import sys
 
 import pytest
 
-from sean.heap import give_back_freed_memory, keep_freed_memory
+from sean.allocator import give_back_freed_memory, keep_freed_memory
 
 PAGES = 64 * 2**20 // 4096
 
 KEPT = """
 import resource, sys
 import torch
-from sean.heap import keep_freed_memory
+from sean.allocator import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 def make():
@@ -29,7 +29,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 GIVEN_BACK = """
 import numpy as np
-from sean.heap import give_back_freed_memory, keep_freed_memory
+from sean.allocator import give_back_freed_memory, keep_freed_memory
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sean import figures
-from sean.figures import Tile, bar_blocks, fit_text, ink_width, sheet
+from sean import contact_sheet as figures
+from sean.contact_sheet import Tile, bar_blocks, fit_text, ink_width, sheet
 
 M, GAP, SECTION = 28, 14, 24  # margin, gap between tiles, gap between rows
 BLUE, ORANGE = (0, 114, 178), (240, 168, 48)
