@@ -44,12 +44,12 @@ ALLOWED["parsing"] = {"devices", "icc", *ALLOWED["data"], "data", "ops", "models
 ALLOWED["evaluation"] = {*ALLOWED["parsing"], "parsing"}
 ALLOWED["editing"] = {*ALLOWED["parsing"], "parsing", "compositing", "inference", "photo_output"}
 ALLOWED["onnx"] = {*ALLOWED["parsing"], "parsing", "inference"}
-ALLOWED["augmentation"] = {*ALLOWED["editing"], "editing", "evaluation"}
+ALLOWED["augmentation"] = {*ALLOWED["editing"], *ALLOWED["evaluation"], "editing", "evaluation"}
 ALLOWED["training"] = {"devices", *ALLOWED["evaluation"], "losses", "evaluation"}
 ALLOWED["web"] = {*ALLOWED["editing"], "editing", "allocator"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation", "training", "threads"}
 ALLOWED["bench"] = {*ALLOWED["evaluation"], "inference"}
-ALLOWED["experiments"] = {*ALLOWED["training"], *ALLOWED["editing"], "training", "editing"}
+ALLOWED["experiments"] = {*ALLOWED["training"], *ALLOWED["augmentation"], "training", "augmentation"}
 ALLOWED["commands"] = {
     "devices",
     *ALLOWED["experiments"],

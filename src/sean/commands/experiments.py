@@ -14,6 +14,7 @@ Name = Literal[
     "edit-benchmark",
     "style-fidelity",
     "photo-benchmark",
+    "augmentation",
     "figure1",
     "figure2",
     "figure5",
@@ -47,8 +48,9 @@ def experiment(
     table1: reconstruction by Pix2PixHD, SPADE and SEAN. table2: mIoU, accuracy, FID, KID. table3: the ablation, on the
     first data set. edit-benchmark: exchanges of styles on synthetic scenes, whose true pictures are known.
     style-fidelity: colours, detail and locality of one model's edits, on held-out photos. photo-benchmark: edits of
-    held-out photos with known truth, as whole renders, pasted renders and composites. figure1, 2: successive edits;
-    figure5: interpolation; figure6: methods side by side; figure7: crossover. results: all of it.
+    held-out photos with known truth, as whole renders, pasted renders and composites. augmentation: segmentation
+    networks trained on parts of a set with and without restyled copies, also under shifts. figure1, 2: successive
+    edits; figure5: interpolation; figure6: methods side by side; figure7: crossover. results: all of it.
 
     The models lie in MODELS/DATASET/METHOD/seed-N/, one training run each, and MODELS/DATASET/parser/, which judges the
     pictures. With --train, what is missing is trained; an interrupted training goes on where it was.
@@ -60,6 +62,7 @@ def experiment(
       sean experiment table2 --data faces/ --data camvid/:val_:train_ --train --output results
       sean experiment style-fidelity --model runs/faces/model --data faces/ --output results
       sean experiment photo-benchmark --data faces/ --output results
+      sean experiment augmentation --model M --data city/ --preset mini-128 --seed 0 --seed 1 --output results
       sean experiment figure5 --model runs/faces/model --data faces/ --output results
 
     Args:
@@ -77,6 +80,8 @@ def experiment(
         extractor: for FID and KID, as for sean evaluate; without it, the data set's own parser.
         model: of style-fidelity, photo-benchmark and the figures 1, 2, 5 and 7: a bundled name, a model folder, or a
             hub id.
+        model: of style-fidelity, augmentation and the figures 1, 2, 5 and 7: a bundled name, a model folder, or a hub
+            id.
         pairs: of scenes in the edit benchmark.
         remarks: a markdown file to go in after the tables.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.

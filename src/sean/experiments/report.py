@@ -54,6 +54,7 @@ _TITLES = {
     "edit-benchmark": "The edit benchmark",
     "style-fidelity": "Style fidelity",
     "photo-benchmark": "Edits of photos",
+    "augmentation": "Restyled copies as training data",
 }
 _LAST_TABLE = "The edit benchmark"
 
@@ -83,6 +84,12 @@ def _circumstances(name: str, experiment: Experiment, remarks: Path | None) -> s
         options += ["--model", experiment.model]
         return _COMMAND.format(" ".join(["sean", "experiment", name, *options, "--output", "results"]))
     terms = experiment.terms
+    if name == "augmentation":
+        options += ["--model", experiment.model, "--preset", terms.preset, "--budget", str(terms.budget)]
+        options += [option for seed in experiment.seeds for option in ("--seed", str(seed))]
+        command = " ".join(["sean", "experiment", name, *options, "--output", "results"])
+        height, width = terms.config().model.image_size
+        return _COMMAND.format(command) + "\n" + _AUGMENTATION.format(height=height, width=width, steps=terms.budget)
     options += ["--preset", terms.preset, "--budget", str(terms.budget)]
     options += [] if terms.rate is None else ["--rate", f"{terms.rate:g}"]
     options += [option for seed in experiment.seeds for option in ("--seed", str(seed))]
@@ -109,6 +116,12 @@ def _circumstances(name: str, experiment: Experiment, remarks: Path | None) -> s
     return _COMMAND.format(command) + "\n" + " ".join(sentences) + "\n"
 
 
+_AUGMENTATION = """The small U-Net of the parsers on pictures of {height} x {width} pixels, {steps} steps of 8 pictures
+in every way and part, from the same random weights; half of the pictures are mirrored. Each seed draws another part of
+the training pictures, other weights and other copies; a figure with ± is a mean over seeds and half their range. Copies
+take their styles from the pictures of the same part only. The model that restyles them may have been trained on more
+labelled pictures than the part: then the copies tell the network more than its own pictures do.
+"""
 _COMMAND = """Made by the following command, with the data sets' folders in the working directory:
 
     {}

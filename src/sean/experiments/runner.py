@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from sean.contact_sheet import sheet
+from sean.data.splits import open_split
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.evaluation.settings import EvaluationRun, EvaluationSettings
 from sean.experiments import figures, tables
+from sean.experiments.augmentation import AugmentationTerms, run_augmentation
 from sean.experiments.edit_benchmark import run_edit_benchmark
 from sean.experiments.measuring import Networks, measure_runs, open_judges, train_missing_parser
 from sean.experiments.photo_benchmark import run_photo_benchmark
@@ -163,6 +165,29 @@ def photo_benchmark(experiment: Experiment, _pictures: Path) -> Section:
     return Section(text=tables.photo_benchmark_table(values).as_markdown(), values=values)
 
 
+def augmentation(experiment: Experiment, _pictures: Path) -> Section:
+    """Segmentation networks trained without and with restyled copies, on every data set."""
+    pipeline = SEANPipeline.from_pretrained(experiment.model, experiment.run.device)
+    terms = AugmentationTerms(
+        size=experiment.terms.config().model.image_size, steps=experiment.terms.budget, seeds=experiment.seeds
+    )
+    values: dict[str, Any] = {}
+    texts: list[str] = []
+    for data in experiment.need_data():
+        if data.folder is None:
+            raise InputError("expected a data folder with photos, got synthetic scenes")
+        split = open_split(
+            data.folder, pipeline.labels, validation=data.validation, training_prefix=data.training_prefix
+        )
+        if split.training is None or split.validation is None:
+            raise InputError(f"expected training and held-out pairs in {data.folder}; hold out some of both")
+        found = run_augmentation(pipeline, split.training, split.validation, terms, experiment.run.progress)
+        values[data.name] = found
+        texts += [f"### {data.name}: mIoU on {found['held_out']} held-out pictures", ""]
+        texts += [table.as_markdown() for table in tables.augmentation_tables(found)]
+    return Section(text="\n".join(texts), values=values)
+
+
 def _ways(method: str) -> list[tuple[str, str, bool]]:
     """Name, title and kind of the exchanges that a method can do."""
     title = METHODS[method][0]
@@ -203,6 +228,7 @@ EXPERIMENTS: dict[str, Callable[[Experiment, Path], Section]] = {
     "edit-benchmark": edit_benchmark,
     "style-fidelity": style_fidelity,
     "photo-benchmark": photo_benchmark,
+    "augmentation": augmentation,
     "figure1": figure_of_model(1, "styles of one region after the other"),
     "figure2": figure_of_model(2, "label map, then styles"),
     "figure5": figure_of_model(5, "interpolation of styles"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sean.experiments.augmentation import SHIFTS, WAYS
 from sean.experiments.paper import TABLE_1, TABLE_2, TABLE_3, Row, kind_of
 from sean.training.methods import METHODS
 
@@ -178,6 +179,19 @@ def photo_benchmark_table(results: Mapping[str, Any]) -> Table:
             f"Edits to the own style changed {results['self_edits']} photos."
         ],
     )
+
+
+def augmentation_tables(results: Mapping[str, Any]) -> list[Table]:
+    """mIoU of the segmentation networks: for every shift a table of the ways by the parts of the training set."""
+    fractions = list(results["miou"]["none"])
+    headings = ("", *(f"{float(part):.0%} ({results['training'][part]} pictures)" for part in fractions))
+    tables = []
+    for shift in SHIFTS:
+        rows = [
+            [title, *(_cell(results["miou"][way][part][shift], 3) for part in fractions)] for way, title in WAYS.items()
+        ]
+        tables.append(Table(title=f"Held-out pictures: {shift}", headings=headings, rows=rows))
+    return tables
 
 
 def order_notes(
