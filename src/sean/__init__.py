@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sean.editing.pipeline import SEANPipeline
     from sean.editing.styles import StyleCodes
     from sean.errors import InputError
+    from sean.evaluation.evaluate import evaluate
     from sean.labels import LabelSet
     from sean.parsing.photo import parse
     from sean.parsing.segmenter import Segmenter
@@ -29,6 +30,7 @@ _HOMES = {
     "SEANPipeline": "sean.editing.pipeline",
     "Segmenter": "sean.parsing.segmenter",
     "StyleCodes": "sean.editing.styles",
+    "evaluate": "sean.evaluation.evaluate",
     "parse": "sean.parsing.photo",
     "train": "sean.training.start",
 }
@@ -41,6 +43,7 @@ __all__ = [
     "Segmenter",
     "StyleCodes",
     "__version__",
+    "evaluate",
     "parse",
     "train",
 ]

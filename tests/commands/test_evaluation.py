@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+import sean
 import sean.commands.evaluation as command
 from sean.cli import main
 from sean.data.folder import PairedFolder
@@ -95,7 +96,7 @@ def test_all_that_the_report_names(place: Path, tmp_path: Path, capsys: pytest.C
     assert (report["size"], report["settings"]["seed"], report["settings"]["batch_size"]) == ([32, 32], 3, 2)
     assert report["extractor"] == report["segmenter"]
     assert report["extractor"].startswith("parser parser (")
-    assert report["torch"] == torch.__version__ and report["sean"] == command.sean.__version__
+    assert report["torch"] == torch.__version__ and report["sean"] == sean.__version__
     assert str(place) not in json.dumps(report)
     said = capsys.readouterr().out
     for title in ("model", "real pictures"):
@@ -168,7 +169,7 @@ def test_distances_of_a_whole_test_folder_need_training_pictures(
     place: Path, shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = ["--validation", "1", *judged(place)]
-    assert "--training-data" in refused(capsys, options(place, tmp_path / "report.json", *whole))
+    assert "was trained on as the training data" in refused(capsys, options(place, tmp_path / "report.json", *whole))
     assert list(tmp_path.iterdir()) == []
     assert main(options(place, tmp_path / "report.json", *whole, "--training-data", str(shards))) == 0
     assert split_of(tmp_path / "report.json") == (10, "shards", 5)
@@ -236,7 +237,7 @@ def test_bad_input_is_one_line(place: Path, tmp_path: Path, capsys: pytest.Captu
     assert "inception needs torchvision" in line("--extractor", "inception")
     assert "found none at" in line("--extractor", f"{place}/data")
     assert "expected a data folder" in line("--data", f"{tmp_path}/none")
-    assert "--count of at least 1" in line("--count", "0")
+    assert "expected a count of at least 1" in line("--count", "0")
     assert "seed" in line("--seed", "-1")
     assert "unknown region 'beard'" in line("--region", "beard")
     assert "found no file" in line("--label-mapping", f"{tmp_path}/none.json")

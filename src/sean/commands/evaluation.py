@@ -5,25 +5,19 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import sean
 from sean.commands.progress import tracked
 from sean.errors import InputError, Interrupted
 from sean.evaluation.report import report_remarks, report_table
 from sean.files import write_text_atomic
-from sean.pretrained import DEFAULT_MODEL, find_model
+from sean.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     import torch
 
-    from sean.data.paired import PairedDataset
-    from sean.evaluation.judges import Judges
-    from sean.evaluation.settings import EvaluationRun, EvaluationSettings, Sums
-    from sean.labels import LabelSet
-    from sean.models.base import StyledModel
+    from sean.evaluation.settings import EvaluationRun, Sums
 
 # a lightning_fabric.Fabric, or None for a single process, which does without that package
 Processes = Any
@@ -85,164 +79,34 @@ def evaluate(
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
     from sean.devices import chosen_device
-    from sean.evaluation.distances import feature_statistics
-    from sean.evaluation.evaluate import evaluate_model, evaluate_real
-    from sean.evaluation.extractors import load_extractor
-    from sean.evaluation.judges import Judges
-    from sean.evaluation.metrics import load_lpips
-    from sean.evaluation.settings import EvaluationSettings
+    from sean.evaluation.evaluate import evaluate as evaluate_model
     from sean.evaluation.streaming import remove_partial_states
-    from sean.models.weights import load_model
-    from sean.parsing.label_matching import read_label_mapping
-    from sean.parsing.segmenter import Segmenter
 
     if output.suffix != ".json":
         raise InputError(f"expected an --output that ends in .json, got {output}")
-    if count is not None and count < 1:
-        raise InputError(f"expected a --count of at least 1, got {count}")
-    settings = EvaluationSettings(seed=seed, batch_size=batch_size)
     chosen = chosen_device(device)
     fabric = _processes(chosen)
-    run = _run(fabric, chosen, output)
-    network, labels = load_model(find_model(model))
-    region_id = None if region is None else labels.id_of(region)
-    sets = _open_sets(data, network, labels, (validation, training_prefix), count, training_data)
-    if extractor is not None and sets.training is None:
-        raise InputError(
-            f"FID and KID compare with training pictures, and all of {data} is held out; name the data that the model "
-            "was trained on by --training-data"
-        )
-    mapping = None if label_mapping is None else read_label_mapping(label_mapping)
-    features = None if extractor is None else load_extractor(extractor, run.device)
-    segmentation = None if segmenter is None else Segmenter.from_pretrained(segmenter, labels, run.device, mapping)
-    lpips, lpips_kind = load_lpips(run.device)
-    network = network.to(run.device)
     with _going_on_later(output), _together(fabric):
-        statistics = None
-        if features is not None and sets.training is not None:
-            statistics = feature_statistics(sets.training, features, settings=settings, run=run)
-        judges = Judges(labels=labels, extractor=features, training=statistics, segmenter=segmentation, lpips=lpips)
-        rows = {"model": evaluate_model(network, sets.validation, judges, settings=settings, run=run)}
-        if features is not None or segmentation is not None:
-            rows["real pictures"] = evaluate_real(sets.validation, judges, settings=settings, run=run)
-        exchange = {}
-        if region_id is not None and run.rank == 0:
-            exchange[f"exchange_{region}"] = _exchange(network, sets.validation, region_id, run, settings)
-    if run.rank > 0:
+        report = evaluate_model(
+            model,
+            data,
+            training_data=training_data,
+            extractor=extractor,
+            segmenter=segmenter,
+            label_mapping=label_mapping,
+            region=region,
+            validation=validation,
+            training_prefix=training_prefix,
+            count=count,
+            batch_size=batch_size,
+            seed=seed,
+            run=_run(fabric, chosen, output),
+        )
+    if not report:  # of another process than the first
         return
-    report = {
-        "model": _public_name(model),
-        "architecture": network.config.architecture,
-        "size": list(network.config.image_size),
-        "data": sets.name,
-        "labels": labels.name,
-        "split": {
-            "validation": validation,
-            "training_prefix": training_prefix,
-            "count": count,
-            "validation_pictures": len(sets.validation),
-            "training_data": None if sets.training is None else sets.training_name,
-            "training_pictures": 0 if sets.training is None else len(sets.training),
-        },
-        **_circumstances(judges, settings, run, lpips_kind),
-        "rows": rows,
-        **exchange,
-        "left_out": _left_out(judges, lpips_kind),
-    }
     write_text_atomic(output, json.dumps(report, indent=1, allow_nan=False) + "\n")
     remove_partial_states(output)
     _show(report, output)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Sets:
-    """The two parts of the data, as evaluations see them, and their names; training is None where all is held out."""
-
-    name: str
-    training_name: str
-    training: "PairedDataset | None"
-    validation: "PairedDataset"
-
-
-def _open_sets(
-    data: str,
-    model: "StyledModel",
-    labels: "LabelSet",
-    split: tuple[float | str | None, str],
-    count: int | None,
-    training_data: str | None,
-) -> _Sets:
-    """The parts of a split (validation, prefix of the training pairs; see `open_split`), or the first pairs of each.
-
-    Raises:
-        InputError: the data is malformed, does not fit the model, or holds nothing out.
-    """
-    from sean.data.paired import PairedDataset
-    from sean.data.splits import first_pairs, open_split
-    from sean.data.transforms import PairedTransform
-
-    validation, prefix = split
-    parts = open_split(data, labels, validation=validation, training_prefix="" if training_data else prefix)
-    reference = parts if training_data is None else open_split(training_data, labels, training_prefix=prefix)
-    if parts.validation is None:
-        raise InputError(
-            f"no pair of {data} is held out (validation {validation}); give --validation 0.1 for the last tenth, or "
-            "--validation 1 for all pairs"
-        )
-    if model.config.instance_edges and not parts.validation.has_instances:
-        raise InputError(f"the model takes instance maps; expected instances/ in {data}, found none")
-    transform = PairedTransform(size=model.config.image_size).evaluation()
-    training = reference.training
-    return _Sets(
-        name=parts.name,
-        training_name=reference.name,
-        training=None if training is None else PairedDataset(first_pairs(training, count), transform),
-        validation=PairedDataset(first_pairs(parts.validation, count), transform),
-    )
-
-
-def _exchange(
-    model: "StyledModel", dataset: "PairedDataset", region: int, run: "EvaluationRun", settings: "EvaluationSettings"
-) -> dict[str, float]:
-    from sean.evaluation.metrics import exchange_locality
-    from sean.evaluation.streaming import collated_batches
-
-    size = settings.batch_size
-    batches = collated_batches(dataset, size, run.device, with_edges=model.config.instance_edges)
-    return exchange_locality(model, tracked(batches, "exchanging", -(-len(dataset) // size)), region)
-
-
-def _circumstances(
-    judges: "Judges", settings: "EvaluationSettings", run: "EvaluationRun", lpips_kind: str
-) -> dict[str, Any]:
-    """What else the figures depend on."""
-    import torch
-
-    from sean.evaluation.metrics import SSIM_KIND
-
-    return {
-        "extractor": None if judges.extractor is None else judges.extractor.name,
-        "segmenter": None if judges.segmenter is None else judges.segmenter.name,
-        "ssim": SSIM_KIND,
-        "lpips": None if judges.lpips is None else lpips_kind,
-        "settings": asdict(settings),
-        "processes": run.world_size,
-        "device": run.device.type,
-        "sean": sean.__version__,
-        "torch": torch.__version__,
-    }
-
-
-def _left_out(judges: "Judges", lpips_kind: str) -> dict[str, str]:
-    """Metrics that the report has not, and why."""
-    left_out = {}
-    if judges.lpips is None:
-        left_out["LPIPS"] = lpips_kind
-    if judges.extractor is None:
-        left_out["FID and KID"] = "no --extractor was given"
-    if judges.segmenter is None:
-        left_out["mIoU and accuracy"] = "no --segmenter was given"
-    return left_out
 
 
 def _show(report: dict[str, Any], output: Path) -> None:
@@ -259,11 +123,6 @@ def _show(report: dict[str, Any], output: Path) -> None:
     for name, reason in report["left_out"].items():
         console.print(f"left out: {name} ({reason})", markup=False)
     console.print(f"written: {output}", markup=False)
-
-
-def _public_name(model: str) -> str:
-    """The name of a model for a report: without the path of this machine."""
-    return Path(model).resolve().name if Path(model).is_dir() else model
 
 
 def _run(fabric: Processes, device: "torch.device", output: Path) -> "EvaluationRun":
