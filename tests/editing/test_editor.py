@@ -130,7 +130,7 @@ def test_instances_take_styles_of_their_own(pipeline: SEANPipeline, editor: Edit
 
 
 def test_equal_instances_share_a_variant(editor: Editor) -> None:
-    from sean.editing.rendering import render_styles
+    from sean.editing.state import render_styles
 
     places = {label: np.argwhere(label == FACE)[0] for label in (HAIR, SKIN)}
     numbers = {}

@@ -15,7 +15,7 @@ from PIL import Image
 from sean.data.faces.drawing import FaceShape, draw_face
 from sean.editing.editor import Editor
 from sean.editing.pipeline import SEANPipeline
-from sean.editing.project_files import ProjectLimits
+from sean.editing.project import ProjectLimits
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.parsing.faces import Crop
@@ -148,7 +148,7 @@ def test_a_killed_writer_leaves_the_old_project(
     def killed(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sean.editing.project_files.write_text_atomic", killed)
+    monkeypatch.setattr("sean.editing.project.write_text_atomic", killed)
     with pytest.raises(KeyboardInterrupt):
         changed.save(folder)
     assert_same(Editor.load(folder, pipeline), editor)

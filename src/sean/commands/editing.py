@@ -122,7 +122,7 @@ def interpolate(
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
     from sean.commands.photos import open_photo, pipeline_for
-    from sean.editing.strips import interpolation_strip
+    from sean.editing.demo import interpolation_strip
     from sean.images import format_of
 
     format_of(output)  # refuses a wrong suffix before any work
@@ -163,7 +163,7 @@ def crossover(
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
     from sean.commands.photos import open_photo, pipeline_for
-    from sean.editing.strips import crossover_strip
+    from sean.editing.demo import crossover_strip
     from sean.images import format_of
 
     format_of(output)  # refuses a wrong suffix before any work

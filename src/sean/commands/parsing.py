@@ -124,7 +124,7 @@ def _summary(styles: list[str]) -> str:
 
 def _write_bank(pipeline: "SEANPipeline", output: Path) -> None:
     from sean.contact_sheet import Tile, sheet
-    from sean.editing.subjects import drawn_faces, draws_faces
+    from sean.editing.demo import drawn_faces, draws_faces
     from sean.images import write_image
 
     if not pipeline.style_bank:

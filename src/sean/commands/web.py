@@ -83,7 +83,7 @@ def web(
 
 
 def _parser(name: str | None, pipeline: "SEANPipeline", device: "torch.device") -> "Segmenter | None":
-    from sean.editing.subjects import has_faces
+    from sean.editing.demo import has_faces
     from sean.parsing.segmenter import Segmenter
 
     if name is not None:

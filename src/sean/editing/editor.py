@@ -40,11 +40,9 @@ from sean.editing.edits import (
 from sean.editing.history import History
 from sean.editing.photo_composite import BLENDS, Blend, PhotoComposite
 from sean.editing.pipeline import SEANPipeline, mean_colours
-from sean.editing.project import Project, begun_styles, model_of, read_project, write_project
-from sean.editing.project_files import ProjectLimits
-from sean.editing.rendering import render_styles, touched_pixels
+from sean.editing.project import Project, ProjectLimits, begun_styles, model_of, read_project, write_project
 from sean.editing.sources import MAX_NAME, Sources
-from sean.editing.state import Base, EditorState, Region, applied, new_state
+from sean.editing.state import Base, EditorState, Region, applied, new_state, render_styles, touched_pixels
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.images import ImageLike

@@ -1,6 +1,7 @@
-"""What a session has made of its picture, and what an edit makes of that: `applied(state, edit, base)`, a function.
+"""What a session has made of its picture, what an edit makes of that, and the styles that the pipeline renders.
 
-A state never changes; the next one shares with it what the edit left alone.
+`applied(state, edit, base)` is a function: a state never changes, and the next one shares with it what the edit left
+alone.
 """
 
 from collections.abc import Mapping
@@ -8,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from sean.editing.canvas import brush_mask, connected_area, pixel_at, polygon_mask
 from sean.editing.edit_values import MAX_INSTANCE, Label
@@ -23,6 +26,7 @@ from sean.editing.edits import (
     SplitRegion,
 )
 from sean.editing.sources import OWN, Sources
+from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 
 StyleSetting = tuple[str, float]
@@ -143,6 +147,87 @@ def applied(state: EditorState, edit: Edit, base: Base) -> EditorState:
         case SetStyle():
             return _styled(state, edit, base)
     raise TypeError(f"an edit that nobody applies: {edit}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderStyles:
+    """The styles of a state, as `SEANPipeline.__call__` takes them.
+
+    Attributes:
+        variants: one or more, each with one StyleCodes per block; the first is that of the labels as classes.
+        numbers: int64 [h, w], which variant each pixel takes; None where there is but one.
+    """
+
+    variants: list[list[StyleCodes]]
+    numbers: np.ndarray | None
+
+
+def render_styles(state: EditorState, base: Base) -> RenderStyles:
+    """Resolve the styles of a state into codes.
+
+    Instances of a label whose codes are equal share a variant, those with the codes of their class the first: so equal
+    styles give the class-wise picture exactly. A variant holds one style of each label, whatever its instances, so
+    that there are no more variants than styles of the label that has most.
+    """
+    own = base.sources.complete_own
+    codes = [own.codes.clone() for _ in range(base.num_blocks)]
+    present = own.present.clone()
+    for (label, instance), settings in state.styles.items():
+        if not instance:
+            present[label] = True
+            for block, code in zip(codes, _resolved(base, label, settings), strict=True):
+                block[label] = code
+    variants = [codes]
+    numbers = np.zeros(state.segmap.shape, dtype=np.int64)
+    for (label, instance), settings in sorted(state.styles.items(), key=lambda item: item[0]):
+        if not instance:
+            continue
+        wanted = _resolved(base, label, settings)
+        number = next((n for n, variant in enumerate(variants) if _same(variant, label, wanted)), None)
+        if number is None:
+            number = _free(variants, label)
+            if number == len(variants):
+                variants.append([block.clone() for block in codes])
+            for block, code in zip(variants[number], wanted, strict=True):
+                block[label] = code
+        numbers[(state.segmap == label) & (state.instances == instance)] = number
+    styles = [[StyleCodes(block, present, own.labels) for block in variant] for variant in variants]
+    return RenderStyles(variants=styles, numbers=numbers if len(variants) > 1 else None)
+
+
+def touched_pixels(state: EditorState, original: np.ndarray, base: Base) -> np.ndarray:
+    """Where a state's map, instances or styles differ from a picture's original map, no instances, its own styles.
+
+    Args:
+        state: compared.
+        original: label ids [h, w] of the picture.
+        base: of the session.
+
+    Returns:
+        bool [h, w].
+    """
+    own = base.sources.complete_own.codes
+    touched: np.ndarray = (state.segmap != original) | (state.instances != 0)
+    for (label, instance), settings in state.styles.items():
+        if not instance and any(not torch.equal(code, own[label]) for code in _resolved(base, label, settings)):
+            touched |= state.segmap == label
+    return touched
+
+
+def _resolved(base: Base, label: int, settings: BlockSettings) -> list[Tensor]:
+    return [base.sources.code(label, setting) for setting in settings]
+
+
+def _same(variant: list[Tensor], label: int, codes: list[Tensor]) -> bool:
+    return all(torch.equal(block[label], code) for block, code in zip(variant, codes, strict=True))
+
+
+def _free(variants: list[list[Tensor]], label: int) -> int:
+    """The first variant, after that of the classes, in which a label still has the codes of its class."""
+    for number, variant in enumerate(variants[1:], start=1):
+        if _same(variant, label, [block[label] for block in variants[0]]):
+            return number
+    return len(variants)
 
 
 def _kept(state: EditorState, keep: tuple[Label, ...] | None, base: Base) -> np.ndarray:

@@ -13,10 +13,17 @@ from sean.contact_sheet import Tile
 from sean.data.folder import PairedFolder
 from sean.data.paired import PairSource
 from sean.data.synthetic.scenes import SyntheticScenes
+from sean.editing.demo import (
+    Subject,
+    crossover_strip,
+    drawn_faces,
+    draws_faces,
+    interpolation_strip,
+    photo_subject,
+    regions_to_exchange,
+)
 from sean.editing.pipeline import SEANPipeline
-from sean.editing.strips import crossover_strip, interpolation_strip
 from sean.editing.styles import StyleCodes
-from sean.editing.subjects import Subject, drawn_faces, draws_faces, photo_subject, regions_to_exchange
 from sean.errors import InputError
 from sean.experiments.edit_benchmark import SCENES_SEED, Edit, edits
 from sean.experiments.runs import DataSet

@@ -4,10 +4,10 @@ import numpy as np
 
 from sean.data.faces.drawing import FaceShape, draw_face
 from sean.data.synthetic.layouts import draw_layout
+from sean.editing.demo import has_faces
 from sean.editing.editor import Editor
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
-from sean.editing.subjects import has_faces
 from sean.errors import InputError
 
 _FACE = FaceShape(hair_length=0.45, fringe=0.3)

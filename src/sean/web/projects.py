@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from sean.editing.editor import Editor
-from sean.editing.project_files import ZIP_ERRORS, ProjectLimits
+from sean.editing.project import ZIP_ERRORS, ProjectLimits
 from sean.errors import InputError
 from sean.web.documents import Document
 from sean.web.limits import Limits

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Body, Depends, File, Form, Path, Query, Request, 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from sean.editing.demo import has_faces
 from sean.editing.edits import edit_from_json
-from sean.editing.subjects import has_faces
 from sean.errors import InputError
 from sean.web import live, photos, projects, samples
 from sean.web.pictures import map_png, png

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
+from sean.editing.demo import drawn_faces
 from sean.editing.pipeline import SEANPipeline
-from sean.editing.subjects import drawn_faces
 from sean.errors import InputError
 from sean.images import resize_image
 from sean.parsing.faces import detection
