@@ -10,7 +10,6 @@ from PIL import Image
 
 import sean
 from sean.cli import main
-from sean.editing.edits import edits_to_json
 from sean.editing.pipeline import SEANPipeline
 from sean.images import read_image, read_photo, write_image
 from sean.labels import CELEBAMASK_HQ
@@ -91,7 +90,7 @@ def test_a_script_does_what_the_editor_does(
     run(workplace, *me(workplace), *scripted(workplace), *render)
     assert difference(read_image(tmp_path / "render.png"), np.asarray(editor.render())) <= 1
     assert "render.png: 64 x 64, the model's size (the photo is 128 x 96)" in capsys.readouterr().out
-    (tmp_path / "again.json").write_text(edits_to_json(editor.edits))
+    (tmp_path / "again.json").write_text(json.dumps([edit.to_json() for edit in editor.edits]))
     photo = scripted(workplace)[2:]
     run(workplace, *me(workplace), "--script", f"{tmp_path}/again.json", *photo, "--output", f"{tmp_path}/again.png")
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "o.png").read_bytes()

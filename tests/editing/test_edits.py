@@ -17,7 +17,6 @@ from sean.editing.edits import (
     SplitRegion,
     edit_from_json,
     edits_from_json,
-    edits_to_json,
     new_edit,
 )
 from sean.errors import InputError
@@ -68,8 +67,8 @@ def test_json_gives_the_same_edit_back(values: dict[str, Any]) -> None:
 
 def test_a_script_gives_the_same_edits_back() -> None:
     edits = [Paint(points=((0.1, 1 / 3),), radius=0.1, label="hair"), ResetSegmap(), SplitRegion(point=(0.5, 1.0))]
-    assert edits_from_json(edits_to_json(edits)) == edits
-    assert edits_from_json(edits_to_json([])) == []
+    assert edits_from_json(json.dumps([edit.to_json() for edit in edits])) == edits
+    assert edits_from_json("[]") == []
 
 
 def test_an_edit_as_json_by_hand() -> None:
@@ -99,9 +98,9 @@ WRONG = [
     ({**PAINT, "radius": True}, "paint: expected radius as a fraction of the height in (0, 1], got true"),
     ({**PAINT, "radius": "1"}, "paint: expected radius as a fraction of the height in (0, 1], got \"1\""),
     ({**PAINT, "radius": float("nan")}, "paint: expected radius as a fraction of the height in (0, 1], got nan"),
-    ({**PAINT, "points": []}, "paint: expected points as a list of 1 to 10000 points [x, y], got \"0 of them\""),
+    ({**PAINT, "points": []}, "paint: expected points as a list of 1 to 10000 points [x, y], got []"),
     ({**PAINT, "points": "ab"}, "paint: expected points as a list of 1 to 10000 points [x, y], got \"ab\""),
-    ({**PAINT, "points": [[0, 0]] * 10001}, "1 to 10000 points [x, y], got \"10001 of them\""),
+    ({**PAINT, "points": [[0, 0]] * 10001}, "1 to 10000 points [x, y], got 10001 values"),
     ({**PAINT, "points": [[0, 0, 0]]}, "paint: expected points as [x, y] with fractions in [-1, 2], got [0, 0, 0]"),
     ({**PAINT, "points": [[0, float("inf")]]}, "paint: expected points as [x, y] with fractions in [-1, 2], got inf"),
     ({**PAINT, "points": [[0, 10**400]]}, "paint: expected points as [x, y] with fractions in [-1, 2], got 1000"),
@@ -110,7 +109,7 @@ WRONG = [
     ({**PAINT, "label": "x" * 201}, "paint: expected label as a label's name or id, got \"xxx"),
     ({**PAINT, "label": -1}, "paint: expected label as a label's name or id, got -1"),
     ({"kind": "fill", "point": [1.01, 0], "label": 1}, "expected point as [x, y] with fractions in [0, 1], got 1.01"),
-    ({"kind": "polygon", "points": [[0, 0]] * 2, "label": 1}, "expected points as at least three corners, got 2"),
+    ({"kind": "polygon", "points": [[0, 0]] * 2, "label": 1}, "expected points as at least three corners, 10000 at most, got"),
     ({**STYLE, "source": "bank:"}, "set_style: expected source as own, mean, bank:N, bank:NAME, region:NAME"),
     ({**STYLE, "source": "#a05g"}, "set_style: expected source as own, mean, bank:N, bank:NAME, region:NAME"),
     ({**STYLE, "source": "photo:"}, "set_style: expected source as own, mean, bank:N, bank:NAME, region:NAME"),
@@ -145,7 +144,7 @@ json_values = st.recursive(
 
 @given(st.sampled_from(sorted(KINDS)), st.data())
 def test_whatever_comes_it_is_an_edit_or_refused(kind: str, data: st.DataObject) -> None:
-    keys = [*KINDS[kind].__dataclass_fields__, "other"]
+    keys = [*sorted(KINDS[kind].model_fields.keys() - {"kind"}), "other"]
     values = {key: data.draw(json_values) for key in keys if data.draw(st.booleans())}
     try:
         edit = edit_from_json({"kind": kind, **values})

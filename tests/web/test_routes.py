@@ -11,7 +11,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from sean.data.faces.drawing import FaceShape, draw_face
-from sean.editing.edit_values import SEAM_MARGIN
+from sean.editing.canvas import SEAM_MARGIN
 from sean.editing.editor import Editor
 from sean.editing.edits import edit_from_json
 from sean.editing.pipeline import SEANPipeline

@@ -13,7 +13,7 @@ from sean.commands.photo_options import (
     listed_photos,
     outputs_for,
 )
-from sean.editing.edit_values import SEAM_MARGIN
+from sean.editing.canvas import SEAM_MARGIN
 from sean.errors import InputError
 from sean.pretrained import DEFAULT_MODEL
 
@@ -204,7 +204,7 @@ class _Task:
 
     def _source(self, editor: "Editor", text: str, names: dict[str, str]) -> str:
         """What `set_style` calls the SOURCE of an option --style; a file becomes a style photo of the editor."""
-        from sean.editing.edit_values import is_source
+        from sean.editing.edits import is_source
 
         if is_source(text):
             return text

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+SEAM_MARGIN = 0.02
+"""A part of the height: in photos the colours of a region reach so far into the next; the margin hides most seams."""
 # A brush at least this wide, in pixels, covers every pixel that its middle passes through, wherever in the pixel.
 _MIN_RADIUS = math.sqrt(0.5)
 # Middles of pixels at exactly the edge are covered, whatever the rounding.

@@ -23,9 +23,9 @@ from PIL import Image
 from torch import Tensor
 
 from sean.devices import AUTO
-from sean.editing.canvas import faded
-from sean.editing.edit_values import SEAM_MARGIN, SOURCE_FORMS, is_source
+from sean.editing.canvas import SEAM_MARGIN, faded
 from sean.editing.edits import (
+    SOURCE_FORMS,
     Edit,
     Erase,
     Fill,
@@ -35,6 +35,7 @@ from sean.editing.edits import (
     ResetSegmap,
     SetStyle,
     SplitRegion,
+    is_source,
     new_edit,
 )
 from sean.editing.history import History

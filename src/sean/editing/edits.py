@@ -3,42 +3,114 @@
 x is a fraction of the width, from the left, y a fraction of the height, from the top, a radius a fraction of the
 height; so a script of edits can be replayed on models of any size. Labels are names or ids; whether a label set has
 them, and whether there is such a style, shows only when the edit is applied (`sean.editing.state.applied`).
+
+The models below accept JSON from a stranger and values of Python code alike, and bring every value into one form: whole
+numbers as int, fractions as float, lists as tuples.
 """
 
 import json
-from collections.abc import Iterable
-from dataclasses import MISSING, dataclass, fields
+import math
+import re
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from sean.editing.edit_values import CHECKS, Label, Point, Unfit, one_line, shown
+import numpy as np
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
 from sean.errors import InputError
 from sean.files import read_text
+from sean.models.configs import NUM_STYLED_BLOCKS
+
+MAX_POINTS = 10_000
+MAX_LABEL = 65_535
+MAX_INSTANCE = 65_535
+SOURCE_FORMS = "own, mean, bank:N, bank:NAME, region:NAME, photo:NAME or a colour as #a0522d"
+_MAX_REGIONS = 1_000
+_MAX_NAME = 200
+_SHOWN = 60
+_SOURCE = r"^(own|mean|(bank|region|photo):[\s\S]+|#([0-9a-fA-F]{3}|[0-9a-fA-F]{6}))$"
+_INSIDE, _AROUND = "[x, y] with fractions in [0, 1]", "[x, y] with fractions in [-1, 2]"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Edit:
+def is_source(value: object) -> bool:
+    """Whether a value has the form of a source of styles, see `SetStyle`."""
+    return isinstance(value, str) and len(value) <= _MAX_NAME and re.fullmatch(_SOURCE, value) is not None
+
+
+def _different(blocks: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(blocks)) < len(blocks):
+        raise ValueError("they are not different")
+    return tuple(sorted(blocks))
+
+
+Label = Annotated[str, Field(min_length=1, max_length=_MAX_NAME)] | Annotated[int, Field(ge=0, le=MAX_LABEL)]
+_LabelField = Annotated[Label, Field(description="a label's name or id")]
+_Radius = Annotated[float, Field(gt=0, le=1, description="a fraction of the height in (0, 1]")]
+_Inside = Annotated[float, Field(ge=0, le=1)]
+_Around = Annotated[float, Field(ge=-1, le=2)]
+_Point = Annotated[tuple[_Inside, _Inside], Strict(False), Field(description=_INSIDE)]
+_Place = Annotated[tuple[_Around, _Around], Strict(False)]
+_Points = Annotated[
+    tuple[_Place, ...],
+    Strict(False),
+    Field(min_length=1, max_length=MAX_POINTS, description=f"a list of 1 to {MAX_POINTS} points [x, y]"),
+]
+_Corners = Annotated[
+    tuple[_Place, ...],
+    Strict(False),
+    Field(min_length=3, max_length=MAX_POINTS, description=f"at least three corners, {MAX_POINTS} at most"),
+]
+_Block = Annotated[int, Field(ge=0, lt=NUM_STYLED_BLOCKS)]
+_Blocks = Annotated[tuple[_Block, ...], Strict(False), Field(min_length=1), AfterValidator(_different)]
+_Regions = Annotated[tuple[Label, ...], Strict(False), Field(min_length=1, max_length=_MAX_REGIONS)]
+_Kept = Annotated[_Regions | None, Field(description="a list of names or ids, or null for all")]
+
+Kind = TypeVar("Kind", bound="Edit")
+
+
+class Edit(BaseModel):
     """What all edits have in common; see the classes below.
 
     Raises:
         InputError: a value of the wrong kind or out of its range, in one line that names the edit and the value.
     """
 
-    kind: ClassVar[str] = ""
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            object.__setattr__(self, field.name, _checked(self.kind, field.name, getattr(self, field.name)))
+    kind: str
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InputError(f"{type(self).model_fields['kind'].default}: {_said(type(self), error)}") from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, values: Any) -> Any:
+        """NumPy's numbers and arrays as Python's."""
+        if not isinstance(values, dict):
+            return values
+        arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray | np.generic)}
+        return values | {name: value.tolist() for name, value in arrays.items()}
 
     def to_json(self) -> dict[str, Any]:
         """The edit as plain values for JSON; `edit_from_json` reads it back, equal."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        if values.get("keep", ()) is None:  # seldom said, and then worth a word
+        values = self.model_dump()
+        if values.get("keep", ()) is None:  # rarely used
             del values["keep"]
-        return {"kind": self.kind, **values}
+        return values
 
 
-@dataclass(frozen=True, kw_only=True)
 class Paint(Edit):
     """Paint a label with a round brush.
 
@@ -50,14 +122,13 @@ class Paint(Edit):
         keep: labels, or groups of labels (see `LabelSet.groups`), that stay as they are under the brush.
     """
 
-    points: tuple[Point, ...]
-    radius: float
-    label: Label
-    keep: tuple[Label, ...] | None = None
-    kind: ClassVar[str] = "paint"
+    kind: Literal["paint"] = "paint"
+    points: _Points
+    radius: _Radius
+    label: _LabelField
+    keep: _Kept = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class Erase(Edit):
     """Bring back, with a round brush, the map that the session began with.
 
@@ -66,12 +137,11 @@ class Erase(Edit):
         radius: see `Paint`.
     """
 
-    points: tuple[Point, ...]
-    radius: float
-    kind: ClassVar[str] = "erase"
+    kind: Literal["erase"] = "erase"
+    points: _Points
+    radius: _Radius
 
 
-@dataclass(frozen=True, kw_only=True)
 class Fill(Edit):
     """Give a label to the connected area (4 neighbours) of one region.
 
@@ -80,12 +150,11 @@ class Fill(Edit):
         label: what the area becomes.
     """
 
-    point: Point
-    label: Label
-    kind: ClassVar[str] = "fill"
+    kind: Literal["fill"] = "fill"
+    point: _Point
+    label: _LabelField
 
 
-@dataclass(frozen=True, kw_only=True)
 class Polygon(Edit):
     """Give a label to a polygon. Where its outline crosses itself, everything that it goes round is inside.
 
@@ -95,18 +164,12 @@ class Polygon(Edit):
         keep: see `Paint`.
     """
 
-    points: tuple[Point, ...]
-    label: Label
-    keep: tuple[Label, ...] | None = None
-    kind: ClassVar[str] = "polygon"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(self.points) < 3:
-            raise InputError(f"{self.kind}: expected points as at least three corners, got {len(self.points)}")
+    kind: Literal["polygon"] = "polygon"
+    points: _Corners
+    label: _LabelField
+    keep: _Kept = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class ReplaceLabel(Edit):
     """Turn everything that has one label into another.
 
@@ -115,19 +178,17 @@ class ReplaceLabel(Edit):
         new: the label that comes.
     """
 
-    old: Label
-    new: Label
-    kind: ClassVar[str] = "replace_label"
+    kind: Literal["replace_label"] = "replace_label"
+    old: _LabelField
+    new: _LabelField
 
 
-@dataclass(frozen=True, kw_only=True)
 class ResetSegmap(Edit):
     """Bring back the whole map that the session began with; styles stay."""
 
-    kind: ClassVar[str] = "reset_segmap"
+    kind: Literal["reset_segmap"] = "reset_segmap"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SplitRegion(Edit):
     """Make the connected area (4 neighbours) around a point an instance of its own, which can take its own style.
 
@@ -135,11 +196,10 @@ class SplitRegion(Edit):
         point: in the area; coordinates in [0, 1].
     """
 
-    point: Point
-    kind: ClassVar[str] = "split_region"
+    kind: Literal["split_region"] = "split_region"
+    point: _Point
 
 
-@dataclass(frozen=True, kw_only=True)
 class SetStyle(Edit):
     """Take the style of regions from elsewhere.
 
@@ -156,25 +216,36 @@ class SetStyle(Edit):
             class, that is all its instances that have no style of their own.
     """
 
-    source: str
-    regions: tuple[Label, ...] | None = None
-    strength: float = 1.0
-    blocks: tuple[int, ...] | None = None
-    instance: int | None = None
-    kind: ClassVar[str] = "set_style"
+    kind: Literal["set_style"] = "set_style"
+    source: Annotated[str, Field(max_length=_MAX_NAME, pattern=_SOURCE, description=SOURCE_FORMS)]
+    regions: Annotated[_Regions | None, Field(description="a list of names or ids, or null for all")] = None
+    strength: Annotated[float, Field(ge=0, le=1, description="a number in [0, 1]")] = 1.0
+    blocks: Annotated[
+        _Blocks | None,
+        Field(description=f"a list of different numbers in 0..{NUM_STYLED_BLOCKS - 1}, or null for all"),
+    ] = None
+    instance: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_INSTANCE)] | None,
+        Field(description="a number of an instance from 1, or null for the whole class"),
+    ] = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    @model_validator(mode="after")
+    def _regions_are_named(self) -> "SetStyle":
         if self.instance is not None and (self.regions is None or len(self.regions) != 1):
-            raise InputError(f"{self.kind}: expected regions as the one region that instance {self.instance} is of")
+            raise ValueError(f"expected regions as the one region that instance {self.instance} is of")
         if self.source.startswith("region:") and self.regions is None:
-            raise InputError(f"{self.kind}: expected regions as those that {shown(self.source)} goes to, got null")
+            raise ValueError(f"expected regions as those that {shown(self.source)} goes to, got null")
+        return self
 
 
-Kind = TypeVar("Kind", bound=Edit)
+AnyEdit = Annotated[
+    Paint | Erase | Fill | Polygon | ReplaceLabel | ResetSegmap | SplitRegion | SetStyle, Field(discriminator="kind")
+]
+"""Any edit, told by its `kind`; the schema of `TypeAdapter(AnyEdit)` describes the JSON."""
 
 KINDS: dict[str, type[Edit]] = {
-    edit.kind: edit for edit in (Paint, Erase, Fill, Polygon, ReplaceLabel, ResetSegmap, SplitRegion, SetStyle)
+    edit.model_fields["kind"].default: edit
+    for edit in (Paint, Erase, Fill, Polygon, ReplaceLabel, ResetSegmap, SplitRegion, SetStyle)
 }
 
 
@@ -184,8 +255,7 @@ def new_edit(cls: type[Kind], **values: object) -> Kind:
     Raises:
         InputError: see `Edit`.
     """
-    checked: dict[str, Any] = {name: _checked(cls.kind, name, value) for name, value in values.items()}
-    return cls(**checked)
+    return cls(**values)
 
 
 def edit_from_json(values: object) -> Edit:
@@ -202,14 +272,7 @@ def edit_from_json(values: object) -> Edit:
     cls = KINDS.get(values["kind"])
     if cls is None:
         raise InputError(f"unknown kind of edit {shown(values['kind'])}; expected one of {', '.join(KINDS)}")
-    required = {field.name: field.default is MISSING for field in fields(cls)}
-    unknown = [key for key in values if key != "kind" and key not in required]
-    if unknown:
-        raise InputError(f"{cls.kind}: unknown key {shown(unknown[0])}; it has {', '.join(required) or 'none'}")
-    missing = [name for name, needed in required.items() if needed and name not in values]
-    if missing:
-        raise InputError(f"{cls.kind}: expected a value for {', '.join(missing)}")
-    return new_edit(cls, **{name: value for name, value in values.items() if name != "kind"})
+    return cls(**values)
 
 
 def edits_from_json(text: str, source: str = "the script") -> list[Edit]:
@@ -225,7 +288,8 @@ def edits_from_json(text: str, source: str = "the script") -> list[Edit]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{source} is not readable JSON ({type(error).__name__}: {one_line(error)})") from error
+        reason = " ".join(str(error).split())[:_MAX_NAME]
+        raise InputError(f"{source} is not readable JSON ({type(error).__name__}: {reason})") from error
     if not isinstance(values, list):
         raise InputError(f"expected a list of edits in {source}, got {shown(values)}")
     edits = []
@@ -251,13 +315,39 @@ def read_edits(path: Path) -> list[Edit]:
     return edits_from_json(text, str(path))
 
 
-def edits_to_json(edits: Iterable[Edit]) -> str:
-    """A script of edits, one a line, that `edits_from_json` reads back."""
-    return "[\n" + ",\n".join(json.dumps(edit.to_json()) for edit in edits) + "\n]\n"
+def edit_schema() -> dict[str, Any]:
+    """The JSON schema of an edit."""
+    return TypeAdapter(AnyEdit).json_schema()
 
 
-def _checked(kind: str, name: str, value: object) -> Any:
+def shown(value: object) -> str:
+    """A value for a message: as JSON, in one line and short, whatever it is."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, list | tuple | dict) and len(value) > _SHOWN:
+        return f"{len(value)} values"
     try:
-        return CHECKS[name](value)
-    except Unfit as error:
-        raise InputError(f"{kind}: expected {name} as {error}") from None
+        text = json.dumps(value)
+    except (TypeError, ValueError, RecursionError):  # no JSON at all, or too deep
+        text = type(value).__name__
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def _said(cls: type[Edit], error: ValidationError) -> str:
+    """What is wrong with the values of an edit, in one line: an unknown key, missing keys, or the first wrong value."""
+    errors = error.errors(include_url=False)
+    names = [name for name in cls.model_fields if name != "kind"]
+    for one in errors:
+        if one["type"] == "extra_forbidden":
+            return f"unknown key {shown(one['loc'][0])}; it has {', '.join(names) or 'none'}"
+    missing = [str(one["loc"][0]) for one in errors if one["type"] == "missing"]
+    if missing:
+        return f"expected a value for {', '.join(missing)}"
+    first = errors[0]
+    if not first["loc"]:  # of the edit as a whole
+        return str(first["ctx"]["error"])
+    name, *inner = first["loc"]
+    expected = cls.model_fields[str(name)].description
+    if name == "points" and inner:
+        expected = _AROUND
+    return f"expected {name} as {expected}, got {shown(first['input'])}"

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from sean.editing.canvas import brush_mask, connected_area, pixel_at, polygon_mask
-from sean.editing.edit_values import MAX_INSTANCE, Label
 from sean.editing.edits import (
+    MAX_INSTANCE,
     Edit,
     Erase,
     Fill,
+    Label,
     Paint,
     Polygon,
     ReplaceLabel,

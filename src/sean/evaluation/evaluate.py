@@ -7,7 +7,7 @@ hold held-out pictures, rendered or real, against the real *training* pictures.
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ from sean.pretrained import find_model
 _RECONSTRUCTION = "reconstruction."
 
 
+@runtime_checkable
 class LoadedModel(Protocol):
     """A model with its labels, as `sean.SEANPipeline`."""
 

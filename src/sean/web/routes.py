@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from sean.editing.demo import has_faces
-from sean.editing.edits import edit_from_json
+from sean.editing.edits import edit_from_json, edit_schema
 from sean.errors import InputError
 from sean.web import live, photos, projects, samples
 from sean.web.pictures import map_png, png
@@ -24,7 +24,6 @@ from sean.web.schemas import (
     Source,
     Square,
     State,
-    edit_schema,
 )
 from sean.web.sessions import Session, UnknownSession
 from sean.web.studio import Studio

@@ -1,11 +1,8 @@
 """The JSON that the server speaks, as models: they check nothing that comes in but describe all that goes out."""
 
-from dataclasses import MISSING, fields
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-
-from sean.editing.edits import KINDS
+from pydantic import BaseModel, ConfigDict, Field
 
 BlockStyle = tuple[str, float]
 """Where a ResBlk's style comes from, and how strongly it is mixed in."""
@@ -124,22 +121,3 @@ class NewSession(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     bank: Annotated[int | None, Field(ge=0, description="number of the bank's style")] = None
-
-
-def edit_schema() -> dict[str, Any]:
-    """The JSON schema of an edit."""
-    kinds = []
-    for kind, edit in KINDS.items():
-        types = get_type_hints(edit)
-        properties = {field.name: TypeAdapter(types[field.name]).json_schema() for field in fields(edit)}
-        required = [field.name for field in fields(edit) if field.default is MISSING]
-        kinds.append(
-            {
-                "type": "object",
-                "description": (edit.__doc__ or "").strip().splitlines()[0],
-                "properties": {"kind": {"const": kind}, **properties},
-                "required": ["kind", *required],
-                "additionalProperties": False,
-            }
-        )
-    return {"oneOf": kinds}
