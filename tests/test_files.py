@@ -7,9 +7,10 @@ import stat
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from sean.errors import InputError
-from sean.files import atomic_write, read_text, write_text_atomic
+from sean.files import atomic_write, read_json, read_text, write_text_atomic
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -156,3 +157,27 @@ def test_a_failure_behind_a_link_keeps_the_target_and_names_the_link(tmp_path: P
     with pytest.raises(InputError, match=r"link\.txt"), atomic_write(tmp_path / "link.txt"):
         raise OSError("full")
     assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "old.txt").read_text() == "old"
+
+
+class Numbers(BaseModel):
+    a: int
+
+
+def test_json_is_checked_and_faults_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "numbers.json"
+    path.write_text('\ufeff{"a": 1}', encoding="utf-8")
+    assert read_json(path, Numbers, "numbers") == Numbers(a=1)
+    for content, message in (
+        (b"{", "numbers.json is not readable JSON ("),
+        (b"\xff\xfe\xff", "numbers.json is not readable JSON (it is not UTF-8); expected numbers"),
+        (b'{"a": "x"}', "numbers.json is not numbers (a: Input should be a valid integer"),
+        (b"[]", "numbers.json is not numbers (Input should be an object)"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(InputError) as error:
+            read_json(path, Numbers, "numbers")
+        assert message in str(error.value) and "\n" not in str(error.value)
+    with pytest.raises(InputError, match=r"expected numbers at .*, found no file; check the path"):
+        read_json(tmp_path / "none.json", Numbers, "numbers")
+    with pytest.raises(InputError, match=r"cannot read .*: Is a directory; expected numbers"):
+        read_json(tmp_path, Numbers, "numbers")

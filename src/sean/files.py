@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one, whatever happens to the writer."""
+"""Files: written so that a reader never sees half of one, read with one-line errors."""
 
 import codecs
 import os
@@ -9,8 +9,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from sean.errors import InputError
+
+Value = TypeVar("Value")
 
 _UMASK_LOCK = threading.Lock()
 # what tempfile.mkstemp makes of the names in atomic_write, and safetensors of its own while it fills one of ours
@@ -59,6 +62,36 @@ def read_text(path: str | os.PathLike[str]) -> str:
     data = Path(path).read_bytes()
     is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return data.decode("utf-16" if is_utf16 else "utf-8-sig")
+
+
+def read_json(path: str | os.PathLike[str], kind: type[Value], what: str) -> Value:
+    """Read a JSON file and check it.
+
+    Args:
+        path: the file.
+        kind: what its content must be: a pydantic model or a dataclass.
+        what: the kind of file in words with their article, for messages: "a mapping of labels".
+
+    Raises:
+        InputError: the file is missing, cannot be read, or holds something else; one line with the first fault.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_json(read_text(path))
+    except FileNotFoundError as error:
+        raise InputError(f"expected {what} at {path}, found no file; check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not readable JSON (it is not UTF-8); expected {what}") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; expected {what}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        message = " ".join(first["msg"].split())
+        if first["type"] == "json_invalid":
+            raise InputError(f"{path} is not readable JSON ({message}); expected {what}") from error
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path} is not {what} ({f'{place}: ' if place else ''}{message[:200]})") from error
 
 
 def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:

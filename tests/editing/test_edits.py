@@ -109,7 +109,7 @@ WRONG = [
     ({**PAINT, "label": "x" * 201}, "paint: expected label as a label's name or id, got \"xxx"),
     ({**PAINT, "label": -1}, "paint: expected label as a label's name or id, got -1"),
     ({"kind": "fill", "point": [1.01, 0], "label": 1}, "expected point as [x, y] with fractions in [0, 1], got 1.01"),
-    ({"kind": "polygon", "points": [[0, 0]] * 2, "label": 1}, "expected points as at least three corners, 10000 at most, got"),
+    ({"kind": "polygon", "points": [[0, 0]] * 2, "label": 1}, "expected points as at least three corners, 10000"),
     ({**STYLE, "source": "bank:"}, "set_style: expected source as own, mean, bank:N, bank:NAME, region:NAME"),
     ({**STYLE, "source": "#a05g"}, "set_style: expected source as own, mean, bank:N, bank:NAME, region:NAME"),
     ({**STYLE, "source": "photo:"}, "set_style: expected source as own, mean, bank:N, bank:NAME, region:NAME"),

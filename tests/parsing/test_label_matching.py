@@ -50,7 +50,7 @@ def test_labels_without_counterpart_are_named(tmp_path: Path) -> None:
     ["{", [], {"map": []}, {"map": {"a": 1}}, {"ignore": "sign"}, {"ignore": [1]}, {"maps": {}}],
 )
 def test_files_that_are_no_mapping(tmp_path: Path, content: Any) -> None:
-    with pytest.raises(InputError, match=r"mapping\.json is (not readable JSON|no mapping of labels)"):
+    with pytest.raises(InputError, match=r"mapping\.json is (not readable JSON|not a mapping of labels)"):
         read_label_mapping(mapping(tmp_path, content))
 
 

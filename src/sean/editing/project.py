@@ -25,13 +25,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from sean.editing.edits import Edit, SetStyle, edit_from_json
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.state import EditorState
 from sean.editing.styles import StyleCodes, load_style_codes, save_style_codes
 from sean.errors import InputError
-from sean.files import atomic_write, write_text_atomic
+from sean.files import atomic_write, read_json, write_text_atomic
 from sean.images import read_photo
 from sean.labels import LabelSet
 from sean.parsing.faces import Crop
@@ -164,24 +165,29 @@ def read_project(path: Path, labels: LabelSet, model: dict[str, Any], limits: Pr
         InputError: no project, a damaged one, one of another model, or one over the limits.
     """
     with opened(path, limits) as folder, _plain_errors(path, folder):
-        index = json.loads((folder / INDEX_NAME).read_text(encoding="utf-8"))
-        if index["format"] != _FORMAT:
-            raise InputError(f"expected the format {_FORMAT!r} in {INDEX_NAME}, got {str(index['format'])[:40]!r}")
-        _check_model(index["model"], model)
-        files = {str(name).partition("-")[0]: folder / name for name in index["files"]}
+        index = read_json(folder / INDEX_NAME, _Index, "the index of a project")
+        if index.format != _FORMAT:
+            raise InputError(f"expected the format {_FORMAT!r} in {INDEX_NAME}, got {index.format[:40]!r}")
+        _check_model(index.model, model)
+        files = {name.partition("-")[0]: folder / name for name in index.files}
+        absent = [name for name in ("segmap", "styles") if name not in files]
+        if absent or ("photo" in files) != ("seen" in files):
+            raise InputError(f"expected files of segmap and styles, and of photo and seen or neither, got {[*files]}")
         labels = _file_labels(labels)
         size = tuple(model["image_size"])
         photo, photo_segmap = None, None
         if "photo" in files:
-            photo = _read_photo(files["photo"], index["crop"], limits)
+            photo = _read_photo(files["photo"], index.crop, limits)
             photo_segmap = _read_map(files["seen"], labels, size, limits)
         own, *others = load_style_codes(files["styles"])
-        begun = [edit_from_json(values) for values in index["begun_styles"]]
+        begun = [edit_from_json(values) for values in index.begun_styles]
         styles = [edit for edit in begun if isinstance(edit, SetStyle)]
         if len(styles) < len(begun):
-            raise InputError(f"expected only {SetStyle.kind} in begun_styles")
-        if len(index["edits"]) + len(index["undone"]) > limits.max_edits:
+            raise InputError("expected only set_style in begun_styles")
+        if len(index.edits) + len(index.undone) > limits.max_edits:
             raise InputError(f"expected at most {limits.max_edits} edits")
+        if len(index.style_photos) != len(others):
+            raise InputError(f"expected styles of {len(index.style_photos)} style photos, got {len(others)}")
         return Project(
             model=model,
             photo=photo,
@@ -189,9 +195,9 @@ def read_project(path: Path, labels: LabelSet, model: dict[str, Any], limits: Pr
             segmap=_read_map(files["segmap"], labels, size, limits),
             begun_styles=styles,
             own=own,
-            photos=dict(zip([str(name) for name in index["style_photos"]], others, strict=True)),
-            done=[edit_from_json(values) for values in index["edits"]],
-            undone=[edit_from_json(values) for values in index["undone"]],
+            photos=dict(zip(index.style_photos, others, strict=True)),
+            done=[edit_from_json(values) for values in index.edits],
+            undone=[edit_from_json(values) for values in index.undone],
         )
 
 
@@ -202,29 +208,27 @@ def _plain_errors(path: Path, folder: Path) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"cannot open the project {path}: {str(error).replace(f'{folder}/', '')}") from error
-    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).replace(f"{folder}/", "").split())[:200]
-        raise InputError(f"{path} is no project of sean or is damaged ({type(error).__name__}: {reason})") from error
+    except OSError as error:
+        raise InputError(f"cannot open the project {path}: {error.strerror}; it is damaged") from error
 
 
-def _check_model(saved: dict[str, Any], model: dict[str, Any]) -> None:
-    different = [key for key in ("labels", "image_size", "weights") if saved[key] != model[key]]
+def _check_model(saved: "_Model", model: dict[str, Any]) -> None:
+    different = [key for key in ("labels", "image_size", "weights") if getattr(saved, key) != model[key]]
     if different:
-        name = f" ({str(saved['name'])[:100]!r})" if saved["name"] else ""
+        name = f" ({saved.name[:100]!r})" if saved.name else ""
         raise InputError(f"it was made with another model{name}: {', '.join(different)} differ; load that model")
 
 
-def _read_photo(path: Path, crop: dict[str, Any] | None, limits: ProjectLimits) -> Photo:
+def _read_photo(path: Path, crop: "_CropValues | None", limits: ProjectLimits) -> Photo:
     check_png(path, limits)
     source = read_photo(path)
     image = source.image
     if crop is None:
         return Photo(image=image, source=source)
-    height, width = (int(extent) for extent in crop["photo_size"])
-    square = {key: float(crop[key]) for key in ("top", "left", "size")}
-    if (height, width) != image.shape[:2]:
+    if crop.photo_size != image.shape[:2]:
+        height, width = crop.photo_size
         raise InputError(f"expected a photo of {height} x {width}, the crop's, got {list(image.shape[:2])}")
-    return Photo(image=image, crop=Crop(**square, photo_size=(height, width)), source=source)
+    return Photo(image=image, crop=Crop(**crop.model_dump()), source=source)
 
 
 def _read_map(path: Path, labels: LabelSet, size: tuple[int, ...], limits: ProjectLimits) -> np.ndarray:
@@ -323,12 +327,37 @@ def _unpack(path: Path, folder: Path, limits: ProjectLimits) -> None:
 
 def _checked(folder: Path, path: Path) -> Path:
     """The folder, after a look at whether its index names files that may be a project's."""
-    try:
-        names = json.loads((folder / INDEX_NAME).read_text(encoding="utf-8"))["files"]
-    except FileNotFoundError as error:
-        raise InputError(f"expected a project with a {INDEX_NAME} at {path}, found none in it") from error
-    except (KeyError, OSError, RecursionError, TypeError, ValueError) as error:
-        raise InputError(f"{path} has a damaged {INDEX_NAME} ({type(error).__name__})") from error
-    if not isinstance(names, list) or not all(isinstance(name, str) and _FILE.fullmatch(name) for name in names):
-        raise InputError(f"{path} has a damaged {INDEX_NAME}: it names files that are none of a project")
+    if not (folder / INDEX_NAME).is_file():
+        raise InputError(f"expected a project with a {INDEX_NAME} at {path}, found none in it")
+    with _plain_errors(path, folder):
+        index = read_json(folder / INDEX_NAME, _Index, "the index of a project")
+        if not all(_FILE.fullmatch(name) for name in index.files):
+            raise InputError(f"{INDEX_NAME} is damaged: it names files that do not belong to a project")
     return folder
+
+
+class _Model(BaseModel):
+    name: str
+    labels: list[str]
+    image_size: list[int]
+    weights: str
+
+
+class _CropValues(BaseModel):
+    top: float
+    left: float
+    size: float
+    photo_size: tuple[int, int]
+
+
+class _Index(BaseModel):
+    """The content of project.json; the edits are checked one by one."""
+
+    format: str
+    model: _Model
+    crop: _CropValues | None
+    style_photos: list[str]
+    begun_styles: list[Any]
+    edits: list[Any]
+    undone: list[Any]
+    files: list[str]

@@ -1,13 +1,13 @@
 """Which label of a label set each label of a segmentation network stands for: by name or by a mapping file."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel, ConfigDict
 
 from sean.errors import InputError
-from sean.files import read_text
+from sean.files import read_json
 from sean.labels import LabelSet
 
 
@@ -45,26 +45,15 @@ def read_label_mapping(path: Path) -> LabelMapping:
     Raises:
         InputError: the file is missing or something else.
     """
-    try:
-        raw: Any = json.loads(read_text(path))
-    except FileNotFoundError as error:
-        raise InputError(f"expected a mapping of labels at {path}, found no file") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not readable JSON ({error}); restore the file") from error
-    renamed = raw.get("map", {}) if isinstance(raw, dict) else None
-    ignored = raw.get("ignore", []) if isinstance(raw, dict) else None
-    if (
-        not isinstance(renamed, dict)
-        or not all(value is None or isinstance(value, str) for value in renamed.values())
-        or not isinstance(ignored, list)
-        or not all(isinstance(name, str) for name in ignored)
-        or raw.keys() - {"map", "ignore"}
-    ):
-        raise InputError(
-            f'{path} is no mapping of labels; expected {{"map": {{network name: data name or null}}, "ignore": [data '
-            "names]}"
-        )
-    return LabelMapping(renamed=renamed, ignored=tuple(ignored), source=str(path))
+    content = read_json(path, _MappingFile, 'a mapping of labels {"map": {name: name or null}, "ignore": [names]}')
+    return LabelMapping(renamed=content.map, ignored=tuple(content.ignore), source=str(path))
+
+
+class _MappingFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    map: dict[str, str | None] = {}
+    ignore: list[str] = []
 
 
 def match_labels(
