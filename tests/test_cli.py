@@ -22,12 +22,10 @@ from sean.extras import EXTRAS
 from sean.images import read_image, write_image
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.models.build import build_model
-from sean.models.configs import SEANConfig
 from sean.segmap import read_segmap, write_segmap
 
 from .pictures import difference
-
-TINY = SEANConfig(image_size=(64, 64), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
+from .support.pipelines import TINY
 
 
 @pytest.fixture(scope="module")

@@ -14,15 +14,15 @@ from sean.editing.pipeline import SEANPipeline
 from sean.images import read_image, read_photo, write_image
 from sean.labels import CELEBAMASK_HQ
 from sean.models.build import build_model
-from sean.models.configs import SEANConfig, UNetParserConfig
+from sean.models.configs import UNetParserConfig
 from sean.models.parsers import new_parser
 from sean.models.weights import save_parser
 from sean.segmap import read_segmap, write_segmap
 
 from ..pictures import difference
 from ..profiles import WIDE_GAMUT
+from ..support.pipelines import TINY
 
-TINY = SEANConfig(image_size=(64, 64), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
 SCRIPT = [
     {"kind": "paint", "points": [[0.1, 0.1], [0.4, 0.1]], "radius": 0.08, "label": "hat"},
     {"kind": "set_style", "source": "photo:you", "regions": ["skin"], "strength": 0.6, "blocks": [0, 1]},

@@ -12,7 +12,6 @@ from sean.editing.pipeline import SEANPipeline
 from sean.images import read_image, write_image
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.models.build import build_model
-from sean.models.configs import SEANConfig
 from sean.parsing.faces import Crop, cut, paste, search
 from sean.parsing.faces.detection import FaceBox
 from sean.parsing.segmenter import Segmenter
@@ -20,8 +19,8 @@ from sean.segmap import resize_segmap, write_segmap
 
 from ..parsing.faces.stand_ins import color_parser, photo_of
 from ..pictures import difference
+from ..support.pipelines import TINY
 
-TINY = SEANConfig(image_size=(64, 64), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
 SQUARE = Crop(top=30.0, left=150.0, size=128.0, photo_size=(200, 300))
 
 

@@ -1,35 +1,13 @@
-"""A tiny pipeline with random weights, shared by the editing tests."""
+"""The tiny pipeline of the editing tests."""
 
 import pytest
-import torch
 
 from sean.editing.pipeline import SEANPipeline
-from sean.editing.styles import StyleCodes
-from sean.labels import CELEBAMASK_HQ
-from sean.models.build import build_model
-from sean.models.configs import SEANConfig
 
-TINY = SEANConfig(image_size=(64, 64), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
-
-
-def random_styles(seed: int, present: float = 1.0) -> StyleCodes:
-    rng = torch.Generator().manual_seed(seed)
-    here = torch.rand(19, generator=rng) < present
-    codes = torch.randn(19, 8, generator=rng).tanh() * here.unsqueeze(1)
-    return StyleCodes(codes, here, CELEBAMASK_HQ)
+from ..support.pipelines import random_pipeline
 
 
 @pytest.fixture
 def pipeline() -> SEANPipeline:
-    """Random weights large enough that styles and masks show in the picture; no style bank."""
-    return random_pipeline(TINY)
-
-
-def random_pipeline(config: SEANConfig) -> SEANPipeline:
-    """See `pipeline`."""
-    model = build_model(config)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "noise_scale" in name or "parametrizations" not in name:
-                parameter.normal_(0.0, 0.3)
-    return SEANPipeline(model, CELEBAMASK_HQ)
+    """See `random_pipeline`; no style bank."""
+    return random_pipeline()

@@ -25,7 +25,7 @@ from sean.parsing.segmenter import Segmenter
 from ..models.architectures import ARCHITECTURES, random_model
 from ..pictures import difference
 from ..profiles import WIDE_GAMUT
-from .conftest import TINY, random_pipeline, random_styles
+from ..support.pipelines import TINY, random_pipeline, random_styles
 from .test_history import some_step
 
 FACE = draw_face(FaceShape(), (64, 64))

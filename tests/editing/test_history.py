@@ -16,7 +16,7 @@ from sean.editing.state import Base, EditorState, applied, new_state
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ
 
-from .conftest import random_styles
+from ..support.pipelines import random_styles
 
 SIZE = 8
 

@@ -19,7 +19,7 @@ from sean.plan.planner import Planner
 from sean.pretrained import DEFAULT_MODEL, bundled_models
 from sean.segmap import colorize, instance_edges
 
-from .conftest import TINY, random_pipeline, random_styles
+from ..support.pipelines import TINY, random_pipeline, random_styles
 
 FACE = draw_face(FaceShape(), (64, 64))
 

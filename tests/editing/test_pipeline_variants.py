@@ -13,7 +13,7 @@ from sean.images import tensor_to_image
 from sean.inference.packing import PackedNorm
 from sean.plan.planner import plan_segmap
 
-from .conftest import random_styles
+from ..support.pipelines import random_styles
 
 FACE = draw_face(FaceShape(), (64, 64))
 

@@ -22,7 +22,7 @@ from sean.parsing.faces import Crop
 
 from ..models.architectures import ARCHITECTURES, random_model
 from ..pictures import difference
-from .conftest import TINY, random_pipeline, random_styles
+from ..support.pipelines import TINY, random_pipeline, random_styles
 
 FACE = draw_face(FaceShape(), (64, 64))
 HAT = CELEBAMASK_HQ.id_of("hat")

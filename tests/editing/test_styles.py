@@ -9,7 +9,7 @@ from sean.editing.styles import StyleCodes, load_style_codes, mean_style, save_s
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ, LabelSet
 
-from .conftest import random_styles
+from ..support.pipelines import random_styles
 
 TWO = LabelSet(name="two", names=("sky", "sea"))
 

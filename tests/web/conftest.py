@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,6 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from sean.editing.pipeline import SEANPipeline
-from sean.editing.styles import StyleCodes
-from sean.labels import CELEBAMASK_HQ
-from sean.models.build import build_model
-from sean.models.configs import SEANConfig
 from sean.web import studio as studio_module
 from sean.web.app import create_app
 from sean.web.decoder import Decoder
@@ -22,21 +19,17 @@ from sean.web.decoding import decode
 from sean.web.limits import Limits
 from sean.web.studio import Studio
 
-TINY = SEANConfig(image_size=(32, 32), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
+from ..support.pipelines import TINY as SMALL
+from ..support.pipelines import random_pipeline
+
+TINY = replace(SMALL, image_size=(32, 32))
 HOST = "http://127.0.0.1"
 
 
 def tiny_pipeline(num_styles: int = 3) -> SEANPipeline:
-    """Random weights large enough that styles and masks show in the picture."""
+    """See `random_pipeline`."""
     torch.manual_seed(0)
-    model = build_model(TINY)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "noise_scale" in name or "parametrizations" not in name:
-                parameter.normal_(0.0, 0.3)
-    everywhere = torch.ones(19, dtype=torch.bool)
-    bank = [StyleCodes(torch.randn(19, 8).tanh(), everywhere, CELEBAMASK_HQ) for _ in range(num_styles)]
-    return SEANPipeline(model, CELEBAMASK_HQ, style_bank=bank)
+    return random_pipeline(TINY, num_styles)
 
 
 def client_of(studio: Studio, **options: Any) -> TestClient:
