@@ -16,7 +16,7 @@ from sean.errors import InputError
 Value = TypeVar("Value")
 
 _UMASK_LOCK = threading.Lock()
-# what tempfile.mkstemp makes of the names in atomic_write, and safetensors of its own while it fills one of ours
+# The temporary names of tempfile.mkstemp in atomic_write, and those of safetensors while it writes such a file.
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.[A-Za-z0-9]+)?|\.tmp[A-Za-z0-9]{6}")
 
 
@@ -57,7 +57,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
     Raises:
         OSError: it cannot be read.
-        UnicodeDecodeError: it is no such text.
+        UnicodeDecodeError: it is not such a text.
     """
     data = Path(path).read_bytes()
     is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -101,7 +101,7 @@ def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Delete the temporary files that killed writers left in a folder; none must be writing there."""
+    """Delete the temporary files that killed writers left in a folder; no process may be writing there."""
     for path in folder.iterdir():
         if _TEMPORARY.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)

@@ -250,7 +250,7 @@ def label_set(name: str) -> LabelSet:
     """The shipped label set of that name.
 
     Raises:
-        InputError: there is none; the message lists them.
+        InputError: no shipped set has that name; the message lists the sets.
     """
     if name not in SHIPPED:
         raise InputError(f"unknown label set {name!r}; shipped are: {', '.join(SHIPPED)}")

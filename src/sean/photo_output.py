@@ -26,8 +26,8 @@ _EXIF_SIZES = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
 def save_photo(path: str | os.PathLike[str], edited: np.ndarray, source: SourcePhoto | None) -> None:
     """Write an edited photo, atomically, in the format that the suffix of `path` names; JPEG in quality 95.
 
-    The file gets ICC profile, transparency and EXIF block (but for orientation and thumbnail) of the source, as far as
-    the format has such. Without a place for the profile, the file is in sRGB.
+    The file gets the ICC profile, the transparency and the EXIF block (without orientation and thumbnail) of the
+    source, as far as the format supports them. In a format without ICC profiles the file is in sRGB.
 
     Args:
         path: the file.

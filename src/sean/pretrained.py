@@ -16,7 +16,7 @@ DEFAULT_MODEL = "celebamask-mini-128"
 
 
 def bundled_models() -> list[str]:
-    """Names of the models that come with the package; the parser beside them renders nothing and is none."""
+    """Names of the models that come with the package, without the parser, which does not render."""
     folder = _bundled_folder()
     names = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG_NAME}")) if folder.is_dir() else []
     return [name for name in names if name != PARSER_NAME]
@@ -27,8 +27,8 @@ def find_parser(name: str, what: str = "parser", *, other: str) -> Path:
 
     Args:
         name: "bundled" for the face parser that comes with the package, or a folder.
-        what: what it is to be, for the message.
-        other: what else the name may be, likewise.
+        what: the role of the network, for the message.
+        other: other names that the caller accepts, for the message.
 
     Raises:
         InputError: no such folder, or no parser came with this installation.

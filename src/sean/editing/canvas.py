@@ -1,4 +1,4 @@
-"""What brushes, polygons and fills cover: pure functions from coordinates and maps to masks.
+"""The pixels that brushes, polygons and fills cover: pure functions from coordinates and maps to masks.
 
 Coordinates are fractions of width and height (see `sean.editing.edits`). A pixel belongs to a shape when its middle
 does. A convex shape meets a row of pixels in one interval, and the winding number of a polygon changes along a row
@@ -139,7 +139,7 @@ def _pixels(points: Points, size: Size) -> np.ndarray:
 def _stadium_rows(starts: np.ndarray, ends: np.ndarray, reach: float, height: int) -> tuple[np.ndarray, np.ndarray]:
     """Where the rows of a picture lie within `reach` of segments: first and last x, each [n, h]; inf and -inf: nowhere.
 
-    What lies within a distance of a segment is convex: two discs and the rectangle between them.
+    The set of points within a distance of a segment is convex: two discs and the rectangle between them.
     """
     rows = np.arange(height)
     low, high = np.full((len(starts), height), np.inf), np.full((len(starts), height), -np.inf)
@@ -168,7 +168,7 @@ def _stadium_rows(starts: np.ndarray, ends: np.ndarray, reach: float, height: in
 def _between(
     slope: np.ndarray, offset: np.ndarray, lowest: np.ndarray, highest: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """First and last u with lowest <= slope * u + offset <= highest; all u or none where the slope is 0."""
+    """First and last u with lowest <= slope * u + offset <= highest; all u, or no u, where the slope is 0."""
     flat = np.abs(slope) < _EDGE
     divisor = np.where(flat, 1.0, slope)
     one, other = (lowest - offset) / divisor, (highest - offset) / divisor

@@ -1,4 +1,4 @@
-"""The editor: one picture, everything done to it, and what the model makes of that. It has no user interface.
+"""The editor: one photo or map, all edits of it, and the model's picture of the result. It has no user interface.
 
     editor = sean.Editor.from_pretrained()
     editor.set_image("me.jpg")
@@ -165,7 +165,7 @@ class Editor:
         self._begin(new_state(resize_segmap(ids, self.pipeline.image_size), styles=styles))
 
     def set_own_styles(self, styles: StyleCodes) -> None:
-        """Say what the "own" styles of a session without a photo are. It begins anew on its map, with nothing set.
+        """Set the "own" styles of a session without a photo. The session begins anew on its map, with no styles set.
 
         Raises:
             InputError: styles of another model, or there is a photo, whose own styles are encoded from it.
@@ -317,7 +317,7 @@ class Editor:
     # --- history ---
 
     def apply(self, edit: Edit) -> EditorState:
-        """Do an edit; what was undone before it cannot be redone any more.
+        """Do an edit. Edits that were undone before it can no longer be redone.
 
         Returns:
             The new state.
@@ -344,11 +344,11 @@ class Editor:
                 raise InputError(f"edit {number}: {error}") from None
 
     def undo(self) -> bool:
-        """Take the last edit back; False where there is none."""
+        """Take the last edit back; False if there is no edit."""
         return self._history is not None and self._history.undo()
 
     def redo(self) -> bool:
-        """Do the edit again that was taken back last; False where there is none."""
+        """Do the edit again that was taken back last; False if there is no such edit."""
         return self._history is not None and self._history.redo()
 
     @property
@@ -376,7 +376,7 @@ class Editor:
         """How many edits are done."""
         return 0 if self._history is None else self._history.position
 
-    # --- what there is ---
+    # --- the present state ---
 
     @property
     def begun(self) -> bool:
@@ -444,7 +444,7 @@ class Editor:
 
         Args:
             state: by default the present one; or one from `after`.
-            seed: of the learned noise; without a seed there is none.
+            seed: of the learned noise; None renders without noise.
             quick: begin from what the last quick picture left, as while a brush is moving. Some pixels may then differ
                 from the exact picture by one level of 255. Otherwise the picture depends on the state only.
         """
@@ -517,7 +517,7 @@ class Editor:
 
         if blend == "detail":
             return composite.with_edits(state, self._begun, rendered, quick=quick)
-        # one pixel more: the first pixel beyond what is touched is at a distance of 1
+        # One pixel more: the first pixel beyond the touched area is at a distance of 1.
         reach = margin * self.pipeline.image_size[0] + 1
         weights = faded(self._touched_in(state), reach) if blend == "paste" else None
         return composite.photo.with_edit(rendered(), weights, feather)
@@ -534,7 +534,7 @@ class Editor:
         """Write the whole photo with the edits in it as its file was: ICC profile, transparency and EXIF stay.
 
         Args:
-            path: the suffix names the format; what that cannot hold is left out (see `sean.photo_output`).
+            path: the suffix names the format; metadata that the format cannot hold is left out (`sean.photo_output`).
             blend, margin, feather, seed: see `composite`.
 
         Raises:
@@ -591,10 +591,10 @@ class Editor:
         """Go on with a saved session: the same picture, and the same edits to undo and redo.
 
         Args:
-            path: what `save` wrote.
+            path: a project that `save` wrote.
             pipeline: of the model that the session was made with.
             parser: see `Editor`.
-            limits: what a project of a stranger may be.
+            limits: of the size of a project from a stranger.
 
         Raises:
             InputError: no project, a damaged one, or one of another model.

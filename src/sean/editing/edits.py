@@ -1,4 +1,4 @@
-"""Edits as values: what a user did, with coordinates that fit any size, checked, and as JSON.
+"""Edits as values: the actions of a user, with coordinates that fit any size, checked, and as JSON.
 
 x is a fraction of the width, from the left, y a fraction of the height, from the top, a radius a fraction of the
 height; so a script of edits can be replayed on models of any size. Labels are names or ids; whether a label set has
@@ -78,7 +78,7 @@ Kind = TypeVar("Kind", bound="Edit")
 
 
 class Edit(BaseModel):
-    """What all edits have in common; see the classes below.
+    """The base of all edits; see the classes below.
 
     Raises:
         InputError: a value of the wrong kind or out of its range, in one line that names the edit and the value.
@@ -117,8 +117,8 @@ class Paint(Edit):
     Attributes:
         points: the middle of the brush from place to place; it goes straight between them. A stroke may leave the
             picture: coordinates in [-1, 2].
-        radius: in (0, 1]; the brush is never thinner than what its middle passes over.
-        label: what is painted.
+        radius: in (0, 1]; the brush is at least as wide as the pixels that its middle passes over.
+        label: the label that is painted.
         keep: labels, or groups of labels (see `LabelSet.groups`), that stay as they are under the brush.
     """
 
@@ -147,7 +147,7 @@ class Fill(Edit):
 
     Attributes:
         point: in the area; coordinates in [0, 1].
-        label: what the area becomes.
+        label: the new label of the area.
     """
 
     kind: Literal["fill"] = "fill"
@@ -160,7 +160,7 @@ class Polygon(Edit):
 
     Attributes:
         points: the corners, at least three; coordinates in [-1, 2].
-        label: what it becomes.
+        label: its new label.
         keep: see `Paint`.
     """
 
@@ -262,7 +262,7 @@ def edit_from_json(values: object) -> Edit:
     """Read what `Edit.to_json` gives, from anywhere.
 
     Args:
-        values: what a JSON reader made of it. Keys with a default may be left out.
+        values: the parsed JSON. Keys with a default may be left out.
 
     Raises:
         InputError: anything else; one line.

@@ -56,7 +56,7 @@ class History:
         return self._position < len(self._edits)
 
     def push(self, edit: Edit) -> EditorState:
-        """Apply an edit; what was undone before is gone. Where applying fails, nothing has changed."""
+        """Apply an edit; edits that were undone before are dropped. If applying fails, nothing has changed."""
         state = self._apply(self.state, edit)
         self._edits.cut(self._position)
         self._snapshots.cut(self._position // _SNAPSHOT_EVERY)
@@ -67,14 +67,14 @@ class History:
         return state
 
     def undo(self) -> bool:
-        """Take the last edit back; False where there is none."""
+        """Take the last edit back; False if there is no edit."""
         if not self.can_undo:
             return False
         self._move(self._position - 1, self._state_at(self._position - 1))
         return True
 
     def redo(self) -> bool:
-        """Do the edit again that was undone last; False where there is none."""
+        """Do the edit again that was undone last; False if there is no such edit."""
         if not self.can_redo:
             return False
         self._move(self._position + 1, self._state_at(self._position + 1))

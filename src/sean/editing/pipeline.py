@@ -31,7 +31,7 @@ BlockStyles = StyleCodes | Sequence[StyleCodes]
 OutputType = Literal["pil", "np", "pt"]
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-"""What pipelines and parsers compute in; float16 on GPUs only."""
+"""The dtypes that pipelines and parsers compute in; float16 on GPUs only."""
 
 
 def check_dtype(dtype: torch.dtype, device: torch.device) -> None:
@@ -88,7 +88,7 @@ class SEANPipeline:
 
     @property
     def dtype(self) -> torch.dtype:
-        """What the model computes in."""
+        """The dtype that the model computes in."""
         return self._dtype
 
     def __repr__(self) -> str:
@@ -173,7 +173,7 @@ class SEANPipeline:
         return other
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, dtype: torch.dtype = torch.float32) -> None:
-        """Write config.json, model.safetensors and, where there are such, the style bank and the model card.
+        """Write config.json, model.safetensors and, if there are any, the style bank and the model card.
 
         Args:
             folder: made when missing.
@@ -219,7 +219,7 @@ class SEANPipeline:
 
         Args:
             image: the path of a file, a PIL picture (turned upright as its EXIF orientation says, in sRGB as its ICC
-                profile says), uint8 [h, w, 3] or a tensor [3, h, w], uint8 or float in [-1, 1]; or a list of such.
+                profile says), uint8 [h, w, 3] or a tensor [3, h, w], uint8 or float in [-1, 1]; or a list of photos.
             segmap: label ids of the same photo: the path of a file, a PIL picture or integers [h, w], of the shape of
                 the photo in any size, or of `image_size`. Photo and map are resized to `image_size`. A map of the shape
                 of the photo before it was turned upright is turned with it. None has the parser make the map of the
@@ -429,7 +429,7 @@ class SEANPipeline:
 
 @dataclass(frozen=True, kw_only=True)
 class _Batch:
-    """What is rendered at once: as many segmaps as styles, and instances where there are such.
+    """A batch to render: as many segmaps as styles, and as many instance maps, if there are any.
 
     Attributes:
         many: whether the caller gets a list.

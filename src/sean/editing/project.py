@@ -53,7 +53,7 @@ ZIP_ERRORS = (EOFError, OSError, RuntimeError, ValueError, zipfile.BadZipFile, z
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectLimits:
-    """What a project may be; a server sets less than the defaults.
+    """Limits of a project that is read; a server sets lower ones than the defaults.
 
     Attributes:
         max_bytes: of all files together, unpacked.
@@ -68,7 +68,7 @@ class ProjectLimits:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Project:
-    """What a session is made of.
+    """The content of a session.
 
     Attributes:
         model: which model it was made with, see `model_of`.
@@ -94,7 +94,7 @@ class Project:
 
 
 def model_of(pipeline: SEANPipeline) -> dict[str, Any]:
-    """What tells a model from others: the heading of its card, its sizes, and a hash over a sample of its weights."""
+    """The identity of a model: the heading of its card, its sizes, and a hash over a sample of its weights."""
     heading = _HEADING.search(pipeline.card)
     digest = hashlib.sha256()
     for name, value in sorted(pipeline.model.state_dict().items()):
@@ -124,7 +124,7 @@ def write_project(path: Path, project: Project, labels: LabelSet) -> None:
 
     Args:
         path: a folder, made when missing, or a file that ends in .zip.
-        project: what to write.
+        project: the content.
         labels: of its maps.
 
     Raises:
@@ -159,7 +159,7 @@ def read_project(path: Path, labels: LabelSet, model: dict[str, Any], limits: Pr
         path: the folder or zip file.
         labels: of the model that is to go on with it.
         model: `model_of` it.
-        limits: what is refused.
+        limits: projects beyond them are refused.
 
     Raises:
         InputError: no project, a damaged one, one of another model, or one over the limits.
@@ -248,9 +248,9 @@ def store(path: Path, made: Path, index: dict[str, Any]) -> None:
     """Store the files in a folder as a project.
 
     Args:
-        path: a folder, made when missing, or a file that ends in .zip; what project it held is replaced.
+        path: a folder, made when missing, or a file that ends in .zip; a project that it holds is replaced.
         made: folder with the files, named segmap.png and so on.
-        index: what project.json holds, but for the names of the files.
+        index: the content of project.json without the names of the files.
 
     Raises:
         InputError: the place cannot be written or holds something else.
@@ -301,7 +301,7 @@ def opened(path: Path, limits: ProjectLimits) -> Iterator[Path]:
 
 
 def check_png(path: Path, limits: ProjectLimits) -> None:
-    """Refuse, before it is decoded, what is no PNG or has too many pixels."""
+    """Refuse, before decoding, a file that is not a PNG or has too many pixels."""
     with path.open("rb") as file:
         head = file.read(24)
     if len(head) < 24 or head[:8] != _PNG or head[12:16] != b"IHDR":

@@ -71,13 +71,13 @@ class Sources:
         return dict(self._photos)
 
     def add(self, name: str, styles: StyleCodes) -> str:
-        """Add the styles of a style photo; what a name means never changes, so that edits mean the same later.
+        """Add the styles of a style photo. The meaning of a name never changes: edits mean the same later.
 
         Returns:
             Its source string.
 
         Raises:
-            InputError: a name that is taken or none, or styles of another model.
+            InputError: an empty name, a name that is taken, or styles of another model.
         """
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
             raise InputError(f"expected a name of 1 to {MAX_NAME} printable characters for a style photo, got {name!r}")

@@ -57,7 +57,7 @@ PictureSource = str | os.PathLike[str] | EncodedPicture
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SourcePhoto:
-    """A photo as the model is to see it, and what else its file said; `sean.photo_output` gives that back.
+    """A photo as the model sees it, and the other content of its file, which `sean.photo_output` writes back.
 
     Attributes:
         image: uint8 [h, w, 3]: sRGB, upright, transparent parts on white.
@@ -262,7 +262,7 @@ def _photo_of(image: Image.Image, name: str) -> SourcePhoto:
         raise InputError(f"expected a picture, but {name} has no pixels ({image.width} x {image.height})")
     exif, orientation = _exif_of(image)
     own, alpha, profile = _values(image)
-    del image  # of a large photo half a gigabyte, where nobody else holds it
+    del image  # frees half a gigabyte for a large photo that no caller holds
     if alpha is not None:
         alpha = turned(alpha, orientation)
     own = turned(own, orientation)
@@ -311,8 +311,8 @@ def _array(image: Image.Image, mode: str) -> np.ndarray:
 def _eight_bits(image: Image.Image) -> np.ndarray:
     """A grey picture of more than 8 bits as uint8 [h, w].
 
-    Integers are taken for as many of `_DEPTHS` bits as the largest needs; floats for 0..1 where none is above 1, else
-    for 0..255. What is above or below is clamped, what is no number is black.
+    Integers have as many of `_DEPTHS` bits as the largest value needs. Floats lie in 0..1 where all values are at most
+    1, else in 0..255. Values outside are clamped; NaN is black.
     """
     values = np.asarray(image)
     largest = float(np.nan_to_num(values.max() if values.dtype.kind != "f" else np.nanmax(values, initial=0), posinf=0))

@@ -16,7 +16,7 @@ class LabelMatch:
     """Which label of the data set each label of the network stands for.
 
     Attributes:
-        ids: for each label of the network the id in the data set; k where it stands for none of them.
+        ids: for each label of the network the id in the data set; k where it stands for no label of the set.
         ignored: ids of the data set whose pixels are left out of the scores.
     """
 
@@ -26,7 +26,7 @@ class LabelMatch:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelMapping:
-    """What a mapping file says where names differ.
+    """The content of a mapping file, for names that differ.
 
     Attributes:
         renamed: names of the network -> names of the data set, or None for "none of these".
@@ -64,7 +64,7 @@ def match_labels(
     Case does not matter, nor whether a name has a space or an underscore.
 
     Args:
-        network: what it is called, for messages.
+        network: its name, for messages.
         network_names: names of its labels, in the order of its ids.
         labels: the data set's.
         mapping: where names differ.

@@ -1,4 +1,4 @@
-"""A paired folder from pictures without label maps: a parser labels them, and what it is not sure of is left out.
+"""A paired folder from photos without label maps: a parser labels them, and photos it is not sure of are left out.
 
 The score of a picture is the mean over its regions of the parser's mean probability in each: a face whose hair is sure
 and whose eyes are guessed is not good enough to learn eyes from.
@@ -42,7 +42,7 @@ CropMode = Literal["auto", "none"]
 
 @dataclass(frozen=True, kw_only=True)
 class LabellingSettings:
-    """What is kept, and how.
+    """Which photos are kept, and how.
 
     Attributes:
         least_score: pictures of a lower score are left out.
@@ -65,7 +65,7 @@ class LabellingSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LabellingReport:
-    """What became of the pictures.
+    """The photos that were kept, and those that were left out.
 
     Attributes:
         folder: the paired folder.
@@ -109,13 +109,13 @@ def label_pictures(
     """Write the pictures that the parser is sure of, with its label maps, as a paired folder.
 
     Whole pictures are linked, or copied where the file system has no links; faces that are cut out are written as JPEG
-    of at most 1024 pixels. After an interrupt the same call goes on where it ended, and later it labels what is new.
+    of at most 1024 pixels. After an interrupt the same call continues; a later call labels new photos only.
 
     Args:
         pictures: files by name, see `sean.data.pictures.find_pictures`.
         parser: its labels are those of the folder.
         destination: a new folder, or one of this function with the same parser and settings.
-        settings: what is kept.
+        settings: which photos are kept.
         progress: called with (done, total) after every picture.
 
     Raises:
@@ -147,7 +147,7 @@ def label_pictures(
 def _label(
     name: str, path: Path, parser: Segmenter, labels: LabelSet, target: Path, settings: LabellingSettings
 ) -> dict[str, Any]:
-    """Label one picture; what the record says of it."""
+    """Label one photo; returns its entry in the record."""
     try:
         image = read_image(path)
     except InputError as error:
@@ -192,7 +192,7 @@ def picture_score(segmap: np.ndarray, confidence: np.ndarray, num_regions: int) 
 
 
 def _continued(target: Path, header: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What an earlier call recorded; begins the record where there is none."""
+    """The entries that an earlier call recorded; starts the record if there is no earlier call."""
     path = target / RECORD_NAME
     if not path.exists():
         if target.exists() and (not target.is_dir() or any(target.iterdir())):

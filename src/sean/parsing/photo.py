@@ -110,7 +110,7 @@ class Photo:
         return whole
 
     def parsed(self, parser: Segmenter, size: Size) -> np.ndarray:
-        """The label map, of that size, that a parser makes of what the model sees."""
+        """A parser's label map of what the model sees, at that size."""
         height, width = size
         return resize_segmap(parser.segmap(self.seen((max(height, _PARSED_SIDE), max(width, _PARSED_SIDE)))), size)
 
@@ -118,7 +118,7 @@ class Photo:
         """The photo with the edited picture in its place.
 
         Args:
-            picture: uint8 [h, w, 3], what the model made of what it sees.
+            picture: uint8 [h, w, 3], the model's picture of what it sees.
             weights: [h, w] in [0, 1], how much of it to take; None for all.
             feather: see `sean.parsing.faces.paste`; without a crop there is no edge.
 
@@ -133,7 +133,7 @@ class Photo:
             return larger
         larger = larger if larger.flags.writeable and larger is not picture else larger.copy()
         inside = (weights > 0).astype(np.uint8) * 255
-        # interpolation carries weight over the edge of what has some: from 1/2 there to 1 in the middle of a pixel
+        # Interpolation spreads weight over the edge of the mask; the falloff is 0 at the edge and 1 inside.
         falloff = np.clip(2 * _smooth(inside, size).astype(np.int16) - 255, 0, 255).astype(np.uint8)
         share = np.minimum(_smooth(np.rint(weights * 255).astype(np.uint8), size), falloff)
         share &= resize_segmap(inside, size)
@@ -156,7 +156,7 @@ class PhotoOpener:
         size: height and width, in pixels, of what the model sees.
         device: where the parser computes.
         parser: makes the maps of photos that come without one. "auto" is the face parser that comes with the package,
-            loaded when the first photo needs it, where the labels are those of faces; else there is none.
+            loaded when the first photo needs it, if the labels are those of faces; else there is no parser.
         mapping: matches the label names of a parser given by its name with `labels`, where they differ.
 
     Raises:
@@ -206,7 +206,7 @@ class PhotoOpener:
             name: of the photo that needs it, for the message.
 
         Raises:
-            InputError: there is none, or see `parser`.
+            InputError: there is no parser, or see `parser`.
         """
         parser = self.parser
         if parser is None and self._parser is None:

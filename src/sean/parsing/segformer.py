@@ -23,7 +23,7 @@ class Segformer:
 
     Args:
         network: transformers' SegformerForSemanticSegmentation, in evaluation mode.
-        title: what reports call it.
+        title: its name in reports.
         preprocessing: the content of its preprocessor_config.json; may be empty.
 
     Attributes:
@@ -78,7 +78,7 @@ def _network(source: str) -> Any:
         ) from error
     try:
         return SegformerForSemanticSegmentation.from_pretrained(source)
-    except Exception as error:  # of its own, of the hub client, of safetensors
+    except Exception as error:  # errors of transformers, of the hub client, of safetensors
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"cannot load the SegFormer {source!r} (hub id or folder): {reason}") from error
 

@@ -34,7 +34,7 @@ class ParsedPhoto:
     """The label map of a photo, and how sure the segmenter is of it.
 
     Attributes:
-        segmap: int64 [h, w], ids 0..k-1; k where the network sees something that is none of the labels.
+        segmap: int64 [h, w], ids 0..k-1; k where the network sees something else.
         confidence: float32 [h, w], the probability of that label.
     """
 
@@ -116,7 +116,7 @@ class Segmenter:
 
     @property
     def sees_others(self) -> bool:
-        """Whether the network knows things that are none of the labels."""
+        """Whether the network has labels that stand for no label of the set."""
         return self.labels.num_regions in self.match.ids
 
     def __call__(self, image: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b h w"]:
@@ -126,7 +126,7 @@ class Segmenter:
             image: in [-1, 1], of any size.
 
         Returns:
-            ids 0..k-1 of `labels`; k where the network sees none of them.
+            ids 0..k-1 of `labels`; k where the network sees something else.
         """
         own = self._network(resize_bilinear(image, self.size)).argmax(dim=1)
         ids = torch.tensor(self.match.ids, device=own.device)[own]
@@ -146,7 +146,7 @@ class Segmenter:
                 in which a face has to be found first.
 
         Returns:
-            int64 [h, w], ids 0..k-1 of `labels`; k where the network sees none of them.
+            int64 [h, w], ids 0..k-1 of `labels`; k where the network sees something else.
 
         Raises:
             InputError: not a picture.
@@ -172,7 +172,7 @@ class Segmenter:
         return (direct + mirrored[:, list(self.labels.flip_table)]) / 2
 
     def _logits(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b l h w"]:
-        """Logits of the k labels and of "none of them"; probabilities add up where several stand for one label."""
+        """Logits of the k labels and of "something else"; probabilities add up where several stand for one label."""
         own = self._network(image)
         logits = own.new_full((own.shape[0], self.labels.num_regions + 1, *own.shape[2:]), _NEVER)
         for label, own_ids in self._own_ids.items():

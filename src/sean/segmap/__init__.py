@@ -297,7 +297,7 @@ def _ids_of_palette(indices: np.ndarray, image: Image.Image, labels: LabelSet, n
     """The ids of a palette picture: its indices, or the ids of its colours where the set has these at other ids.
 
     Raises:
-        InputError: most colours are those of other ids of the set, some are none of it.
+        InputError: most colours belong to other ids of the set, and some do not belong to the set.
     """
     known, own = _id_of_color(labels, labels.colors), _packed(np.array(labels.colors))
     colors = _packed(np.array(image.getpalette(), dtype=np.int64).reshape(-1, 3))

@@ -15,7 +15,7 @@ SEARCH_SIDE = 256
 WINDOW = 24
 _SCALE_STEP = 1.1
 # Beyond this side a picture is scanned coarsely, for small windows only (larger faces are found at smaller sides), and
-# looked at closely where the scan saw something: 8 to 15 times faster, and what is told of a face is the same.
+# looked at closely where the scan saw something: 8 to 15 times faster, and the box of a face is the same.
 _EXHAUSTIVE_SIDE = 512
 _COARSE_SCALE_STEP = 1.2
 _COARSE_STRIDE = 2
@@ -51,7 +51,7 @@ class FaceBox:
 def detect_faces(image: np.ndarray, side: int = SEARCH_SIDE) -> list[FaceBox]:
     """Boxes around everything that looks like a face, the surest first.
 
-    Many are none: a single window in agreement is often chance, a face has tens.
+    Expect false positives: a box backed by a single window is usually noise; a real face is backed by dozens.
 
     Args:
         image: uint8 [h, w, 3].
@@ -64,7 +64,7 @@ def detect_faces(image: np.ndarray, side: int = SEARCH_SIDE) -> list[FaceBox]:
     scale = min(1.0, side / max(image.shape[:2]))
     size = tuple(max(1, round(extent * scale)) for extent in image.shape[:2])
     small = resize_image(image, (size[0], size[1]))
-    _cascade()  # says what is missing, however small the picture
+    _cascade()  # reports a missing package, even for tiny pictures
     if min(small.shape[:2]) < WINDOW:
         return []
     boxes = _grouped(_windows(small)) if side <= _EXHAUSTIVE_SIDE else _small_faces(small)

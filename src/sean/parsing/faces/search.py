@@ -22,7 +22,7 @@ _ROUNDS = 3
 # Crops that overlap so much show the same face.
 _SAME_FACE = 0.4
 # A nearly square picture is itself the crop when it overlaps so much with the one found: the face is then between
-# 0.78 and 1.28 times as large as in the training pictures, what a parser's augmentation covers by default.
+# 0.78 and 1.28 times as large as in the training pictures, the range that a parser's augmentation covers by default.
 _WHOLE_OVERLAP = 0.6
 _LONGEST_SQUARE = 1.1
 
@@ -38,7 +38,8 @@ def find_faces(image: np.ndarray, parser: Segmenter | None = None) -> list[Crop]
 
     Args:
         image: uint8 [h, w, 3].
-        parser: of faces; makes the crops more exact, finds more faces, and drops what is none. Others are not used.
+        parser: of faces; makes the crops more exact, finds more faces, and drops boxes without a face. A parser of
+            other labels is not used.
 
     Returns:
         Crops of 60 pixels and more; that of the whole picture where the picture is such a crop already. The search goes
@@ -90,7 +91,7 @@ def _crop_of_box(box: FaceBox, image: np.ndarray) -> Crop:
 def _refined(image: np.ndarray, crop: Crop, parser: Segmenter, *, sure: bool, rounds: int = _ROUNDS) -> Crop | None:
     """The crop by the landmarks of the map that the parser makes of it, again until it stays; None if no face is there.
 
-    Where the detector is not sure, a face must show both eyes: in what is none the parser tends to see glasses.
+    Where the detector is not sure, a face must show both eyes: in other textures the parser tends to see glasses.
     """
     marks = find_landmarks(parser.segmap(cut(image, crop, max(parser.size))), parser.labels)
     if marks is None or not marks.upright or not _is_sensible(crop, marks):
