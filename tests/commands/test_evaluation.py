@@ -75,7 +75,7 @@ def test_reconstruction_and_exchange(place: Path, tmp_path: Path, capsys: pytest
         "RMSE",
         "exchange of thing",
         "left out: LPIPS",
-        "left out: FID and KID (no --extractor",
+        "left out: FID and KID (no extractor",
     ):
         assert word in said
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
