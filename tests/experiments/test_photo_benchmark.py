@@ -5,6 +5,7 @@ import pytest
 from sean.editing.subjects import drawn_faces
 
 from sean.compositing.colour import srgb_to_lab
+from sean.editing.demo import drawn_faces
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.experiments.photo_benchmark import recoloured_by_code, run_photo_benchmark
