@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sean.editing.subjects import drawn_faces
 
 from sean.compositing.colour import srgb_to_lab
 from sean.editing.demo import drawn_faces
