@@ -16,7 +16,7 @@ from sean.compositing.guide import PhotoGuide
 from sean.compositing.recolour import RegionChange
 from sean.compositing.transfer import natural_slope
 
-SLACK, TINT, OFFSET, FAINT = 0.12, 0.45, 16.0, 5.0
+SLACK, TINT, WHITENING, OFFSET, FAINT = 0.12, 0.45, 0.4, 16.0, 5.0
 
 
 def recoloured_reference(guide: PhotoGuide, changes: Sequence[RegionChange]) -> np.ndarray:
@@ -82,7 +82,8 @@ def transferred(lab: np.ndarray, own: Sequence[float], new: Sequence[float]) -> 
 
 
 def tint(lightness: float, mean: float) -> float:
-    return min(max(1 + TINT * ((lightness + OFFSET) / (mean + OFFSET) - 1), 0.0), 2.0)
+    grown = min(max(1 + TINT * ((lightness + OFFSET) / (mean + OFFSET) - 1), 0.0), 2.0)
+    return grown * min(max((100 - lightness) / (100 - mean), 0.0), 1.0) ** WHITENING
 
 
 def bent(part: float, slope: float) -> float:

@@ -42,3 +42,11 @@ def test_grey_hair_keeps_no_tint() -> None:
     pixels = np.array([[90, 2, 12], [50, 8, 45]], dtype=np.float32)  # a pale highlight and a strong strand
     silver = colour_transfer(BLOND, RegionColour(mean=(72.0, 0.0, 0.0)))(pixels)
     assert np.abs(silver[:, 1:]).max() < 6
+
+
+def test_highlights_of_light_colours_pale_to_white() -> None:
+    blond = colour_transfer(RegionColour(mean=(40.0, 5.0, 15.0)), RegionColour(mean=(76.0, 4.0, 30.0)))
+    lab = np.array([[40, 5, 15], [70, 5, 15], [99, 0, 0]], dtype=np.float32)
+    chroma = np.hypot(*blond(lab)[:, 1:].T)
+    assert chroma[0] > 28 > chroma[2]
+    assert chroma[2] < 0.5 * chroma[0]

@@ -18,6 +18,8 @@ _FLATNESS = 2e-4
 # frame, as parsers err by that.
 _RADIUS = (1.5, 0.012)
 _REACH = (2.5, 0.02)
+# The matte may leave the map by so much of the depth of a region at most.
+_THICKNESS = 0.35
 # The guided filter's answer reaches 0 and 1 only in flat parts; what is so near is taken as there.
 _SLACK = 0.12
 
@@ -100,6 +102,9 @@ class ColourGuide:
             away = np.full(shape, np.inf)
         if inside.all():
             depth = np.full(shape, np.inf)
+        # lips, eyes and brows have an inside, too, though they are thinner than parsers may err
+        thickness = float(depth.max()) if inside.any() else np.inf
+        reach = min(reach, max(1.0, _THICKNESS * thickness))
         return Matte(
             slopes=slopes.astype(np.float32),
             offset=offset.astype(np.float32),

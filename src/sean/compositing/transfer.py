@@ -22,6 +22,8 @@ _FREEDOM = 2.0
 _DARKENING = 0.85
 # How much of the shift of colour grows with lightness.
 _TINT = 0.45
+# Above the mean the colour pales towards white with this exponent: highlights are those of the lamp.
+_WHITENING = 0.4
 _MIN_LIGHTNESS, _MAX_LIGHTNESS = 2.0, 98.0
 _OFFSET = 16.0
 # A chroma that passes for grey.
@@ -72,7 +74,8 @@ class ColourTransfer:
     @staticmethod
     def _tint(lightness: np.ndarray, mean: float) -> np.ndarray:
         share = (lightness + _OFFSET) / (mean + _OFFSET)
-        return np.clip(1 + _TINT * (share - 1), 0, 2).astype(np.float32)
+        below_white = np.clip((100 - lightness) / (100 - mean), 0, 1) ** _WHITENING
+        return (np.clip(1 + _TINT * (share - 1), 0, 2) * below_white).astype(np.float32)
 
 
 def colour_transfer(own: RegionColour, target: RegionColour, strength: float = 1.0) -> ColourTransfer:
