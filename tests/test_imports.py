@@ -33,14 +33,15 @@ ALLOWED: dict[str, set[str]] = {
     "compositing": {"errors"},
     "data": {"errors", "files", "labels", "images", "segmap", "contact_sheet", "plan"},
     "ops": {"errors", "labels", "segmap", "plan"},
-    "pretrained": {"errors"},
+    "hub": {"errors"},
+    "pretrained": {"errors", "hub"},
     "allocator": set(),
     "threads": set(),
     "models": {"errors", "labels", "segmap", "plan", "ops"},
     "inference": {"errors", "labels", "segmap", "plan", "ops", "models"},
     "losses": {"errors", "labels", "segmap", "ops", "models"},
 }
-ALLOWED["parsing"] = {"devices", "icc", *ALLOWED["data"], "data", "ops", "models", "pretrained"}
+ALLOWED["parsing"] = {"devices", "icc", *ALLOWED["data"], "data", "ops", "models", "hub", "pretrained"}
 ALLOWED["evaluation"] = {*ALLOWED["parsing"], "parsing"}
 ALLOWED["editing"] = {*ALLOWED["parsing"], "parsing", "compositing", "inference", "photo_output"}
 ALLOWED["onnx"] = {*ALLOWED["parsing"], "parsing", "inference"}

@@ -5,11 +5,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from sean.errors import InputError
+from sean.hub import download_folder
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 BANK_NAME = "style_bank.safetensors"
 CARD_NAME = "README.md"
+LICENCE_NAME = "LICENSE"
 PARSER_NAME = "face-parser"
 BUNDLED = "bundled"
 DEFAULT_MODEL = "celebamask-mini-128"
@@ -26,7 +28,7 @@ def find_parser(name: str, what: str = "parser", *, other: str) -> Path:
     """The folder of a parser by name.
 
     Args:
-        name: "bundled" for the face parser that comes with the package, or a folder.
+        name: "bundled" for the face parser that comes with the package, a folder, or a hub id owner/name.
         what: the role of the network, for the message.
         other: other names that the caller accepts, for the message.
 
@@ -34,9 +36,11 @@ def find_parser(name: str, what: str = "parser", *, other: str) -> Path:
         InputError: no such folder, or no parser came with this installation.
     """
     if name != BUNDLED:
-        if not Path(name).is_dir():
-            raise InputError(f"unknown {what} {name!r}; expected {BUNDLED}, the folder of a parser, or {other}")
-        return Path(name)
+        if Path(name).is_dir():
+            return Path(name)
+        if _is_hub_id(name):
+            return download_folder(name, [CONFIG_NAME, WEIGHTS_NAME, CARD_NAME, LICENCE_NAME])
+        raise InputError(f"unknown {what} {name!r}; expected {BUNDLED}, the folder of a parser, or {other}")
     folder = _bundled_folder() / PARSER_NAME
     if not (folder / CONFIG_NAME).is_file():
         raise InputError(
@@ -46,13 +50,20 @@ def find_parser(name: str, what: str = "parser", *, other: str) -> Path:
     return folder
 
 
-def find_model(name: str, revision: str | None = None, cache_dir: str | os.PathLike[str] | None = None) -> Path:
+def find_model(
+    name: str,
+    revision: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    token: str | bool | None = None,
+    local_files_only: bool = False,
+) -> Path:
     """The folder of a model.
 
     Args:
         name: a bundled model, a local model folder, or a Hugging Face hub id (owner/name), which is downloaded.
         revision: of a hub id: the branch, tag or commit; None takes the main branch.
         cache_dir: of a hub id: the folder for downloads; None takes the hub client's own.
+        token, local_files_only: of a hub id: see `sean.hub.download_folder`.
 
     Raises:
         InputError: no such model.
@@ -61,8 +72,15 @@ def find_model(name: str, revision: str | None = None, cache_dir: str | os.PathL
         return _bundled_folder() / name
     if Path(name).is_dir():
         return Path(name)
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        return _download(name, revision, cache_dir)
+    if _is_hub_id(name):
+        return download_folder(
+            name,
+            [CONFIG_NAME, WEIGHTS_NAME, BANK_NAME, CARD_NAME, LICENCE_NAME],
+            revision=revision,
+            cache_dir=cache_dir,
+            token=token,
+            local_files_only=local_files_only,
+        )
     raise InputError(
         f"unknown model {name!r}; expected a bundled one ({', '.join(bundled_models()) or 'none here'}), "
         "a model folder, or a hub id owner/name"
@@ -79,15 +97,5 @@ def _bundled_folder() -> Path:
     return Path(str(files("sean"))) / "bundled"
 
 
-def _download(hub_id: str, revision: str | None, cache_dir: str | os.PathLike[str] | None) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        names, folder = (
-            [CONFIG_NAME, WEIGHTS_NAME, BANK_NAME, CARD_NAME],
-            None if cache_dir is None else Path(cache_dir),
-        )
-        return Path(snapshot_download(hub_id, revision=revision, cache_dir=folder, allow_patterns=names))
-    except Exception as error:  # the hub client raises a dozen kinds, of its own and of its HTTP library
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"no local folder {hub_id!r}, and the hub did not give it: {reason}") from error
+def _is_hub_id(name: str) -> bool:
+    return name.count("/") == 1 and not name.startswith((".", "/", "~"))

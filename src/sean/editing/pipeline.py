@@ -2,7 +2,8 @@
 
 import copy
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args, overload
@@ -16,6 +17,7 @@ from sean.devices import AUTO, chosen_device
 from sean.editing.styles import StyleCodes, load_style_codes, mean_style, save_style_codes
 from sean.errors import InputError
 from sean.files import write_text_atomic
+from sean.hub import upload_folder, with_card_head
 from sean.images import ImageLike, image_to_tensor, tensor_to_image
 from sean.inference.engine import engine_for
 from sean.labels import LabelSet
@@ -136,6 +138,8 @@ class SEANPipeline:
         dtype: torch.dtype | str | None = None,
         revision: str | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
+        token: str | bool | None = None,
+        local_files_only: bool = False,
     ) -> "SEANPipeline":
         """Load a model.
 
@@ -147,12 +151,14 @@ class SEANPipeline:
                 differ by 2/255 at most.
             revision: of a hub id: branch, tag or commit.
             cache_dir: of a hub id: the folder for downloads.
+            token: of a hub id: of the hub, for private models; None takes the one that its client knows.
+            local_files_only: of a hub id: takes what was downloaded before, without a connection.
 
         Raises:
             InputError: no such model, its files are damaged, no such device here, or another dtype.
         """
         where, number_type = chosen_device(device), torch.float32 if dtype is None else _dtype_of(dtype)
-        folder = find_model(os.fspath(name), revision, cache_dir)
+        folder = find_model(os.fspath(name), revision, cache_dir, token, local_files_only)
         model, labels = load_model(folder)
         bank = load_style_codes(folder / BANK_NAME) if (folder / BANK_NAME).is_file() else []
         card = (folder / CARD_NAME).read_text(encoding="utf-8") if (folder / CARD_NAME).is_file() else ""
@@ -185,6 +191,51 @@ class SEANPipeline:
             save_style_codes(folder / BANK_NAME, self.style_bank, dtype=dtype)
         if self.card:
             write_text_atomic(folder / CARD_NAME, self.card)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        private: bool = False,
+        dtype: torch.dtype = torch.float32,
+        licence: str | None = None,
+        datasets: Sequence[str] = (),
+        report: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Upload the model to the Hugging Face hub: what `save_pretrained` writes, the card with a head.
+
+        Args:
+            repo_id: owner/name; made where it is missing.
+            revision: the branch; None is the main branch.
+            token: of the hub; None takes the one that its client knows.
+            private: whether a new repository is seen by its owner alone.
+            dtype: of the numbers; float16 halves the files.
+            licence: of the weights, as SPDX names it ("apache-2.0"); those trained on others' data have their terms.
+            datasets: hub ids of the training data.
+            report: of `sean.evaluate`, or what `sean evaluate` wrote; its scores of reconstruction go into the head.
+
+        Returns:
+            the address of the commit.
+
+        Raises:
+            InputError: the hub refuses, or is not there.
+        """
+        scores = {} if report is None else report.get("rows", {}).get("model", report)["reconstruction"]
+        card = with_card_head(
+            self.card,
+            repo_id.rpartition("/")[2],
+            licence=licence,
+            datasets=list(datasets),
+            tags=[self.model.config.architecture, "semantic-image-synthesis", self.labels.name],
+            scores={name: scores[name] for name in ("psnr", "ssim", "rmse") if scores.get(name) is not None},
+            data="" if report is None else str(report.get("data", "held-out pictures")),
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder, dtype=dtype)
+            write_text_atomic(Path(folder) / CARD_NAME, card)
+            return upload_folder(Path(folder), repo_id, revision=revision, token=token, private=private)
 
     @overload
     def encode(

@@ -28,7 +28,7 @@ from sean.onnx.manifest import DENSE_NAME, ENCODER_NAME, FAST_NAME, FORMAT, MANI
 from sean.onnx.parser import face_parser
 from sean.onnx.precision import check_precision, in_eight_bits, in_fewer_bits
 from sean.parsing.label_matching import match_labels
-from sean.pretrained import BANK_NAME, CARD_NAME, folder_title
+from sean.pretrained import BANK_NAME, CARD_NAME, LICENCE_NAME, folder_title
 
 LARGEST_DIFFERENCE = 1e-3
 """Of outputs in float32 from PyTorch's."""
@@ -39,7 +39,6 @@ LARGEST_LEVELS = 2.0
 LARGEST_SHARE = 0.01
 """Of pixels to which a parser with weights in fewer bits gives another label."""
 
-_LICENCE_NAME = "LICENSE"
 _SPDX = re.compile(r"SPDX: ([\w.+-]+)|^license: *(\S+)", re.MULTILINE)
 
 
@@ -277,7 +276,7 @@ def _write(
             "difference": checked.difference,
             "measure": checked.measure,
         }
-    for name in (BANK_NAME, CARD_NAME, _LICENCE_NAME):
+    for name in (BANK_NAME, CARD_NAME, LICENCE_NAME):
         if (folder / name).is_file():
             with atomic_write(output / name) as temporary:
                 shutil.copyfile(folder / name, temporary)
@@ -287,7 +286,7 @@ def _write(
 
 def _licence(folder: Path) -> str:
     """The SPDX name of the terms of a model, from its LICENSE or the head of its card; "unknown" without."""
-    for name in (_LICENCE_NAME, CARD_NAME):
+    for name in (LICENCE_NAME, CARD_NAME):
         if (folder / name).is_file():
             found = _SPDX.search((folder / name).read_text(encoding="utf-8"))
             if found:

@@ -1,0 +1,135 @@
+"""The Hugging Face hub: folders of networks from and to it, and the head of a model card. Light: no torch."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sean.errors import InputError
+
+LIBRARY = "sean"
+
+
+def download_folder(
+    repo_id: str,
+    names: list[str],
+    *,
+    revision: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    token: str | bool | None = None,
+    local_files_only: bool = False,
+) -> Path:
+    """The files of a model repository, in the cache of the hub's client.
+
+    Args:
+        repo_id: owner/name.
+        names: of the files, as far as they are there.
+        revision: branch, tag or commit; None is the main branch.
+        cache_dir: folder for downloads; None takes the client's own.
+        token: of the hub, for private repositories; None takes the one that the client knows, False none.
+        local_files_only: takes what was downloaded before, and asks nobody.
+
+    Raises:
+        InputError: the hub does not give it, or nothing was downloaded before.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = snapshot_download(
+            repo_id,
+            revision=revision,
+            cache_dir=None if cache_dir is None else Path(cache_dir),
+            token=token,
+            local_files_only=local_files_only,
+            allow_patterns=names,
+        )
+    except Exception as error:  # the hub client raises a dozen kinds, of its own and of its HTTP library
+        raise InputError(f"no local folder {repo_id!r}, and the hub did not give it: {_reason(error)}") from error
+    return Path(folder)
+
+
+def upload_folder(
+    folder: Path,
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    private: bool = False,
+    message: str = "Upload by sean",
+) -> str:
+    """Upload a folder as one commit to a model repository, which is made where it is missing.
+
+    Args:
+        folder: with all files to upload.
+        repo_id: owner/name.
+        revision: the branch, made where it is missing; None is the main branch.
+        token: of the hub; None takes the one that the client knows.
+        private: whether a new repository is seen by its owner alone.
+        message: of the commit.
+
+    Returns:
+        the address of the commit.
+
+    Raises:
+        InputError: the hub refuses, or is not there.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi(token=token)
+    try:
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        if revision is not None:
+            api.create_branch(repo_id, branch=revision, exist_ok=True)
+        commit = api.upload_folder(repo_id=repo_id, folder_path=folder, revision=revision, commit_message=message)
+    except Exception as error:  # as above
+        raise InputError(f"the hub did not take {repo_id!r}: {_reason(error)}") from error
+    return str(commit.commit_url)
+
+
+def with_card_head(
+    card: str,
+    title: str,
+    *,
+    licence: str | None = None,
+    datasets: list[str] | None = None,
+    tags: list[str] | None = None,
+    task: str = "image-to-image",
+    scores: Mapping[str, float] | None = None,
+    data: str = "",
+) -> str:
+    """A model card with the YAML head that the hub reads; a card that has one stays as it is.
+
+    Args:
+        card: Markdown; may be empty.
+        title: of the model.
+        licence: of the weights, as the hub or SPDX names it; names that the hub does not know become "other".
+        datasets: hub ids of the training data.
+        tags: beside "sean".
+        task: as the hub names it.
+        scores: of an evaluation, by the name of the metric.
+        data: what the scores are of.
+    """
+    from huggingface_hub import EvalResult, ModelCardData
+
+    if card.startswith("---\n"):
+        return card
+    settings: dict[str, Any] = {"library_name": LIBRARY, "pipeline_tag": task, "tags": [LIBRARY, *(tags or [])]}
+    if licence is not None:
+        own = licence.startswith("LicenseRef-")
+        settings |= {"license": "other", "license_name": licence.lower()} if own else {"license": licence.lower()}
+    if datasets:
+        settings["datasets"] = datasets
+    if scores:
+        settings["model_name"] = title
+        settings["eval_results"] = [
+            EvalResult(
+                task_type=task, dataset_type="custom", dataset_name=data, metric_type=name, metric_value=round(value, 4)
+            )
+            for name, value in scores.items()
+        ]
+    head = ModelCardData(**settings).to_yaml()
+    return f"---\n{head}\n---\n\n{card or f'# {title}'}\n"
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
