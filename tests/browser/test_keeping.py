@@ -134,8 +134,7 @@ def test_a_server_that_is_silent_is_waited_for_visibly(editor: EditorPage) -> No
     line.cut()
     line.mend()
     editor.wait_for_edits(1)
-    editor.wait_until_kept()
-    assert not editor.page.evaluate(prevented)
+    editor.page.wait_for_function(f"() => !({prevented})()")  # all is done and kept
 
 
 def test_work_comes_back_when_the_server_has_forgotten_it(editor: EditorPage, photo: bytes) -> None:
