@@ -18,7 +18,7 @@ from sean.parsing.label_matching import match_labels
 from sean.parsing.photo import Photo
 from sean.parsing.segmenter import Segmenter
 
-from .conftest import random_styles
+from ..support.pipelines import random_styles
 
 SIDE = 240
 HAIR, SKIN, CLOTH = (CELEBAMASK_HQ.id_of(name) for name in ("hair", "skin", "cloth"))
