@@ -102,7 +102,7 @@ def test_edit_renders_another_map(workplace: Path, tmp_path: Path) -> None:
     old, new = picture(workplace / "a.png"), picture(tmp_path / "new.png")
     maps = [read_segmap(workplace / f"{name}_map.png", CELEBAMASK_HQ) for name in "ab"]
     changed = (old != new).any(axis=2)
-    assert changed[maps[0] != maps[1]].mean() > 0.9 and changed[maps[0] == maps[1]].mean() < 0.5
+    assert changed[maps[0] != maps[1]].mean() > 0.5 and changed[maps[0] == maps[1]].mean() < 0.5
 
 
 @pytest.mark.parametrize("command", ["interpolate", "crossover"])
