@@ -255,6 +255,7 @@ def test_a_missing_extra_is_one_line(
         "data speed": ["--data", str(tmp_path)],
         "experiment": ["table1", "--output", f"{tmp_path}/results"],
         "evaluate": ["--data", str(tmp_path), "--output", f"{tmp_path}/report.json"],
+        "export": ["--model", str(tmp_path), "--output", f"{tmp_path}/onnx"],
     }
     line = refused(capsys, *name.split(), *options[name])
     assert f"sean {name} needs" in line

@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "experiment": ("experiments.experiment", "rerun the paper's tables and figures"),
     "augment": ("augment.augment", "restyled copies of labelled pictures, to train segmentation networks with"),
     "data speed": ("training.speed", "whether the data keeps up with the training"),
-    "data shard": ("shards.shard", "write a data folder as tar shards, to stream it"),
+    "data shard": ("data.shard", "write a data folder as tar shards, to stream it"),
     "data check": ("data.check", "report on a folder of training pairs"),
     "data mend-sides": ("data.mend_sides", "left and right of faces in their places"),
     "data parse": ("data.parse", "training pairs from pictures without label maps"),

@@ -43,7 +43,7 @@ def test_a_card_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         "demo --output x",
         "reconstruct --image x.png --output y.png",
-        "edit --image x.png --output y.png",
+        "edit x.png --style hair=mean --output y.png",
         "interpolate --image x.png --style-image x.png --output y.png",
         "crossover --image x.png --style-image x.png --output y.png",
         "web --no-open",

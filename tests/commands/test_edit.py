@@ -101,7 +101,8 @@ def test_the_original_is_kept_where_nothing_was_done(workplace: Path, tmp_path: 
     photo, edited = read_image(workplace / "me.png"), read_image(tmp_path / "o.png")
     assert edited.shape == photo.shape
     assert np.array_equal(edited[:, :56], photo[:, :56]), "the skin is on the left"
-    assert edited[:, 70:].mean(axis=(0, 1)) == pytest.approx((16, 192, 64), abs=40), "and the hair is green"
+    red, green, blue = edited[:, 70:].mean(axis=(0, 1))
+    assert green > 2 * max(red, blue), "and the hair is green"
 
 
 def test_styles_of_no_strength_and_of_the_photo_itself_are_the_photo(workplace: Path, tmp_path: Path) -> None:

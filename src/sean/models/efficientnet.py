@@ -7,7 +7,6 @@ read from the packages that carry them (Apache-2.0; the extra `imagenet`); no co
 
 import importlib.util
 import pickle
-from contextlib import nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -167,8 +166,12 @@ class ConvNorm(nn.Module):
             x = F.pad(x, (missing[1] // 2, missing[1] - missing[1] // 2, missing[0] // 2, missing[0] - missing[0] // 2))
         # oneDNN's gradients of depthwise convolutions take up to 60 times as long in bfloat16 as in float32
         in_float32 = self.groups > 1 and x.device.type == "cpu" and x.dtype == torch.bfloat16
-        with torch.autocast("cpu", enabled=False) if in_float32 else nullcontext():
-            x = F.conv2d(x.float() if in_float32 else x, kernel, bias, self.stride, padding, groups=self.groups)
+        if in_float32:
+            with torch.autocast("cpu", enabled=False):
+                x = F.conv2d(x.float(), kernel.float(), bias.float(), self.stride, padding, groups=self.groups)
+            x = x.to(kernel.dtype)
+        else:
+            x = F.conv2d(x, kernel, bias, self.stride, padding, groups=self.groups)
         return F.relu6(x) if self.activation else x
 
     def folded(self) -> tuple[Float[Tensor, "d i y x"], Float[Tensor, " d"]]:
