@@ -98,7 +98,7 @@ def test_every_architecture_computes_in_bfloat16(name: str) -> None:
 
 
 def test_the_parser_in_bfloat16(exact: SEANPipeline) -> None:
-    photo = cut(astronaut(), Crop(top=19, left=138, size=175, photo_size=(512, 512)), 256)
+    photo = cut(astronaut(), Crop(top=19.0, left=138.0, size=175.0, photo_size=(512, 512)), 256)
     maps = [
         Segmenter.from_pretrained(BUNDLED, exact.labels, "cpu", dtype=dtype).segmap(photo)
         for dtype in (torch.float32, torch.bfloat16)

@@ -101,7 +101,7 @@ def test_a_training_writes_what_it_says(scenes: TrainingData, tmp_path: Path) ->
     assert any((run / "tensorboard").iterdir())
     with pytest.raises(InputError) as error:
         train_parser(CONFIG, scenes, run)
-    assert_one_line(error, "already holds a training", "--resume")
+    assert_one_line(error, "already holds a training", "resume it or choose another folder")
 
 
 def test_rare_labels_weigh_more_in_the_loss(scenes: TrainingData, tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_dead_loader_process_is_one_line(
     monkeypatch.setattr(loop, "parser_step", killing)
     with pytest.raises(InputError) as error:
         train_parser(replace(CONFIG, steps=200, num_workers=2), scenes, tmp_path / "run")
-    assert_one_line(error, "a process that reads data is gone", "--config.num-workers")
+    assert_one_line(error, "a process that reads data is gone", "fewer num_workers")
     assert multiprocessing.active_children() == []
 
 
@@ -211,7 +211,7 @@ def test_what_cannot_be_continued_says_why(scenes: TrainingData, tmp_path: Path)
     )
     with pytest.raises(InputError) as error:
         train_parser(short, data, run, resume=True)
-    assert_one_line(error, "ground, thing, other", "road, sky, tree")
+    assert_one_line(error, "the data has 'road' as label 0", "the model 'ground'")
     path = checkpoint_path(run, 2)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
