@@ -221,7 +221,7 @@ def test_what_cannot_be_continued_says_why(scenes: TrainingData, tmp_path: Path)
     path.write_bytes(content.replace(b"parser_config", b"other__config"))
     with pytest.raises(InputError) as error:
         train_parser(short, scenes, run, resume=True)
-    assert_one_line(error, "not a checkpoint of a parser's training", path)
+    assert_one_line(error, "not a checkpoint of this kind of training", path)
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(scenes: TrainingData, tmp_path: Path) -> None:
