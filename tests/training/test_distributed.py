@@ -153,9 +153,9 @@ def test_the_first_processs_mistake_is_told_once() -> None:
     with pytest.raises(InputError, match="expected a, got b"):
         on_first(OneOfTwo(0), fail)
     with pytest.raises(SystemExit) as ended:
-        on_first(OneOfTwo(1, (False, "expected a, got b")), lambda: pytest.fail("not the other one's work"))
+        on_first(OneOfTwo(1, (InputError("expected a, got b"), None)), lambda: pytest.fail("not the other one's work"))
     assert ended.value.code == 2
-    assert on_first(OneOfTwo(1, (True, 7)), lambda: 0) == 7
+    assert on_first(OneOfTwo(1, (None, 7)), lambda: 0) == 7
 
 
 def test_a_lost_process_is_one_line() -> None:
