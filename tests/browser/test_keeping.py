@@ -193,6 +193,7 @@ def test_kept_work_can_be_deleted(editor: EditorPage) -> None:
     editor.page.close()
     again = reopened(context, editor)
     again.page.locator("#offer-drop").click()
+    again.test_id("offer").wait_for(state="hidden")
     again.page.close()
     assert not reopened(context, editor).test_id("offer").is_visible()
 

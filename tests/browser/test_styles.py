@@ -26,7 +26,7 @@ def test_a_style_of_the_bank_and_how_strong_it_is(editor: EditorPage) -> None:
     assert editor.shown("result") not in (own, full)
     editor.page.locator("#strength").fill("0")
     editor.wait_for_edits(3)
-    assert editor.shown("result") == own
+    editor.wait_for_picture("result", own)
 
 
 def test_the_slider_is_live_while_it_is_dragged(editor: EditorPage) -> None:
@@ -78,13 +78,13 @@ def test_all_regions_move_to_the_mean_and_back(editor: EditorPage) -> None:
     own = editor.shown("result")
     editor.test_id("source-mean").click()
     editor.wait_for_edits(1)
-    assert editor.shown("result") != own
+    editor.wait_for_change("result", own)
     editor.page.locator("#strength").fill("30")
     editor.wait_for_edits(2)
     assert {tuple(style) for region in editor.state()["regions"] for style in region["styles"]} == {("mean", 0.3)}
     editor.test_id("source-own").click()
     editor.wait_for_edits(3)
-    assert editor.shown("result") == own
+    editor.wait_for_picture("result", own)
 
 
 def test_the_look_of_another_region(editor: EditorPage) -> None:

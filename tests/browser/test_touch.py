@@ -31,6 +31,11 @@ class Fingers:
 @pytest.fixture
 def fingers(phone: EditorPage) -> Fingers:
     phone.page.get_by_role("button", name="Map", exact=True).click()
+    # the pane has come, and is drawn at its size
+    shown = (
+        "() => { const c = document.getElementById('map'); return c.clientHeight > 0 && c.height === c.clientHeight }"
+    )
+    phone.page.wait_for_function(shown)
     return Fingers(phone)
 
 

@@ -97,8 +97,8 @@ async function offer() {
   byId("offer-text").textContent = `Your last work is still here: ${kept.name || "a drawn face"}, ${edits}, ${time}.`;
   byId("offer-close").onclick = () => { byId("offer").hidden = true; };
   byId("offer-drop").onclick = async () => {
-    byId("offer").hidden = true;
     await forget(kept.id);
+    byId("offer").hidden = true; // it is gone for good now
   };
   byId("offer-take").onclick = async () => {
     byId("offer").hidden = true;
