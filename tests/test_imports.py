@@ -6,6 +6,7 @@ too. Two further tables say which files may do more, and which third-party packa
 
 import ast
 import graphlib
+import importlib
 import os
 import subprocess
 import sys
@@ -239,3 +240,27 @@ def test_importing_is_light(module: str) -> None:
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == []
+
+
+def test_every_import_of_ours_is_there() -> None:
+    """Imports inside functions run late, and type checkers pass over modules that are gone."""
+    missing = []
+    for file in sources():
+        path = PurePosixPath(file.relative_to(SOURCE / "sean").as_posix())
+        for line, name in imported_modules(path, file.read_text(encoding="utf-8")):
+            if name.startswith("sean.") and not _is_there(name):
+                missing.append(f"sean/{path}:{line}: {name}")
+    assert not missing, "\n" + "\n".join(missing)
+
+
+def _is_there(name: str) -> bool:
+    """Whether a dotted name is a module, or something in one."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        place = SOURCE.joinpath(*parts[:count])
+        if place.is_dir() or place.with_suffix(".py").is_file():
+            if count == len(parts):
+                return True
+            module = importlib.import_module(".".join(parts[:count]))
+            return count == len(parts) - 1 and hasattr(module, parts[-1])
+    return False
