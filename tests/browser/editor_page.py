@@ -92,6 +92,13 @@ class EditorPage:
         script = "([name, wanted]) => document.getElementById(name).toDataURL() === wanted"
         self.page.wait_for_function(script, arg=[pane, wanted])
 
+    def wait_until_near(self, pane: str, wanted: str) -> None:
+        """Until a canvas shows a picture, to two levels: a quick picture may differ by one from the exact one."""
+        expected, end = self.canvas_pixels(wanted).astype(int), time.monotonic() + 600
+        while np.abs(self.canvas_pixels(self.shown(pane)).astype(int) - expected).max() > 2:
+            assert time.monotonic() < end, f"{pane} does not come to show the picture"
+            time.sleep(0.1)
+
     def wait_for_edits(self, count: int) -> None:
         """Until the result shows the state after `count` edits."""
         end = time.monotonic() + 600

@@ -26,7 +26,7 @@ def test_a_style_of_the_bank_and_how_strong_it_is(editor: EditorPage) -> None:
     assert editor.shown("result") not in (own, full)
     editor.page.locator("#strength").fill("0")
     editor.wait_for_edits(3)
-    editor.wait_for_picture("result", own)
+    editor.wait_until_near("result", own)
 
 
 def test_the_slider_is_live_while_it_is_dragged(editor: EditorPage) -> None:
@@ -59,7 +59,7 @@ def test_crossover_gives_single_blocks_the_other_style(editor: EditorPage) -> No
     editor.wait_for_edits(3)
     other = ["bank:7", 1.0]
     assert editor.region("hair")["styles"] == [OWN, other, other, other, OWN, other]
-    assert editor.shown("result") != full
+    editor.wait_for_change("result", full)
     assert editor.test_id("block-4-own").get_attribute("aria-pressed") == "true"
     editor.page.locator("#strength").fill("50")  # of the blocks that take it
     editor.wait_for_edits(4)
@@ -71,7 +71,7 @@ def test_crossover_gives_single_blocks_the_other_style(editor: EditorPage) -> No
     editor.wait_for_edits(4)
     editor.test_id("block-4-other").click()
     editor.wait_for_edits(5)
-    assert editor.shown("result") == full
+    editor.wait_until_near("result", full)
 
 
 def test_all_regions_move_to_the_mean_and_back(editor: EditorPage) -> None:
@@ -84,7 +84,7 @@ def test_all_regions_move_to_the_mean_and_back(editor: EditorPage) -> None:
     assert {tuple(style) for region in editor.state()["regions"] for style in region["styles"]} == {("mean", 0.3)}
     editor.test_id("source-own").click()
     editor.wait_for_edits(3)
-    editor.wait_for_picture("result", own)
+    editor.wait_until_near("result", own)
 
 
 def test_the_look_of_another_region(editor: EditorPage) -> None:
