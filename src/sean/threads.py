@@ -10,7 +10,7 @@ import os
 import sys
 
 _SPIN_ROUNDS = 4_000
-"""Enough for the gaps between the operations of a quiet machine; some 10 microseconds."""
+"""Enough for most gaps between the operations of a quiet machine; more rounds make a busy one slower."""
 
 
 def limit_spinning() -> None:
