@@ -122,6 +122,7 @@ def test_the_rates_by_hand() -> None:
         ({"beta2": -0.1}, "beta1 and beta2 in"),
         ({"precision": "fp16"}, "precision to be one of 32-true, bf16-mixed, 16-mixed, got 'fp16'"),
         ({"precision": "64-true"}, "precision"),
+        ({"discriminator": "unet"}, "expected discriminator to be one of patch, projected, got 'unet'"),
     ],
 )
 def test_bad_values_are_refused(values: dict[str, object], message: str) -> None:

@@ -14,6 +14,7 @@ from sean.models.configs import CONFIGS, ModelConfig, SEANConfig, config_from_di
 
 VGG19 = "vgg19"
 EFFICIENTNET_PREFIX = "efficientnet-"
+_DISCRIMINATORS = ("patch", "projected")
 _NON_FINITE = ("stop", "skip")
 CONFIG_NAME = "config.json"
 
@@ -142,7 +143,11 @@ class TrainConfig(RunConfig):
 
     Attributes:
         losses: weights of the generator's loss terms.
+        discriminator: patch, the paper's; or projected, on frozen features of EfficientNet-Lite1 (Sauer et al. 2021),
+            whose weights come with the extra `imagenet`.
         discriminator_channels: width of the discriminator's first layer.
+        discriminator_augment: show the discriminator pictures with other colours, moved and cut (Zhao et al. 2020),
+            against overfitting on a small data set.
         accumulate: passes that a process cuts its share of the batch into, to save memory. Batch norm sees one pass at
             a time.
         decay_steps: the learning rates fall linearly to 0 over the last so many steps.
@@ -167,7 +172,9 @@ class TrainConfig(RunConfig):
 
     model: ModelConfig = field(default_factory=SEANConfig)
     losses: LossWeights = field(default_factory=LossWeights)
+    discriminator: str = "patch"
     discriminator_channels: int = 64
+    discriminator_augment: bool = False
     batch_size: int = 32
     accumulate: int = 1
     steps: int = 87_500
@@ -214,6 +221,7 @@ class TrainConfig(RunConfig):
         if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
             raise InputError(f"expected beta1 and beta2 in [0, 1), got {self.beta1} and {self.beta2}")
         self._check_choice("non_finite", _NON_FINITE)
+        self._check_choice("discriminator", _DISCRIMINATORS)
 
     def rate_factor(self, step: int) -> float:
         """What the learning rates are multiplied by at `step` (0, 1, ...): 1, then linearly down to 0."""

@@ -6,13 +6,18 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
+from torch import nn
 
 from sean.models.base import StyledModel
 from sean.models.build import build_discriminator, build_model
+from sean.models.efficientnet import load_efficientnet
+from sean.models.projected_discriminator import ProjectedDiscriminator
 from sean.models.sean.norm import synchronize_batch_norms
 from sean.training.checkpoints import RunState
 from sean.training.config import TrainConfig
 from sean.training.ema import averaged_copy
+
+_DISCRIMINATOR_TRUNK = "lite1"  # the published choice, for its speed
 
 
 @dataclass(kw_only=True)
@@ -57,14 +62,13 @@ def new_state(config: TrainConfig, fabric: Fabric) -> TrainingState:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = build_model(config.model, config.init_gain)
-        discriminator = build_discriminator(
-            config.model.num_regions, config.discriminator_channels, instance_edges=config.model.instance_edges
-        )
+        discriminator = new_discriminator(config)
     if fabric.world_size > 1:
         synchronize_batch_norms(model)
     betas = (config.beta1, config.beta2)
     generator_optimizer = torch.optim.Adam(model.parameters(), lr=config.generator_rate, betas=betas)
-    discriminator_optimizer = torch.optim.Adam(discriminator.parameters(), lr=config.discriminator_rate, betas=betas)
+    judges = [parameter for parameter in discriminator.parameters() if parameter.requires_grad]  # not a frozen trunk
+    discriminator_optimizer = torch.optim.Adam(judges, lr=config.discriminator_rate, betas=betas)
     average = averaged_copy(model)
     fabric.to_device(average)
     wrapped_model, wrapped_generator_optimizer = fabric.setup(model, generator_optimizer)
@@ -79,3 +83,18 @@ def new_state(config: TrainConfig, fabric: Fabric) -> TrainingState:
         generator_optimizer=wrapped_generator_optimizer,
         discriminator_optimizer=wrapped_discriminator_optimizer,
     )
+
+
+def new_discriminator(config: TrainConfig) -> nn.Module:
+    """The discriminator that the config names, drawn from torch's global generator; a frozen trunk needs no gradient.
+
+    Raises:
+        InputError: the projected one is named, and its ImageNet weights are not installed or damaged.
+    """
+    model = config.model
+    if config.discriminator == "projected":
+        condition_dim = model.num_regions + model.instance_edges
+        return ProjectedDiscriminator(
+            load_efficientnet(_DISCRIMINATOR_TRUNK), condition_dim, config.discriminator_channels
+        )
+    return build_discriminator(model.num_regions, config.discriminator_channels, instance_edges=model.instance_edges)

@@ -15,6 +15,7 @@ from sean.losses.perceptual import PerceptualLoss
 from sean.models.discriminator import discriminator_condition
 from sean.training.batch import TrainingBatch
 from sean.training.config import TrainConfig
+from sean.training.differentiable_augmentation import augment, draw_augmentation
 from sean.training.distributed import mean_over_processes
 from sean.training.ema import update_average
 from sean.training.resume import NON_FINITE_ADVICE
@@ -59,7 +60,7 @@ def training_step(
             fake, own_terms = state.model.training_pass(
                 batch.image, batch.segmap, plan=batch.plan, edges=batch.edges, rng=batch.noise
             )
-            outputs = _discriminate(state, fake, batch, config)
+            outputs = _discriminate(state, fake, batch, config, with_real=config.losses.feature_matching > 0)
             terms = generator_losses(config.losses, fake, batch.image, *outputs, perceptual, own_terms)
             if not terms:
                 raise InputError(
@@ -79,15 +80,22 @@ def training_step(
 def _update_discriminator(
     state: TrainingState, batches: Sequence[TrainingBatch], fakes: list[Tensor], config: TrainConfig, fabric: Fabric
 ) -> Terms | None:
-    state.discriminator.requires_grad_(True)
+    _let_learn(state.discriminator_optimizer, True)
     update = _Update(state, state.discriminator_optimizer, (state.discriminator,), config, fabric)
     for index, (batch, fake) in enumerate(zip(batches, fakes, strict=True)):
         with fabric.no_backward_sync(state.discriminator, enabled=index + 1 < len(batches)):
-            outputs = _discriminate(state, fake, batch, config)
+            outputs = _discriminate(state, fake, batch, config, with_real=True)
             update.add(discriminator_losses(config.losses, *outputs), len(batches))
     values = update.finish()
-    state.discriminator.requires_grad_(False)
+    _let_learn(state.discriminator_optimizer, False)
     return values
+
+
+def _let_learn(optimizer: torch.optim.Optimizer, learns: bool) -> None:
+    """Switch the gradients of what an optimizer updates; the frozen parts of its network stay frozen."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.requires_grad_(learns)
 
 
 def _set_rates(state: TrainingState, config: TrainConfig) -> None:
@@ -100,14 +108,22 @@ def _set_rates(state: TrainingState, config: TrainConfig) -> None:
 
 
 def _discriminate(
-    state: TrainingState, fake: Tensor, batch: TrainingBatch, config: TrainConfig
+    state: TrainingState, fake: Tensor, batch: TrainingBatch, config: TrainConfig, *, with_real: bool
 ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
-    """The discriminator's outputs for fake and real pictures, passed as one batch; empty where no term needs them."""
+    """The discriminator's outputs for fake and real pictures, passed as one batch; empty where no term needs them.
+
+    A fake and its photo are augmented alike, with other numbers in each of a step's two updates.
+    """
     if not config.losses.uses_discriminator:
         return [], []
     condition = discriminator_condition(batch.segmap, batch.edges, config.model.num_regions)
-    outputs = state.discriminator(torch.cat([condition, condition]), torch.cat([fake, batch.image]))
-    return split_fake_real(outputs)
+    copies = 2 if with_real else 1
+    conditions, pictures = torch.cat([condition] * copies), torch.cat([fake, batch.image][:copies])
+    if config.discriminator_augment:
+        draws = draw_augmentation(len(fake), batch.noise, fake.device)
+        conditions, pictures = augment(conditions, pictures, torch.cat([draws] * copies))
+    outputs = state.discriminator(conditions, pictures)
+    return split_fake_real(outputs) if with_real else (outputs, [])
 
 
 @dataclass

@@ -9,12 +9,13 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from sean.models.base import StyledModel
-from sean.models.build import build_discriminator, build_model
+from sean.models.build import build_model
 from sean.models.discriminator import discriminator_condition
 from sean.segmap import instance_edges
 from sean.training.batch import batch_schedule
 from sean.training.config import TrainConfig
 from sean.training.data import TrainingData
+from sean.training.state import new_discriminator
 
 _FLOAT = 4  # bytes
 
@@ -48,9 +49,7 @@ def summary(config: TrainConfig, data: TrainingData, num_processes: int) -> str:
     """
     plan = batch_schedule(data, config, world_size=num_processes)
     model = build_model(config.model, config.init_gain)
-    discriminator = build_discriminator(
-        config.model.num_regions, config.discriminator_channels, instance_edges=config.model.instance_edges
-    )
+    discriminator = new_discriminator(config)
     memory = estimate_memory(model, discriminator, config, data, plan.local_batch_size)
     per_epoch = len(data.training) / config.batch_size  # type: ignore[arg-type]
     gigabytes = [value / 2**30 for value in (memory.total, memory.networks, memory.fixed, memory.picture)]
@@ -76,9 +75,10 @@ def estimate_memory(
 ) -> MemoryEstimate:
     """Count the parameters, and what a pass of both networks keeps with one and with two pictures."""
     generator, critic = _count(model), _count(discriminator)
+    learned = sum(parameter.numel() for parameter in discriminator.parameters() if parameter.requires_grad)
     one, two = (_kept_bytes(model, discriminator, config, data, count) for count in (1, 2))
     return MemoryEstimate(
-        networks=_FLOAT * (4 * (generator + critic) + generator),
+        networks=_FLOAT * (5 * generator + critic + 3 * learned),
         fixed=max(0, 2 * one - two),
         picture=two - one,
         pictures=pictures,

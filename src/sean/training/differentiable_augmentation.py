@@ -1,0 +1,70 @@
+"""Differentiable augmentation of what a discriminator sees (Zhao et al. 2020): colour, translation, cutout.
+
+A discriminator overfits on a small data set. It is therefore shown changed pictures only, fakes and photos changed
+alike, and the generator's gradient passes through the change.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+# brightness, saturation, contrast, then two places each of the translation and the cutout
+_NUM_DRAWS = 7
+_LARGEST_SHIFT = 1 / 8
+_CUTOUT = 1 / 2
+
+
+def draw_augmentation(
+    count: int, rng: Sequence[torch.Generator] | None, device: torch.device | str
+) -> Float[Tensor, "b 7"]:
+    """Random numbers in [0, 1) for `count` samples, each from its own generator; None takes torch's global one."""
+    if rng is None:
+        return torch.rand(count, _NUM_DRAWS, device=device)
+    return torch.stack([torch.rand(_NUM_DRAWS, generator=generator, device=device) for generator in rng])
+
+
+def augment(
+    condition: Float[Tensor, "b cin h w"], image: Float[Tensor, "b 3 h w"], draws: Float[Tensor, "b 7"]
+) -> tuple[Float[Tensor, "b cin h w"], Float[Tensor, "b 3 h w"]]:
+    """Change colours of pictures, and move and cut pictures and conditions.
+
+    Args:
+        condition: what stands beside the picture; moved and cut as it is, its colours have no meaning.
+        image: RGB in [-1, 1]; the result may leave that range.
+        draws: of `draw_augmentation`; equal numbers change two samples alike.
+    """
+    brightness, saturation, contrast = (draws[:, index].view(-1, 1, 1, 1).to(image.dtype) for index in range(3))
+    image = image + (brightness - 0.5)
+    grey = image.mean(dim=1, keepdim=True)
+    image = grey + (image - grey) * (2 * saturation)
+    middle = image.mean(dim=(1, 2, 3), keepdim=True)
+    image = middle + (image - middle) * (0.5 + contrast)
+    together = torch.cat([condition.to(image.dtype), image], dim=1)
+    together = _cut(_moved(together, draws[:, 3:5]), draws[:, 5:7])
+    return together[:, : condition.shape[1]], together[:, condition.shape[1] :]
+
+
+def _moved(x: Tensor, draws: Tensor) -> Tensor:
+    """Each sample moved by up to an eighth of its size; 0 comes in."""
+    height, width = x.shape[-2:]
+    reach = [round(size * _LARGEST_SHIFT) for size in (height, width)]
+    padded = F.pad(x, (reach[1], reach[1], reach[0], reach[0]))
+    places = [(draws[:, axis] * (2 * most + 1)).long().tolist() for axis, most in enumerate(reach)]
+    return torch.stack(
+        [sample[:, top : top + height, left : left + width] for sample, top, left in zip(padded, *places, strict=True)]
+    )
+
+
+def _cut(x: Tensor, draws: Tensor) -> Tensor:
+    """Each sample with a rectangle of half its sizes set to 0; its middle lies anywhere in the picture."""
+    inside = []
+    for axis, size in enumerate(x.shape[-2:]):
+        middle = (draws[:, axis] * size).floor()
+        start = middle - round(size * _CUTOUT) // 2
+        places = torch.arange(size, device=x.device)
+        inside.append((places >= start[:, None]) & (places < start[:, None] + round(size * _CUTOUT)))
+    hole = inside[0][:, None, :, None] & inside[1][:, None, None, :]
+    return x.masked_fill(hole, 0.0)
