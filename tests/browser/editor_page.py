@@ -11,6 +11,9 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page
 
+# seconds after which a state is taken not to come
+PATIENCE = 240
+
 
 class EditorPage:
     """The page in a browser.
@@ -24,7 +27,7 @@ class EditorPage:
         self.page = page
         self.address = address
         self.problems: list[str] = []
-        page.set_default_timeout(600_000)
+        page.set_default_timeout(1000 * PATIENCE)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("console", lambda line: self._note(line.type, line.text))
         page.on("dialog", lambda dialog: dialog.accept())  # leaves although something may be unkept
@@ -94,14 +97,14 @@ class EditorPage:
 
     def wait_until_near(self, pane: str, wanted: str) -> None:
         """Until a canvas shows a picture, to two levels: a quick picture may differ by one from the exact one."""
-        expected, end = self.canvas_pixels(wanted).astype(int), time.monotonic() + 600
+        expected, end = self.canvas_pixels(wanted).astype(int), time.monotonic() + PATIENCE
         while np.abs(self.canvas_pixels(self.shown(pane)).astype(int) - expected).max() > 2:
             assert time.monotonic() < end, f"{pane} does not come to show the picture"
             time.sleep(0.1)
 
     def wait_for_edits(self, count: int) -> None:
         """Until the result shows the state after `count` edits."""
-        end = time.monotonic() + 600
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             state = self.state()
             shown = self.page.locator("#result").get_attribute("data-version")

@@ -41,11 +41,12 @@ def received(socket: WebSocketTestSession) -> tuple[dict[str, Any], bytes]:
 
 
 def until(socket: WebSocketTestSession, type_: str, seq: int) -> tuple[dict[str, Any], bytes]:
-    """The next message of that type and number."""
+    """The next message of that type and number; an error in its place fails the test, which would wait for ever."""
     while True:
         values, data = received(socket)
         if values["type"] == type_ and values["seq"] == seq:
             return values, data
+        assert values["type"] != "error" or values["seq"] != seq, values
 
 
 def expected(pipeline: SEANPipeline, bank: int, *edits: Paint) -> Editor:

@@ -40,6 +40,7 @@ class DrawnParser(Segmenter):
 
     def __init__(self) -> None:
         self.labels = CELEBAMASK_HQ
+        self.size = (32, 32)
 
     def segmap(self, image: np.ndarray) -> np.ndarray:
         return draw_face(FaceShape(), (image.shape[0], image.shape[1]))
