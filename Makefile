@@ -9,8 +9,8 @@ INSTALLED := $(VENV)/.installed
 # Settings under which torch takes the kernels of other processors, or adds up in another order.
 CPUS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 ONEDNN_MAX_CPU_ISA=SSE41 \
 	OMP_NUM_THREADS=1
-# One process per core, four at most; a file's tests share what it trains.
-TESTS := $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile
+# One process per core, four at most; a file's tests share what it trains. A failure is told when it happens.
+TESTS := $(BIN)/python -m pytest -q --instafail --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-cpus lint check slow extras pythons clean
