@@ -109,7 +109,7 @@ class State(BaseModel):
 
 
 class Script(BaseModel):
-    """The edits of the picture, as `sean edit --script` takes them."""
+    """The edits of the picture as an edit script, the file that the command line replays."""
 
     done: list[dict[str, Any]]
     undone: Annotated[list[dict[str, Any]], Field(description="that redo would do, in this order")]
