@@ -13,13 +13,14 @@ CPUS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=
 TESTS := $(BIN)/python -m pytest -q --instafail --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cpus lint check slow extras pythons clean
+.PHONY: help demo test test-cpus lint docs check slow extras pythons clean
 
 help:
 	@echo "make demo       reconstruct, edit, interpolate and cross over faces with the bundled model, into demo/"
 	@echo "make test       all tests but the slow ones"
 	@echo "make lint       format, lint, spelling, types"
-	@echo "make check      make lint and the fast tests (pre-commit runs this)"
+	@echo "make docs       the documentation site, into site/"
+	@echo "make check      make lint, make docs and the fast tests (pre-commit runs this)"
 	@echo "make test-cpus  all tests with the kernels of other processors; an hour"
 	@echo "make slow       the tests that take minutes"
 	@echo "make pythons    make check with each of Python $(PYTHONS) that is installed"
@@ -44,7 +45,11 @@ lint: $(INSTALLED)
 	$(BIN)/codespell
 	$(BIN)/mypy
 
-check: lint
+# Strict: a dead link, a wrong anchor, a docstring that does not fit, or a request to another host is an error.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+check: lint docs
 	$(TESTS) -m "not slow and not integration"
 
 slow: $(INSTALLED)
@@ -60,7 +65,7 @@ pythons:
 		else echo "Python $$version: not installed, left out"; fi; done
 
 clean:
-	rm -rf demo build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo site build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -70,5 +75,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV) || { \
 		echo "$(PYTHON) cannot make a virtual environment (Debian, Ubuntu: apt-get install python3-venv)" >&2; exit 1; }
 	@echo "Installing sean and what it needs into $(VENV) (once, a few minutes) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,eval,photo,web,heic,imagenet,onnx,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,eval,photo,web,heic,imagenet,onnx,docs,dev]'
 	@touch $@
