@@ -39,6 +39,7 @@ def edit(
     save_project: Path | None = None,
     strength: float = 1.0,
     whole_render: bool = False,
+    keep_original: bool = False,
     margin: float = SEAM_MARGIN,
     overwrite: bool = False,
     photos: PhotoOptions = DEFAULT_PHOTO_OPTIONS,
@@ -79,6 +80,7 @@ def edit(
         save_project: save the session, with everything done, as a folder or .zip that sean web opens too.
         strength: of the styles, from 0, the photo's own, to 1.
         whole_render: put the model's picture into the photo as it is, soft and complete, instead of the edits alone.
+        keep_original: as without it; scripts of version 0.1 have this option.
         margin: how far beyond repainted pixels the model's picture fades out, as a part of its height.
         overwrite: the output may be the photo itself.
         photos: how photos without a label map are opened.
@@ -94,6 +96,8 @@ def edit(
     if not (style or new_segmap or script or project or save_project):
         raise InputError("expected an edit (--style, --new-segmap or --script), got none; see sean edit --help")
     many = is_many(given)
+    if keep_original and whole_render:
+        raise InputError("expected --keep-original or --whole-render, got both")
     of_one = {"--segmap": segmap, "--new-segmap": new_segmap, "--save-project": save_project}
     if many and (options := [option for option, path in of_one.items() if path is not None]):
         raise InputError(f"expected {' and '.join(options)} with one photo, got several")

@@ -12,6 +12,7 @@ Editors share the model of their pipelines and nothing else; one editor is for o
 """
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -466,6 +467,7 @@ class Editor:
         margin: float = SEAM_MARGIN,
         feather: float = DEFAULT_FEATHER,
         seed: int | None = None,
+        keep_original: bool | None = None,
     ) -> Image.Image:
         """The whole photo with the edits in it, upright, in sRGB; see also `save_composite`.
 
@@ -480,10 +482,12 @@ class Editor:
             feather: of "paste" and "render": width, as a part of the crop's size, of the edge in which the photo goes
                 over into the picture at the borders of the crop.
             seed: see `render`.
+            keep_original: the earlier form of `blend`: True for "detail", False for "render".
 
         Raises:
             InputError: there is no photo, or an argument out of range.
         """
+        blend = _blend(blend, keep_original)
         return Image.fromarray(self.composited(blend=blend, margin=margin, feather=feather, seed=seed))
 
     def composited(
@@ -530,17 +534,18 @@ class Editor:
         margin: float = SEAM_MARGIN,
         feather: float = DEFAULT_FEATHER,
         seed: int | None = None,
+        keep_original: bool | None = None,
     ) -> None:
         """Write the whole photo with the edits in it as its file was: ICC profile, transparency and EXIF stay.
 
         Args:
             path: the suffix names the format; metadata that the format cannot hold is left out (`sean.photo_output`).
-            blend, margin, feather, seed: see `composite`.
+            blend, margin, feather, seed, keep_original: see `composite`.
 
         Raises:
             InputError: see `composite`, or the file cannot be written.
         """
-        edited = self.composited(blend=blend, margin=margin, feather=feather, seed=seed)
+        edited = self.composited(blend=_blend(blend, keep_original), margin=margin, feather=feather, seed=seed)
         save_photo(path, edited, None if self._photo is None else self._photo.source)
 
     def _composite_at(self, max_side: int | None) -> PhotoComposite:
@@ -654,3 +659,11 @@ def _listed(regions: Any) -> tuple[Any, ...]:
     if not isinstance(regions, Iterable):
         raise InputError(f"expected regions as names or ids of labels, got {type(regions).__name__}")
     return tuple(regions)
+
+
+def _blend(blend: Blend, keep_original: bool | None) -> Blend:
+    """The blend that a caller means who may use the earlier argument."""
+    if keep_original is None:
+        return blend
+    warnings.warn('keep_original is blend="detail" or blend="render" now', DeprecationWarning, stacklevel=3)
+    return "detail" if keep_original else "render"
