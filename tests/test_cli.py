@@ -145,6 +145,12 @@ def test_style_bank(workplace: Path, tmp_path: Path) -> None:
     pipeline = SEANPipeline.from_pretrained(tmp_path / "m")
     assert len(pipeline.style_bank) == 3
     assert pipeline.card == "# terms"
+    assert all(style.name and style.mean_colours is not None for style in pipeline.style_bank)
+    again = ["--data", f"{workplace}/data", "--output", f"{tmp_path}/again", "--keep", "--names", "one, two,three"]
+    assert main(["style-bank", "--model", f"{tmp_path}/m", *again]) == 0
+    renamed = SEANPipeline.from_pretrained(tmp_path / "again").style_bank
+    assert [style.name for style in renamed] == ["one", "two", "three"]
+    assert all(torch.equal(new.codes, old.codes) for new, old in zip(renamed, pipeline.style_bank, strict=True))
 
 
 def test_style_bank_of_other_labels_is_refused(

@@ -69,22 +69,28 @@ def style_bank(
     data: str,
     output: Path,
     count: int = 32,
+    names: str | None = None,
+    keep: bool = False,
     card: Path | None = None,
     half: bool = False,
     device: str = "auto",
 ) -> None:
     """Add a style bank to a trained model: the style codes of some training pictures, as vectors.
 
-    Takes pictures spread over the training part of the data, of those that show as many regions as most do.
+    Takes pictures spread over the training part of the data, of those that show as many regions as most do. With the
+    codes go the mean colours of the regions in these pictures, so that edits by colour need no rendering, and names.
 
     Examples:
       sean style-bank --model runs/faces/model --data faces/ --output my-model --half
+      sean style-bank --model my-model --data faces/ --output my-model --half --keep
 
     Args:
         model: a model folder.
         data: what it was trained on: a folder, or folder or url of shards.
         output: the model folder to write, with the bank.
         count: how many pictures.
+        names: of the styles, with commas between; by default the colours of their hair, as black,brown,brown-2.
+        keep: the codes of the model's own bank stay as they are, and take the colours of their pictures and names.
         card: a text file to go in as the model card, README.md.
         half: store numbers in 16 bits.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
@@ -95,6 +101,7 @@ def style_bank(
     from sean.data.splits import open_split
     from sean.data.transforms import PairedTransform
     from sean.devices import chosen_device
+    from sean.editing.bank import named_by_hair, with_colours, with_names
     from sean.editing.pipeline import SEANPipeline
     from sean.images import tensor_to_image
 
@@ -103,6 +110,9 @@ def style_bank(
     if card is not None and not card.is_file():
         raise InputError(f"expected a model card, found no file at {card}")
     pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
+    if keep and not pipeline.style_bank:
+        raise InputError(f"expected a model with a style bank to keep, got {model}, which has none; make one first")
+    count = len(pipeline.style_bank) if keep else count
     source = open_split(data, pipeline.labels).training
     if source is None:
         raise InputError(f"expected training pairs in {data}, got none; a style bank is made of them")
@@ -115,8 +125,10 @@ def style_bank(
     threshold = float(np.median([len(style.regions) for style in styles]))
     chosen = [style for style in styles if len(style.regions) >= threshold]
     picked = np.linspace(0, len(chosen) - 1, min(count, len(chosen))).astype(int)
+    bank = with_colours(pipeline.style_bank, styles) if keep else [chosen[i] for i in picked]
+    named = named_by_hair(bank) if names is None else with_names(bank, [name.strip() for name in names.split(",")])
     text = pipeline.card if card is None else read_text(card)
-    result = SEANPipeline(pipeline.model, pipeline.labels, style_bank=[chosen[i] for i in picked], card=text)
+    result = SEANPipeline(pipeline.model, pipeline.labels, style_bank=named, card=text)
     result.save_pretrained(output, dtype=torch.float16 if half else torch.float32)
     print(f"{output}: {len(result.style_bank)} styles beside {CONFIG_NAME}" + (f", {CARD_NAME}" if text else ""))
 
