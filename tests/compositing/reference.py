@@ -12,11 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 from skimage.color import lab2rgb, rgb2lab
 
+from sean.compositing.colour import RegionColour
 from sean.compositing.guide import PhotoGuide
 from sean.compositing.recolour import RegionChange
 from sean.compositing.transfer import natural_slope
 
 SLACK, TINT, WHITENING, OFFSET, FAINT = 0.12, 0.45, 0.4, 16.0, 5.0
+ONE_COLOUR, SEVERAL_COLOURS, FAR_HUE, GREY, MOST_HUE = 14.0, 26.0, 20.0, 10.0, 1.4
 
 
 def recoloured_reference(guide: PhotoGuide, changes: Sequence[RegionChange]) -> np.ndarray:
@@ -36,7 +38,7 @@ def recoloured_reference(guide: PhotoGuide, changes: Sequence[RegionChange]) -> 
                 mean = own[number]
                 assert mean is not None and change.target is not None
                 new = [a + change.strength * (b - a) for a, b in zip(mean.mean, change.target.mean, strict=True)]
-                moved += shares[number] / max(total, 1) * (transferred(lab, mean.mean, new) - lab)
+                moved += shares[number] / max(total, 1) * (transferred(lab, mean, new) - lab)
             result[row, column] = np.rint(255 * np.clip(lab2rgb(moved), 0, 1))
     return result
 
@@ -66,8 +68,9 @@ def share(guide: PhotoGuide, mask: np.ndarray, row: int, column: int) -> float:
     return min(max(sharp, at(matte.least)), at(matte.most))
 
 
-def transferred(lab: np.ndarray, own: Sequence[float], new: Sequence[float]) -> np.ndarray:
-    """A colour of a region of the mean `own`, when that becomes `new`."""
+def transferred(lab: np.ndarray, colour: RegionColour, new: Sequence[float]) -> np.ndarray:
+    """A pixel of a region of that colour, when its mean becomes `new`."""
+    own = colour.mean
     slope = natural_slope(own[0], new[0])
     if lab[0] > own[0]:
         lightness = new[0] + (100 - new[0]) * bent(
@@ -78,7 +81,12 @@ def transferred(lab: np.ndarray, own: Sequence[float], new: Sequence[float]) -> 
     chroma = (math.hypot(*new[1:]) + FAINT) / (math.hypot(*own[1:]) + FAINT)
     kept = min(1.0, (new[0] + OFFSET) / (own[0] + OFFSET)) * min(1.0, chroma)
     rest = [lab[channel] - own[channel] * tint(lab[0], own[0]) for channel in (1, 2)]
-    return np.array([lightness, *(kept * r + n * tint(lightness, new[0]) for r, n in zip(rest, new[1:], strict=True))])
+    shifted = [kept * r + n * tint(lightness, new[0]) for r, n in zip(rest, new[1:], strict=True)]
+    part = min(max((colour.spread - ONE_COLOUR) / (SEVERAL_COLOURS - ONE_COLOUR), 0.0), 1.0)
+    one_hue = part * part * (3 - 2 * part) * min(1.0, math.dist(new[1:], own[1:]) / FAR_HUE)
+    colourful = min((math.hypot(lab[1], lab[2]) + GREY) / ((colour.chroma or 0.0) + GREY), MOST_HUE)
+    hue = [n * tint(lightness, new[0]) * colourful for n in new[1:]]
+    return np.array([lightness, *(s + one_hue * (h - s) for s, h in zip(shifted, hue, strict=True))])
 
 
 def tint(lightness: float, mean: float) -> float:

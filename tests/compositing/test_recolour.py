@@ -93,3 +93,18 @@ def test_a_turned_frame_finds_its_region(photo: np.ndarray) -> None:
     moved = (result != photo).any(axis=2)
     assert moved[disc(36)].mean() > 0.97
     assert not moved[~disc(60)].any()
+
+
+def test_a_region_of_two_colours_has_no_third(mask: np.ndarray) -> None:
+    """Orange and black cloth in blue: blue and nearly black, neither pink nor a blue that shines out of the black."""
+    photo = np.full((SIDE, SIDE, 3), 170, dtype=np.uint8)
+    stripes = disc() & (np.arange(SIDE) // 20 % 2 == 0)
+    photo[disc()] = (205, 85, 40)
+    photo[stripes] = (35, 33, 34)
+    guide = PhotoGuide(photo, Frame.whole(SIDE, SIDE), mask.shape)
+    result = recoloured(guide, [RegionChange(mask=mask, target=parse_colour("#2244aa"))]).astype(int)
+    deep = disc(30)
+    red, _, blue = result[deep & ~stripes].mean(axis=0)
+    assert blue > red + 60
+    np.testing.assert_array_less(np.ptp(result[deep & stripes], axis=1), 45)
+    assert result[deep & stripes].mean() < 60

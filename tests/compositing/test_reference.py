@@ -9,12 +9,14 @@ from sean.compositing.recolour import RegionChange, recoloured
 from .reference import recoloured_reference
 
 
+@pytest.mark.parametrize("stripe", [(120, 85, 55), (20, 40, 90)])  # the second makes it a region of several colours
 @pytest.mark.parametrize("matrix", [(48.0, 0.0, 0.0, 0.0, 40.0, 0.0), (40.0, -12.0, 10.0, 12.0, 40.0, -4.0)])
 def test_the_fast_path_is_the_reference(
-    matrix: tuple[float, float, float, float, float, float], rng: np.random.Generator
+    matrix: tuple[float, float, float, float, float, float], stripe: tuple[int, int, int], rng: np.random.Generator
 ) -> None:
     levels = np.full((40, 48, 3), 175.0)
     levels[8:32, 10:30] = (120, 85, 55)
+    levels[8:32, 10:20] = stripe
     photo = np.clip(levels + rng.normal(0, 14, (40, 48, 3)), 0, 255).astype(np.uint8)
     guide = PhotoGuide(photo, Frame(matrix=matrix), (16, 16))
     mask = np.zeros((16, 16), bool)

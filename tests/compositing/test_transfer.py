@@ -50,3 +50,31 @@ def test_highlights_of_light_colours_pale_to_white() -> None:
     chroma = np.hypot(*blond(lab)[:, 1:].T)
     assert chroma[0] > 28 > chroma[2]
     assert chroma[2] < 0.5 * chroma[0]
+
+
+SUIT = RegionColour(mean=(34.0, 28.0, 24.0), contrast=20.0, spread=37.0, chroma=38.0)
+ORANGE, BLACK_CLOTH = (52.0, 55.0, 48.0), (14.0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("target", [(34.0, 20.0, -55.0), (40.0, -40.0, 25.0)])
+def test_every_colour_of_a_region_of_several_takes_the_new_hue(target: tuple[float, float, float]) -> None:
+    orange, black = colour_transfer(SUIT, RegionColour(mean=target))(np.array([ORANGE, BLACK_CLOTH], np.float32))
+    wanted = np.arctan2(target[2], target[1])
+    assert abs(np.angle(np.exp(1j * (np.arctan2(orange[2], orange[1]) - wanted)))) < 0.05
+    assert np.hypot(*orange[1:]) > 0.8 * np.hypot(*target[1:])
+    assert np.hypot(*black[1:]) < 0.4 * np.hypot(*target[1:])  # black stays black
+    assert black[0] < 0.5 * orange[0]
+
+
+def test_the_way_to_one_hue_is_continuous() -> None:
+    pixels = np.array([ORANGE, BLACK_CLOTH], np.float32)
+    blue = RegionColour(mean=(34.0, 20.0, -55.0))
+    np.testing.assert_allclose(colour_transfer(SUIT, blue, 0.0)(pixels), pixels, atol=1e-3)
+    steps = [colour_transfer(SUIT, blue, float(strength))(pixels) for strength in np.linspace(0, 1, 201)]
+    assert np.abs(np.diff(steps, axis=0)).max() < 4
+
+
+def test_a_region_of_one_colour_is_shifted_as_ever() -> None:
+    pixels = lab(np.linspace(5, 95, 20))
+    one = RegionColour(mean=BLOND.mean, contrast=12.0, spread=13.9, chroma=31.0)
+    np.testing.assert_array_equal(colour_transfer(one, BLACK)(pixels), colour_transfer(BLOND, BLACK)(pixels))

@@ -37,10 +37,14 @@ class RegionColour:
     Attributes:
         mean: L in [0, 100], a and b.
         contrast: standard deviation of L within the region; None where it is not known, as of a single colour.
+        spread: root mean square distance of (a, b) from their mean; 0 of a single colour.
+        chroma: mean of the lengths of (a, b); None where it is not known.
     """
 
     mean: tuple[float, float, float]
     contrast: float | None = None
+    spread: float = 0.0
+    chroma: float | None = None
 
 
 def srgb_to_lab(levels: np.ndarray) -> np.ndarray:
@@ -102,8 +106,14 @@ def lab_colour(lab: np.ndarray, weights: np.ndarray) -> RegionColour | None:
     if total < _SMALLEST:
         return None
     mean = (lab.astype(np.float64) * weights[:, None]).sum(axis=0) / total
-    variance = float((weights * (lab[:, 0] - mean[0]) ** 2).sum()) / total
-    return RegionColour(mean=(float(mean[0]), float(mean[1]), float(mean[2])), contrast=variance**0.5)
+    variances = (weights[:, None] * (lab - mean) ** 2).sum(axis=0) / total
+    chroma = float((weights * np.hypot(lab[:, 1], lab[:, 2])).sum()) / total
+    return RegionColour(
+        mean=(float(mean[0]), float(mean[1]), float(mean[2])),
+        contrast=float(variances[0]) ** 0.5,
+        spread=float(variances[1] + variances[2]) ** 0.5,
+        chroma=chroma,
+    )
 
 
 def _root(share: np.ndarray) -> np.ndarray:

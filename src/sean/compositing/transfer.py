@@ -5,6 +5,10 @@ what is kept of the photo, follows the brightness: black hair made from blond ha
 hair made from black hair gains less than in proportion, so that noise does not become strands. Where a straight line
 would leave [0, 100], the curve bends and ends there. Colour (a, b) is shifted by the difference of the means; the
 shift grows with lightness as a dye's does, so shadows and highlights keep their greys.
+
+A region of several colours, as a suit of orange and black, has no colour to shift: with the shift that makes orange
+blue, black would be more than blue. As far as (a, b) spread widely, all of them take the hue of the new colour, each
+as much of it as it was colourful itself.
 """
 
 import math
@@ -13,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sean.compositing.colour import RegionColour
+from sean.compositing.frame import smooth_step
 
 # A gain over 1 enters the contrast with this exponent where the contrast of the new colour is not known.
 _LIGHTENING = 0.5
@@ -26,6 +31,12 @@ _TINT = 0.45
 _WHITENING = 0.4
 _MIN_LIGHTNESS, _MAX_LIGHTNESS = 2.0, 98.0
 _OFFSET = 16.0
+# Spreads of (a, b) up to which a region has one colour, as hair, skin and lips have, and from which it has several.
+_ONE_COLOUR, _SEVERAL_COLOURS = 14.0, 26.0
+# So far must the mean of (a, b) move for the new hue to take the place of several others.
+_FAR_HUE = 20.0
+# Greys take this chroma's part of a new hue; nothing takes more than so many times the mean.
+_GREY, _MOST_HUE = 10.0, 1.4
 # A chroma that passes for grey.
 _FAINT = 5.0
 
@@ -38,11 +49,15 @@ class ColourTransfer:
         own: mean Lab of the region as it is.
         new: mean Lab that it is to have.
         slope: of the curve of lightness at the own mean.
+        one_hue: in [0, 1], how far pixels take the new hue, in place of a shift of their own.
+        chroma: mean length of (a, b) in the region as it is; of use where `one_hue` is over 0.
     """
 
     own: tuple[float, float, float]
     new: tuple[float, float, float]
     slope: float
+    one_hue: float = 0.0
+    chroma: float = 0.0
 
     def __call__(self, lab: np.ndarray) -> np.ndarray:
         """float32 Lab [n, 3] of the region's pixels -> their Lab after the change."""
@@ -55,6 +70,12 @@ class ColourTransfer:
         for channel in (1, 2):
             rest = lab[:, channel] - np.float32(self.own[channel]) * own_tint
             result[:, channel] = np.float32(kept) * rest + np.float32(self.new[channel]) * new_tint
+        if self.one_hue > 0:
+            colourful = (np.hypot(lab[:, 1], lab[:, 2]) + _GREY) / np.float32(self.chroma + _GREY)
+            share = new_tint * np.minimum(colourful, np.float32(_MOST_HUE))
+            for channel in (1, 2):
+                hue = np.float32(self.new[channel]) * share
+                result[:, channel] += np.float32(self.one_hue) * (hue - result[:, channel])
         return result
 
     def lightness(self, lightness: np.ndarray) -> np.ndarray:
@@ -94,8 +115,17 @@ def colour_transfer(own: RegionColour, target: RegionColour, strength: float = 1
         final = natural_slope(start, _clipped(target.mean[0]))
         bounded = min(max(target.contrast / own.contrast, final / _FREEDOM), final * _FREEDOM)
         slope *= (bounded / final) ** strength
+    one_hue = 0.0
+    if own.chroma is not None:
+        far = min(1.0, math.hypot(new[1] - own.mean[1], new[2] - own.mean[2]) / _FAR_HUE)
+        several = np.array([(own.spread - _ONE_COLOUR) / (_SEVERAL_COLOURS - _ONE_COLOUR)])
+        one_hue = far * float(smooth_step(several)[0])
     return ColourTransfer(
-        own=(start, own.mean[1], own.mean[2]), new=(end, float(new[1]), float(new[2])), slope=float(slope)
+        own=(start, own.mean[1], own.mean[2]),
+        new=(end, float(new[1]), float(new[2])),
+        slope=float(slope),
+        one_hue=one_hue,
+        chroma=own.chroma or 0.0,
     )
 
 
