@@ -30,7 +30,7 @@ def test_the_picture_follows_a_stroke_within_a_quarter_of_a_second(
     waits, rates = [], []
     for number in range(STROKES):
         y = 0.1 + 0.8 * (number % 10) / 10
-        editor.page.get_by_role("radio", name="hair" if number % 2 else "skin", exact=True).first.click()
+        editor.test_id("region-hair" if number % 2 else "region-skin").click()
         first = editor.page.evaluate("times.pictures.length")
         editor.page.mouse.move(*editor.at(0.25, y))
         editor.page.mouse.down()
