@@ -17,6 +17,7 @@ from scipy import ndimage
 from sean.compositing.colour import RegionColour, lab_to_srgb, srgb_to_lab
 from sean.compositing.frame import Frame, resized, smooth_step
 from sean.compositing.guide import EDGE, grid_shape
+from sean.compositing.noise import white_noise
 
 _GRID, _QUICK_GRID = 1024, 256
 # Widths as parts of the frame: of the going over between drawn and own pixels of one label, of what the photo shows of
@@ -34,7 +35,7 @@ _EDGE_STEEPNESS, _EDGE_STRANDS = 3.0, 0.35
 _MOST_GAIN = 1.6
 # A label with fewer cells in the photo's map gives no colours.
 _FEWEST = 12
-_SEED = 20
+_GRAIN_SEED, _ENDS_SEED, _SWAY_SEED = 20, 21, 22
 _SMALL = 1e-6
 
 
@@ -100,12 +101,11 @@ def redrawn(
         pull, kept = edited_map[cells] == label, (own_map == label) & (edited_map == label)
         own = _own(whole_lab, kept, inside)
         share = _share(pull, area[cells], kept[cells], shape, side, label in strands)
-        rng = np.random.default_rng([_SEED, label])
         drawn = _light(model, edited_map == label, own, cells, shape, None if colours is None else colours.get(label))
         if own is not None:
             reach = _CARRY * side if label in strands else None
             drawn += _carried(lab, drawn, _enlarged(kept[cells], shape) > 0.9, side, reach)
-            grain = _grain(own.grain, shape, side, rng, in_strands=label in strands)
+            grain = _grain(own.grain, shape, side, label, in_strands=label in strands)
             drawn += grain[:, :, None] * np.array([1, *own.tint], dtype=np.float32)
         share = np.minimum(share * fade, 1 - alpha)
         colour += share[:, :, None] * (drawn - lab)
@@ -206,7 +206,7 @@ def _share(
     soft /= np.clip(2 * peak, _SMALL, 1)
     weights = resized(np.clip(soft, 0, 1), shape)
     if in_strands:
-        noise = _unit(_strand_noise(shape, _SCALES[1] * side, side, np.random.default_rng(_SEED)))
+        noise = _unit(_strand_noise(shape, _SCALES[1] * side, side, (_ENDS_SEED,)))
         weights = weights + _EDGE_STRANDS * np.clip(noise, -1, 1) * 4 * weights * (1 - weights)
     # at its own edge the photo shows what lies behind; it serves from some depth in the region
     seam = _SEAM * side
@@ -305,31 +305,27 @@ def _halved(field: np.ndarray) -> np.ndarray:
     return field[::2, ::2] + field[1::2, ::2] + field[::2, 1::2] + field[1::2, 1::2]
 
 
-def _grain(
-    strengths: np.ndarray, shape: tuple[int, int], side: float, rng: np.random.Generator, *, in_strands: bool
-) -> np.ndarray:
-    """Grain in L [h, w] with the given standard deviations between two scales."""
+def _grain(strengths: np.ndarray, shape: tuple[int, int], side: float, label: int, *, in_strands: bool) -> np.ndarray:
+    """The grain of a label in L [h, w] with the given standard deviations between two scales."""
     total = np.zeros(shape, dtype=np.float32)
     for number, strength in enumerate(strengths):
         sigma = _SCALES[number] * side * 0.7
         if in_strands:
-            field = _strand_noise(shape, sigma, side, rng)
+            field = _strand_noise(shape, sigma, side, (_GRAIN_SEED, label, number))
         else:
-            noise = rng.standard_normal(shape, dtype=np.float32)
+            noise = white_noise(shape, _GRAIN_SEED, label, number)
             field = ndimage.gaussian_filter(noise, sigma / 2) - ndimage.gaussian_filter(noise, sigma)
         total += np.float32(strength) * _unit(field)
     return total
 
 
-def _strand_noise(shape: tuple[int, int], sigma: float, side: float, rng: np.random.Generator) -> np.ndarray:
-    """Noise in long strands of a width, which hang down and sway."""
-    noise = rng.standard_normal(shape, dtype=np.float32)
+def _strand_noise(shape: tuple[int, int], sigma: float, side: float, key: tuple[int, ...]) -> np.ndarray:
+    """Noise in long strands of a width, which hang down and sway; see `white_noise` for the key."""
+    noise = white_noise(shape, *key)
     straight = ndimage.gaussian_filter(noise, (min(_STRAND * sigma, 0.12 * side), max(0.35, sigma / 2)), mode="wrap")
     straight -= ndimage.gaussian_filter(straight, (0, 2 * sigma + 0.5), mode="wrap")
     lengths = (_SWAY_LENGTHS[0] * side, _SWAY_LENGTHS[1] * side)
-    sway = _unit(
-        ndimage.gaussian_filter(np.random.default_rng(_SEED).standard_normal(shape, dtype=np.float32), lengths)
-    )
+    sway = _unit(ndimage.gaussian_filter(white_noise(shape, _SWAY_SEED), lengths))
     rows, columns = np.indices(shape, dtype=np.float32)
     bent: np.ndarray = ndimage.map_coordinates(
         straight, (rows, columns + _SWAY * side * sway), order=1, mode="grid-wrap"
