@@ -1,7 +1,8 @@
-// The HTTP part of the server. Every failure is thrown as ApiError with a line to show.
+// Requests to the backend. Every failure is thrown as ApiError with a line to show.
+
+import { TEXT, ask, decode, send } from "./backend.js";
 
 const root = new URL("api/", document.baseURI);
-const UNREACHABLE = "The server cannot be reached. Is it still running?";
 const GARBLED = "The server answered with something else than expected; a proxy may stand between.";
 
 export class ApiError extends Error {
@@ -22,7 +23,6 @@ export const sampleUrl = (name) => new URL(`samples/${name}`, root).href;
 
 export function liveUrl(id, page) {
   const url = new URL(sessionUrl(id, "live"));
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   url.searchParams.set("page", page);
   return url.href;
 }
@@ -30,10 +30,14 @@ export function liveUrl(id, page) {
 async function fetched(url, options) {
   let response;
   try {
-    response = await fetch(url, options);
+    response = await ask(url, options);
   } catch {
-    throw new ApiError(UNREACHABLE, 0);
+    throw new ApiError(TEXT.unreachable, 0);
   }
+  return succeeded(response);
+}
+
+async function succeeded(response) {
   if (!response.ok) throw new ApiError(reason(response.status, await response.text().catch(() => "")), response.status);
   return response;
 }
@@ -67,30 +71,19 @@ function reason(status, text) {
 const json = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
 // fields: names -> Blob or text. onProgress(share): how much of it has been sent; signal cancels.
-function upload(id, path, fields, { onProgress, signal } = {}) {
+async function upload(id, path, fields, { onProgress, signal } = {}) {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) {
     if (value instanceof Blob) form.append(name, value, value.name || "pasted.png");
     else if (value != null) form.append(name, JSON.stringify(value));
   }
-  return new Promise((resolve, reject) => {
-    const sending = new XMLHttpRequest(); // fetch tells nothing about what has been sent
-    sending.open("POST", sessionUrl(id, path));
-    sending.upload.onprogress = ({ loaded, total }) => onProgress?.(total ? loaded / total : 0);
-    sending.onload = () => {
-      if (sending.status < 200 || sending.status > 299) return reject(new ApiError(reason(sending.status, sending.responseText), sending.status));
-      try {
-        resolve(parsed(sending.responseText));
-      } catch (problem) {
-        reject(problem);
-      }
-    };
-    sending.onerror = () => reject(new ApiError(UNREACHABLE, 0));
-    sending.onabort = () => reject(new Cancelled());
-    if (signal?.aborted) return reject(new Cancelled());
-    signal?.addEventListener("abort", () => sending.abort());
-    sending.send(form);
-  });
+  let response;
+  try {
+    response = await send(sessionUrl(id, path), form, { onProgress, signal });
+  } catch (problem) {
+    throw problem.name === "AbortError" ? new Cancelled() : new ApiError(TEXT.unreachable, 0);
+  }
+  return parsed(await (await succeeded(response)).text());
 }
 
 export const getModel = () => request(new URL("model", root));
@@ -109,9 +102,4 @@ export const fetchBlob = async (url) => (await fetched(url)).blob();
 
 export async function fetchBitmap(id, path, version) {
   return decode(await fetchBlob(`${sessionUrl(id, path)}?v=${version}`));
-}
-
-// Exact colours: those of a map are looked up by value.
-export function decode(blob) {
-  return createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
 }

@@ -89,6 +89,7 @@ export function startFiles() {
   byId("open-segmap").addEventListener("click", () => byId("segmap-input").click());
   byId("segmap-choose").addEventListener("click", () => byId("photo-segmap-input").click());
   byId("open-project").addEventListener("click", () => byId("project-input").click());
+  for (const id of ["open-project", "download-project"]) byId(id).hidden = store.model.projects === false;
   byId("open-drawing").addEventListener("click", openDrawing);
   byId("open-sample").hidden = !store.model.samples.length;
   byId("open-sample").addEventListener("click", openSample);

@@ -2,7 +2,8 @@
 // One preview is under way at a time; the newest one waits for it. Answers older than what is shown are dropped.
 // An edit is kept until the server has answered it, and sent again after an outage; the server does none twice.
 
-import { decode, liveUrl } from "./api.js";
+import { liveUrl } from "./api.js";
+import { connect, unpacked } from "./backend.js";
 
 const ANSWER_TIMEOUT = 8000; // ms after which a preview is taken as lost
 const LONGEST_WAIT = 8000; // ms between attempts to connect
@@ -46,9 +47,8 @@ class Live extends EventTarget {
   connect(id) {
     this.#disconnect();
     this.#id = id;
-    const socket = new WebSocket(liveUrl(id, PAGE));
-    socket.binaryType = "arraybuffer";
-    socket.onmessage = ({ data }) => (typeof data === "string" ? this.#text(JSON.parse(data)) : this.#binary(data));
+    const socket = connect(liveUrl(id, PAGE));
+    socket.onmessage = ({ data }) => (typeof data === "string" ? this.#text(JSON.parse(data)) : this.#picture(unpacked(data)));
     socket.onclose = ({ code }) => this.#closed(socket, code === SESSION_GONE);
     this.#socket = socket;
   }
@@ -195,15 +195,13 @@ class Live extends EventTarget {
     this.#tell(message.type, message);
   }
 
-  async #binary(data) {
-    const length = new DataView(data).getUint32(0);
-    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, length)));
+  async #picture({ header, picture }) {
     if (header.type === "frame") this.#answered(header.seq);
     const sentAt = this.#sentAt.get(header.seq);
     const latency = sentAt ? performance.now() - sentAt : null;
     if (header.type === "frame") this.#received(header.seq);
     if (this.#isStale(header)) return;
-    const bitmap = data.byteLength > 4 + length ? await decode(new Blob([new Uint8Array(data, 4 + length)])) : null;
+    const bitmap = await picture();
     if (this.#isStale(header)) return bitmap?.close(); // decoding ends in any order
     this.#shown[header.type] = header.seq;
     this.#tell(header.type, { ...header, bitmap, latency });

@@ -1,6 +1,7 @@
 // The editor's page: asks for the model, starts every part, and begins or restores the session.
 
 import { ApiError, getModel } from "./api.js";
+import { TEXT } from "./backend.js";
 import { startCanvas } from "./canvas.js";
 import { startCrossover } from "./crossover.js";
 import { startFiles } from "./files.js";
@@ -20,6 +21,7 @@ import { startViewing } from "./viewing.js";
 
 function startParts() {
   byId("model-name").textContent = store.model.name;
+  for (const place of document.querySelectorAll(".place")) Object.assign(place, { textContent: TEXT.place, hidden: !TEXT.place });
   labelMap.setLabels(store.model.labels);
   // Styles per instance and per block are SEAN's; other architectures have one style for all.
   byId("tools").querySelector('[data-tool="split"]').hidden = store.model.blocks < 2;

@@ -1,5 +1,6 @@
 // The look of the chosen region, or of all: where it comes from and how strongly it is mixed with the own one.
 
+import { showPicture } from "./backend.js";
 import { plainName, regionName, sourceName } from "./edits.js";
 import { chooseStyleFile } from "./files.js";
 import { byId, element, onChange, store } from "./store.js";
@@ -74,7 +75,8 @@ function showSources(source) {
 }
 
 function choice(name, text, picture, isChosen, run) {
-  const inside = picture ? element("img", { src: picture, alt: "", width: 40, height: 40 }) : element("i", { "aria-hidden": "true" }, { mean: "≈", "photo-add": "+" }[name] ?? "");
+  const inside = picture ? element("img", { alt: "", width: 40, height: 40 }) : element("i", { "aria-hidden": "true" }, { mean: "≈", "photo-add": "+" }[name] ?? "");
+  if (picture) showPicture(inside, picture);
   const button = element(
     "button",
     { type: "button", class: "source", "aria-pressed": String(isChosen), "data-testid": `source-${name}` },

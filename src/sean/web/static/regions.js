@@ -1,5 +1,6 @@
 // One list of regions: a choice says what is painted and whose look is changed. What the picture has comes first.
 
+import { showPicture } from "./backend.js";
 import { plainName, regionName, sourceName } from "./edits.js";
 import { addStyle } from "./files.js";
 import { colorOf } from "./panes.js";
@@ -103,7 +104,7 @@ function showEntry({ button, image, source }, region) {
   const shown = taking ? style.source : "own";
   const address = thumbnailOf(shown);
   if (isAbsent || !address) image.removeAttribute("src");
-  else if (image.getAttribute("src") !== address) image.src = address;
+  else showPicture(image, address);
   const partly = taking && taking < style.blocks.length ? ` · ${taking}/${style.blocks.length}` : "";
   const strength = taking && style.strength !== 1 ? ` ${Math.round(style.strength * 100)} %` : "";
   const changed = region || taking ? 0 : regions().filter((each) => each.styles.some(([from]) => from !== "own")).length;

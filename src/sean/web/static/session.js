@@ -1,6 +1,7 @@
 // The life of a session: begun, restored after a reload, brought back when it is gone, connected again when lost.
 
 import { ApiError, Cancelled, createSession, fetchBitmap, getScript, getSession, postCrop, postDrawing } from "./api.js";
+import { TEXT } from "./backend.js";
 import { forget, forgetAll, isUnkept, keepOpened, keepSoon, keepWork, keptWork, offeredWork, restored, startKeeping } from "./keep.js";
 import { live } from "./live.js";
 import { announce, error, info, progress, progressEnd } from "./messages.js";
@@ -62,11 +63,11 @@ async function renew(id = store.session?.id) {
     await guarded(async () => {
       if (kept?.script) {
         await goOn(kept);
-        info("The session had expired on the server; your work was brought back");
+        info(TEXT.restored);
       } else {
         live.dropUnanswered();
         await begin();
-        info("Your last session had expired on the server, so a new one began");
+        if (TEXT.expired) info(TEXT.expired);
       }
       lost = false;
     });
@@ -226,7 +227,7 @@ async function reconnect() {
 
 function connection(status, seconds = 0) {
   const waiting = live.unanswered ? `; ${live.unanswered} not sent yet` : "";
-  const text = { waiting: `waiting for the server, ${seconds} s`, reconnecting: `reconnecting${waiting}` }[status] ?? status;
+  const text = { waiting: `waiting for the server, ${seconds} s`, reconnecting: `reconnecting${waiting}`, connected: TEXT.connected }[status];
   update({ connected: status === "connected" || status === "waiting" });
   const place = byId("connection");
   if (place.dataset.status === status && place.lastElementChild.textContent === text) return;
