@@ -13,13 +13,14 @@ CPUS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=
 TESTS := $(BIN)/python -m pytest -q --instafail --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cpus lint docs check slow extras pythons clean
+.PHONY: help demo test test-cpus lint docs pages check slow extras pythons clean
 
 help:
 	@echo "make demo       reconstruct, edit, interpolate and cross over faces with the bundled model, into demo/"
 	@echo "make test       all tests but the slow ones"
 	@echo "make lint       format, lint, spelling, types"
 	@echo "make docs       the documentation site, into site/"
+	@echo "make pages      the documentation site, and in site/edit/ the editor as a page without a server (needs npm)"
 	@echo "make check      make lint, make docs and the fast tests (pre-commit runs this)"
 	@echo "make test-cpus  all tests with the kernels of other processors; an hour"
 	@echo "make slow       the tests that take minutes"
@@ -48,6 +49,10 @@ lint: $(INSTALLED)
 # Strict: a dead link, a wrong anchor, a docstring that does not fit, or a request to another host is an error.
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# The page is tested by tests/browser/test_standalone.py, which is left out where it is not built.
+pages: docs
+	$(BIN)/python tools/build_page.py site/edit
 
 check: lint docs
 	$(TESTS) -m "not slow and not integration"

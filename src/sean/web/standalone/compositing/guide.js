@@ -1,0 +1,157 @@
+// A photo prepared for composites: what depends on the photo and its map, and not on the edit, is kept. The numbers of
+// compositing/guide.py.
+
+import { colourOf, labOf } from "./colour.js";
+import { ColourGuide, finishedMatte, guideRadius, rounded } from "./matte.js";
+import { plane } from "./planes.js";
+
+const GRID = 512;
+const STRIP_PIXELS = 1 << 18;
+const CACHED_BYTES = 128 << 20;
+const LEAST_SHARE = 1 / 1024;
+export const EDGE = 0.06; // width of the fall to 0 where regions end without the photo ending, as a part of the frame
+
+// The size of the grid for a frame: the photo's own resolution, at most 512 cells a side.
+export function gridShape(frame) {
+  const [height, width] = frame.extent;
+  const scale = Math.min(1, GRID / Math.max(height, width));
+  return { height: Math.max(1, rounded(height * scale)), width: Math.max(1, rounded(width * scale)) };
+}
+
+export class PhotoGuide {
+  #guide;
+  #edges;
+  #regions = new Map(); // by the mask's bytes
+  #pixels = null; // {key, parts}
+
+  // photo: a picture that does not change; frame: what the maps of its regions cover; mapSize: {height, width} of those.
+  constructor(photo, frame, mapSize) {
+    Object.assign(this, { photo, frame, mapSize, shape: gridShape(frame) });
+    const { height, width } = this.shape;
+    const { shown, inside } = frame.seen(photo, height, width);
+    Object.assign(this, { seen: shown, inside });
+    const colours = [0, 1, 2].map((c) => plane(height, width, Float32Array.from({ length: height * width }, (_, n) => shown.data[3 * n + c] / 255)));
+    this.#guide = new ColourGuide(colours, guideRadius(this.shape, mapSize));
+    this.#edges = frame.edgeWeights(height, width, photo, EDGE);
+  }
+
+  matte(region) {
+    return this.#region(region).matte;
+  }
+
+  // The colour of a region in the photo; null where the photo shows nothing of it.
+  colour(region) {
+    return this.#region(region).colour;
+  }
+
+  // The pixels of regions in parts of bounded size: {index: places in the photo, lab, shares: one array per region}.
+  *parts(regions) {
+    const key = regions.map(keyOf).join();
+    if (this.#pixels?.key === key) return yield* this.#pixels.parts;
+    const mattes = regions.map((region) => this.matte(region));
+    this.#pixels = null;
+    let kept = [];
+    let bytes = 0;
+    for (const box of this.#strips(mattes)) {
+      const part = this.#part(mattes, box);
+      bytes += 4 * (part.index.length * (4 + regions.length));
+      if (bytes > CACHED_BYTES) kept = null;
+      kept?.push(part);
+      yield part;
+    }
+    if (kept) this.#pixels = { key, parts: kept };
+  }
+
+  #region(region) {
+    const key = keyOf(region);
+    if (!this.#regions.has(key)) this.#regions.set(key, this.#prepared(region));
+    return this.#regions.get(key);
+  }
+
+  #prepared(region) {
+    const matte = this.#guide.matte(region);
+    const edges = this.#edges.data;
+    for (let n = 0; n < edges.length; n++) {
+      matte.least.data[n] *= edges[n];
+      matte.most.data[n] *= edges[n];
+    }
+    const { colours } = this.#guide;
+    const value = (n) => matte.offset.data[n] + matte.slopes.reduce((sum, { data }, c) => sum + data[n] * colours[c].data[n], 0);
+    let sure = Float32Array.from(this.inside.data, (_, n) => (this.inside.data[n] ? Math.max(matte.least.data[n] - 0.5, 0) : 0));
+    if (!sure.some(Boolean)) { // a region so thin that it has no inside
+      sure = sure.map((_, n) => (this.inside.data[n] ? finishedMatte(value(n), matte.least.data[n], matte.most.data[n]) : 0));
+    }
+    const shown = [];
+    for (let n = 0; n < sure.length; n++) if (sure[n] > 0) shown.push(n);
+    return { matte, colour: colourOf(labOf(this.seen.data, shown), shown.map((n) => sure[n])) };
+  }
+
+  // The boxes of the photo to look at: strips of the box around all regions.
+  #strips(mattes) {
+    const { height, width } = this.shape;
+    let [top, left, bottom, right] = [height, width, -1, -1];
+    for (let y = 0, n = 0; y < height; y++) {
+      for (let x = 0; x < width; x++, n++) {
+        if (!mattes.some(({ most }) => most.data[n])) continue;
+        [top, left, bottom, right] = [Math.min(top, y), Math.min(left, x), Math.max(bottom, y), Math.max(right, x)];
+      }
+    }
+    if (bottom < 0) return [];
+    const part = this.frame.part((top - 1) / height, (left - 1) / width, (bottom + 2) / height, (right + 2) / width);
+    const box = part.box(this.photo);
+    const step = Math.max(1, Math.floor(STRIP_PIXELS / Math.max(1, box.right - box.left)));
+    const strips = [];
+    for (let row = box.top; row < box.bottom; row += step) strips.push({ ...box, top: row, bottom: Math.min(row + step, box.bottom) });
+    return strips;
+  }
+
+  #part(mattes, box) {
+    const shares = mattes.map((matte) => this.#shares(matte, box));
+    const width = box.right - box.left;
+    const index = [];
+    const places = [];
+    for (let n = 0; n < shares[0].length; n++) {
+      let total = 0;
+      for (const share of shares) total += share[n];
+      if (total > 1) for (const share of shares) share[n] /= total;
+      if (Math.min(total, 1) <= LEAST_SHARE) continue;
+      places.push(n);
+      index.push((box.top + Math.floor(n / width)) * this.photo.width + box.left + (n % width));
+    }
+    return {
+      index: Int32Array.from(index),
+      lab: labOf(this.photo.data, index),
+      shares: shares.map((share) => Float32Array.from(places, (n) => share[n])),
+    };
+  }
+
+  // The matte of a box of the photo.
+  #shares(matte, box) {
+    const { frame, photo } = this;
+    const most = frame.sample(matte.most, box).data;
+    if (!most.some(Boolean)) return most;
+    const linear = frame.sample(matte.offset, box).data;
+    const slopes = matte.slopes.map((slope) => frame.sample(slope, box).data);
+    const least = frame.sample(matte.least, box).data;
+    const width = box.right - box.left;
+    for (let n = 0; n < most.length; n++) {
+      if (!most[n]) continue;
+      const at = 3 * ((box.top + Math.floor(n / width)) * photo.width + box.left + (n % width));
+      let value = linear[n];
+      for (let c = 0; c < 3; c++) value += slopes[c][n] * (photo.data[at + c] / 255);
+      most[n] = finishedMatte(value, least[n], most[n]);
+    }
+    return most;
+  }
+}
+
+// A mask as text: the lengths of its runs.
+function keyOf({ data, height, width }) {
+  const runs = [height, width];
+  for (let n = 0, start = 0; n <= data.length; n++) {
+    if (n < data.length && data[n] === data[start]) continue;
+    runs.push(n - start);
+    start = n;
+  }
+  return `${data[0]}:${runs.join(" ")}`;
+}

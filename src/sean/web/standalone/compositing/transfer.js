@@ -1,0 +1,53 @@
+// The change of one region's colour: what each of its pixels becomes. The numbers of compositing/transfer.py, which
+// explains them.
+
+const [LIGHTENING, DARKENING, FREEDOM] = [0.5, 0.85, 2];
+const [TINT, WHITENING] = [0.45, 0.4];
+const [DARKEST, LIGHTEST, OFFSET, FAINT] = [2, 98, 16, 5];
+
+const clip = (value, low, high) => Math.min(high, Math.max(low, value));
+const bent = (share, slope) => (slope <= 1 ? slope * share : (slope * share) / (1 + (slope - 1) * share));
+
+export function naturalSlope(own, goal) {
+  const gain = goal / own;
+  return gain ** (gain <= 1 ? DARKENING : LIGHTENING);
+}
+
+// The transfer from a region's own colour to another one, at a strength in 0..1: a function that changes Lab [3 n] into
+// another array of the same length.
+export function colourTransfer(own, target, strength = 1) {
+  const goal = own.mean.map((value, channel) => value + strength * (target.mean[channel] - value));
+  const [start, end] = [own.mean[0], goal[0]].map((lightness) => clip(lightness, DARKEST, LIGHTEST));
+  let slope = naturalSlope(start, end);
+  if (target.contrast !== null && own.contrast) {
+    const final = naturalSlope(start, clip(target.mean[0], DARKEST, LIGHTEST));
+    slope *= (clip(target.contrast / own.contrast, final / FREEDOM, final * FREEDOM) / final) ** strength;
+  }
+  const from = [start, own.mean[1], own.mean[2]];
+  const to = [end, goal[1], goal[2]];
+  return (lab) => transferred(lab, from, to, slope);
+}
+
+function transferred(lab, own, goal, slope) {
+  const result = new Float32Array(lab.length);
+  const chroma = (colour) => Math.hypot(colour[1], colour[2]) + FAINT;
+  const kept = Math.min(1, (goal[0] + OFFSET) / (own[0] + OFFSET)) * Math.min(1, chroma(goal) / chroma(own));
+  const [up, down] = [(slope * (100 - own[0])) / (100 - goal[0]), (slope * own[0]) / goal[0]];
+  for (let at = 0; at < lab.length; at += 3) {
+    const above = (lab[at] - own[0]) / (100 - own[0]);
+    const lightness = Math.fround(
+      above > 0
+        ? goal[0] + bent(clip(above, 0, 1), up) * (100 - goal[0])
+        : goal[0] - bent(clip((own[0] - lab[at]) / own[0], 0, 1), down) * goal[0],
+    );
+    const [ownTint, newTint] = [tint(lab[at], own[0]), tint(lightness, goal[0])];
+    result[at] = lightness;
+    for (let c = 1; c < 3; c++) result[at + c] = kept * (lab[at + c] - own[c] * ownTint) + goal[c] * newTint;
+  }
+  return result;
+}
+
+function tint(lightness, mean) {
+  const share = (lightness + OFFSET) / (mean + OFFSET);
+  return clip(1 + TINT * (share - 1), 0, 2) * clip((100 - lightness) / (100 - mean), 0, 1) ** WHITENING;
+}

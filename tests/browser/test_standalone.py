@@ -1,0 +1,120 @@
+"""The page without a server, as `make pages` builds it: it edits within the browser, as the package does."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser
+
+from sean.editing.editor import Editor
+from sean.editing.edits import edit_from_json
+from sean.web.beginnings import begin
+
+from .conftest import FLAGS
+from .standalone_page import StandalonePage, file_server
+
+SITE = Path(__file__).resolve().parents[2] / "site"
+LARGEST_LEVELS = 2
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        not (SITE / "edit" / "build.js").is_file(), reason="the page is not built: make pages (it needs npm)"
+    ),
+]
+assert FLAGS
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with file_server(SITE) as address:
+        yield f"{address}edit/"
+
+
+@pytest.fixture
+def editor(browser: Browser, address: str) -> Iterator[StandalonePage]:
+    """The page at 1280x800; after the test the browser's console must be clean, and no other host was asked."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = StandalonePage(context, address)
+    page.open()
+    yield page
+    hosts = {urlsplit(url).netloc for url in page.requested if not url.startswith(("blob:", "data:"))}
+    context.close()
+    assert page.problems == []
+    assert hosts == {urlsplit(address).netloc}
+
+
+def levels(picture: np.ndarray, wanted: object) -> int:
+    return int(np.abs(picture[:, :, :3].astype(int) - np.asarray(wanted).astype(int)).max())
+
+
+def replayed(editor: Editor, page: StandalonePage) -> Editor:
+    editor.replay(edit_from_json(values) for values in page.edits())
+    return editor
+
+
+def test_a_first_visit_computes_with_threads_and_says_where_photos_stay(editor: StandalonePage) -> None:
+    assert editor.page.evaluate("crossOriginIsolated")
+    assert editor.page.get_by_test_id("place").is_visible()
+    assert "never leave" in str(editor.page.get_by_test_id("place").text_content())
+
+
+def test_strokes_and_looks_on_a_drawn_face(editor: StandalonePage) -> None:
+    ours = Editor.from_pretrained()
+    begin(ours, 0)
+    assert levels(editor.picture("picture.png"), ours.render()) <= LARGEST_LEVELS
+    editor.choose("hair")
+    editor.drag((0.4, 0.5), (0.6, 0.55))
+    editor.wait_for_edits(1)
+    editor.page.get_by_test_id("look-2").click()
+    editor.wait_for_edits(2)
+    replayed(ours, editor)
+    assert np.array_equal(editor.picture("map.png"), ours.state.segmap)
+    assert levels(editor.picture("picture.png"), ours.render()) <= LARGEST_LEVELS
+    editor.page.locator("#undo").click()
+    editor.wait_for_edits(1)
+    ours.undo()
+    assert levels(editor.picture("picture.png"), ours.render()) <= LARGEST_LEVELS
+
+
+def test_a_photo_is_edited_as_the_package_edits_it(editor: StandalonePage) -> None:
+    data = pytest.importorskip("skimage.data")
+    editor.open_sample()
+    photo = editor.state()["photo"]
+    assert len(photo["faces"]) == 1
+    ours = Editor.from_pretrained()
+    ours.set_image(data.astronaut(), crop=tuple(photo["crop"][name] for name in ("left", "top", "size")))
+    found = Editor.from_pretrained()
+    found.set_image(data.astronaut())
+    assert found.photo is not None and found.photo.crop is not None and ours.photo is not None
+    assert ours.photo.crop is not None and ours.photo.crop.overlap(found.photo.crop) > 0.9, "it is the face"
+    assert np.array_equal(editor.picture("map.png"), ours.state.segmap)
+    editor.choose("hair")
+    editor.page.get_by_test_id("preset-auburn").click()
+    editor.wait_for_edits(1)
+    editor.drag((0.2, 0.5), (0.2, 0.8))
+    editor.wait_for_edits(2)
+    edited = np.array(Image.open(io.BytesIO(editor.download("download-photo"))))
+    assert levels(edited, replayed(ours, editor).composited()) <= LARGEST_LEVELS
+    assert (edited[:, :, :3] != data.astronaut()).any()
+
+
+def test_without_the_network_after_the_first_visit(editor: StandalonePage) -> None:
+    editor.choose("hair")
+    editor.drag((0.4, 0.5), (0.6, 0.55))
+    editor.wait_for_edits(1)
+    before = editor.picture("picture.png")
+    kept = "async () => (await (await caches.open('sean-large')).keys()).map(({ url }) => url.split('/').pop())"
+    editor.until(f"({kept})().then((names) => ['encoder', 'parser'].every((n) => names.some((x) => x.startsWith(n))))")
+    editor.until("document.body.dataset.kept >= 1")
+    editor.page.context.set_offline(True)
+    editor.page.reload()
+    editor.ready()
+    editor.wait_for_edits(1)
+    assert np.array_equal(editor.picture("picture.png"), before), "the work was kept, too"
+    editor.open_sample()
+    assert len(editor.state()["photo"]["faces"]) == 1
