@@ -1,6 +1,6 @@
 // A session's edits in its photo, at the photo's own resolution, as editing/photo_composite.py puts them there.
 
-import { labOf } from "./compositing/colour.js";
+import { flatColour, labOf } from "./compositing/colour.js";
 import { composite } from "./compositing/composite.js";
 import { Frame, carried } from "./compositing/frame.js";
 import { PhotoGuide } from "./compositing/guide.js";
@@ -83,5 +83,5 @@ function targetOf(label, settings, base) {
   const { colours } = base.sources.get(setting[0]);
   if (!colours || Number.isNaN(colours[3 * label])) return unknown;
   const levels = Uint8Array.from(colours.subarray(3 * label, 3 * label + 3), Math.round);
-  return { target: { mean: [...labOf(levels)], contrast: null }, strength: setting[1] };
+  return { target: flatColour([...labOf(levels)]), strength: setting[1] };
 }

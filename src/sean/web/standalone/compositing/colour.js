@@ -1,6 +1,7 @@
 // CIE Lab (D65) of 8-bit sRGB, and the colour of a region: the numbers of compositing/colour.py.
 //
-// A colour is {mean: [L, a, b], contrast: standard deviation of L, or null}.
+// A colour is {mean: [L, a, b], contrast: standard deviation of L, or null, spread: root mean square distance of (a, b)
+// from their mean, chroma: mean of the lengths of (a, b), or null}.
 
 const TO_XYZ = [
   [0.4124564, 0.3575761, 0.1804375],
@@ -67,25 +68,32 @@ export function levelsOf(lab) {
   return levels;
 }
 
+// A colour of which only the mean is known.
+export const flatColour = (mean) => ({ mean, contrast: null, spread: 0, chroma: null });
+
 // "#7a1f2b" or "#a33" -> a colour.
 export function parseColour(text) {
   const digits = text.slice(1);
   const full = digits.length === 6 ? digits : [...digits].map((digit) => digit + digit).join("");
   const levels = Uint8Array.from([0, 2, 4], (at) => parseInt(full.slice(at, at + 2), 16));
-  return { mean: [...labOf(levels)], contrast: null };
+  return flatColour([...labOf(levels)]);
 }
 
 // The colour of pixels, Lab [3 n] with weights [n]; null where the weights add up to nothing.
 export function colourOf(lab, weights) {
   let total = 0;
+  let chroma = 0;
   const mean = [0, 0, 0];
   for (let i = 0; i < weights.length; i++) {
     total += weights[i];
+    chroma += weights[i] * Math.hypot(lab[3 * i + 1], lab[3 * i + 2]);
     for (let c = 0; c < 3; c++) mean[c] += lab[3 * i + c] * weights[i];
   }
   if (total < SMALLEST) return null;
   for (let c = 0; c < 3; c++) mean[c] /= total;
-  let variance = 0;
-  for (let i = 0; i < weights.length; i++) variance += weights[i] * (lab[3 * i] - mean[0]) ** 2;
-  return { mean, contrast: Math.sqrt(variance / total) };
+  const variances = [0, 0, 0];
+  for (let i = 0; i < weights.length; i++) {
+    for (let c = 0; c < 3; c++) variances[c] += (weights[i] * (lab[3 * i + c] - mean[c]) ** 2) / total;
+  }
+  return { mean, contrast: Math.sqrt(variances[0]), spread: Math.sqrt(variances[1] + variances[2]), chroma: chroma / total };
 }

@@ -4,7 +4,7 @@
 // A change is {mask, target: a colour or null (what the model made of it), strength}; pictures are {own, edited, frame}
 // of the model.
 
-import { labOf, writeLevels } from "./colour.js";
+import { flatColour, labOf, writeLevels } from "./colour.js";
 import { carried } from "./frame.js";
 import { colourTransfer } from "./transfer.js";
 
@@ -33,7 +33,7 @@ function planned(guide, { mask, target, strength }, pictures) {
   const moved = pictures && modelChange(guide, mask, pictures);
   if (!moved || !moved.some(Boolean)) return null;
   const mean = own.mean.map((value, channel) => value + moved[channel]);
-  return { mask, transfer: colourTransfer(own, { mean, contrast: null }) };
+  return { mask, transfer: colourTransfer(own, flatColour(mean)) };
 }
 
 // The mean change in Lab that the model made in a region; null where its pictures do not show the region.

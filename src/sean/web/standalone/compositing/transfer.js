@@ -1,9 +1,13 @@
 // The change of one region's colour: what each of its pixels becomes. The numbers of compositing/transfer.py, which
 // explains them.
 
+import { smoothStep } from "./frame.js";
+
 const [LIGHTENING, DARKENING, FREEDOM] = [0.5, 0.85, 2];
 const [TINT, WHITENING] = [0.45, 0.4];
 const [DARKEST, LIGHTEST, OFFSET, FAINT] = [2, 98, 16, 5];
+const [ONE_COLOUR, SEVERAL_COLOURS, FAR_HUE] = [14, 26, 20];
+const [GREY, MOST_HUE] = [10, 1.4];
 
 const clip = (value, low, high) => Math.min(high, Math.max(low, value));
 const bent = (share, slope) => (slope <= 1 ? slope * share : (slope * share) / (1 + (slope - 1) * share));
@@ -23,12 +27,17 @@ export function colourTransfer(own, target, strength = 1) {
     const final = naturalSlope(start, clip(target.mean[0], DARKEST, LIGHTEST));
     slope *= (clip(target.contrast / own.contrast, final / FREEDOM, final * FREEDOM) / final) ** strength;
   }
+  let oneHue = 0; // how far pixels take the new hue, in place of a shift of their own
+  if (own.chroma !== null) {
+    const far = Math.min(1, Math.hypot(goal[1] - own.mean[1], goal[2] - own.mean[2]) / FAR_HUE);
+    oneHue = far * smoothStep((own.spread - ONE_COLOUR) / (SEVERAL_COLOURS - ONE_COLOUR));
+  }
   const from = [start, own.mean[1], own.mean[2]];
   const to = [end, goal[1], goal[2]];
-  return (lab) => transferred(lab, from, to, slope);
+  return (lab) => transferred(lab, from, to, slope, oneHue, own.chroma);
 }
 
-function transferred(lab, own, goal, slope) {
+function transferred(lab, own, goal, slope, oneHue, meanChroma) {
   const result = new Float32Array(lab.length);
   const chroma = (colour) => Math.hypot(colour[1], colour[2]) + FAINT;
   const kept = Math.min(1, (goal[0] + OFFSET) / (own[0] + OFFSET)) * Math.min(1, chroma(goal) / chroma(own));
@@ -43,6 +52,9 @@ function transferred(lab, own, goal, slope) {
     const [ownTint, newTint] = [tint(lab[at], own[0]), tint(lightness, goal[0])];
     result[at] = lightness;
     for (let c = 1; c < 3; c++) result[at + c] = kept * (lab[at + c] - own[c] * ownTint) + goal[c] * newTint;
+    if (!oneHue) continue;
+    const share = newTint * Math.min((Math.hypot(lab[at + 1], lab[at + 2]) + GREY) / (meanChroma + GREY), MOST_HUE);
+    for (let c = 1; c < 3; c++) result[at + c] += oneHue * (goal[c] * share - result[at + c]);
   }
   return result;
 }
