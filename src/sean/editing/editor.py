@@ -41,11 +41,11 @@ from sean.editing.edits import (
 )
 from sean.editing.history import History
 from sean.editing.photo_composite import BLENDS, Blend, PhotoComposite
-from sean.editing.pipeline import SEANPipeline, mean_colours
+from sean.editing.pipeline import SEANPipeline
 from sean.editing.project import Project, ProjectLimits, begun_styles, model_of, read_project, write_project
 from sean.editing.sources import MAX_NAME, Sources
 from sean.editing.state import Base, EditorState, Region, applied, new_state, render_styles, touched_pixels
-from sean.editing.styles import StyleCodes
+from sean.editing.styles import StyleCodes, mean_colours
 from sean.errors import InputError
 from sean.images import ImageLike
 from sean.parsing.faces.crop import DEFAULT_FEATHER

@@ -4,9 +4,8 @@ import copy
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast, get_args, overload
+from typing import Any, Literal, cast, overload
 
 import numpy as np
 import torch
@@ -14,11 +13,12 @@ from PIL import Image
 from torch import Tensor
 
 from sean.devices import AUTO, chosen_device
-from sean.editing.styles import StyleCodes, load_style_codes, mean_style, save_style_codes
+from sean.editing.render_batch import BlockStyles, OutputType, RenderBatch, as_list, check_output_type
+from sean.editing.styles import StyleCodes, load_style_codes, mean_colours, mean_style, save_style_codes
 from sean.errors import InputError
 from sean.files import write_text_atomic
 from sean.hub import upload_folder, with_card_head
-from sean.images import ImageLike, image_to_tensor, tensor_to_image
+from sean.images import ImageLike, image_to_tensor
 from sean.inference.engine import engine_for
 from sean.labels import LabelSet
 from sean.models.base import NoiseSource, StyledModel
@@ -27,10 +27,6 @@ from sean.parsing.photo import CropChoice, OnNoFace, PhotoOpener
 from sean.plan.recent import RecentPlans
 from sean.pretrained import BANK_NAME, CARD_NAME, DEFAULT_MODEL, find_model
 from sean.segmap import SegmapLike, instance_edges, numbers_of, resize_segmap, segmap_of
-
-BlockStyles = StyleCodes | Sequence[StyleCodes]
-"""One style, or one per SEAN ResBlk."""
-OutputType = Literal["pil", "np", "pt"]
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 """The dtypes that pipelines and parsers compute in; float16 on GPUs only."""
@@ -306,7 +302,7 @@ class SEANPipeline:
             segmap: label ids, int64 [h, w] of `image_size`.
         """
         batch = image_to_tensor(image).unsqueeze(0).to(self.device)
-        codes, present = self._engine.encode(batch, self._batch(segmap))
+        codes, present = self._engine.encode(batch, self._batched(segmap))
         colours = mean_colours(image, segmap, self.labels.num_regions)
         return StyleCodes(codes[0].cpu().float().clone(), present[0].cpu().clone(), self.labels, colours)
 
@@ -385,24 +381,22 @@ class SEANPipeline:
                 or variants that are not numbers, have another size, name a style that is not there, or are given to a
                 model that takes none, or an unknown output type.
         """
-        if output_type not in get_args(OutputType):
-            raise InputError(f"expected output_type as one of {', '.join(get_args(OutputType))}, got {output_type!r}")
-        batch = _paired(segmap, styles, instances) if variants is None else _Batch.single(segmap, instances)
+        check_output_type(output_type)
+        paired = RenderBatch.paired if variants is None else RenderBatch.with_variants
+        batch = paired(segmap, styles, instances)
         given = [segmap_of(one, self.labels) for one in batch.segmaps]
         sizes = [(ids.shape[0], ids.shape[1]) for ids in given]
-        ids = torch.cat([self._batch(one) for one in given])
+        ids = torch.cat([self._batched(one) for one in given])
         edges = self._edges(ids, batch.instances, sizes)
-        each = batch.styles if variants is None else list(cast(Sequence[BlockStyles], styles))
-        numbers = None if variants is None else self._variants(variants, sizes[0], len(each))
-        per_style = [self._per_block(one) for one in each]
+        numbers = None if variants is None else self._variants(variants, sizes[0], len(batch.styles))
+        per_style = [self._per_block(one) for one in batch.styles]
         codes = [torch.stack([self._codes(style) for style in block]) for block in zip(*per_style, strict=True)]
         codes = [block.to(self.device) for block in codes]
         noisy = seed is not None or generator is not None if noise is None else noise
         rng = self._noise_source(seed, generator, len(given)) if noisy else None
         plan = self._plans.plan(ids, numbers, edges=edges).to(self.device)
         rendered = self._engine.render(plan, codes, noise=noisy, rng=rng).float()
-        pictures = _as_output(rendered, sizes, output_type)
-        return pictures if batch.many else pictures[0]
+        return batch.output(rendered, sizes, output_type)
 
     def _noise_source(
         self, seed: int | None, generator: torch.Generator | Sequence[torch.Generator] | None, count: int
@@ -420,7 +414,7 @@ class SEANPipeline:
             )
         return generators[0] if len(generators) == 1 else generators
 
-    def _batch(self, ids: np.ndarray) -> Tensor:
+    def _batched(self, ids: np.ndarray) -> Tensor:
         """Ids [h, w] as [1, h, w] of the model's size."""
         return torch.from_numpy(resize_segmap(ids, self.image_size)).unsqueeze(0).to(self.device)
 
@@ -460,7 +454,7 @@ class SEANPipeline:
 
     def _per_block(self, styles: BlockStyles) -> list[StyleCodes]:
         count = self.model.style_inputs
-        per_block = [styles] * count if isinstance(styles, StyleCodes) else _list_of(styles, "StyleCodes")
+        per_block = [styles] * count if isinstance(styles, StyleCodes) else as_list(styles, "StyleCodes")
         if len(per_block) != count:
             several = f", or {count} (one per SEAN ResBlk)" if count > 1 else " for this architecture"
             raise InputError(f"expected one StyleCodes{several}, got {len(per_block)}")
@@ -476,77 +470,6 @@ class SEANPipeline:
                 "encode the photo with this model"
             )
         return (style if self._fallback is None else style.completed(self._fallback)).codes
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Batch:
-    """A batch to render: as many segmaps as styles, and as many instance maps, if there are any.
-
-    Attributes:
-        many: whether the caller gets a list.
-    """
-
-    segmaps: list[SegmapLike]
-    styles: list[BlockStyles]
-    instances: list[SegmapLike] | None
-    many: bool
-
-    @classmethod
-    def single(cls, segmap: SegmapLike | Sequence[SegmapLike], instances: Any) -> "_Batch":
-        """One segmap that takes several styles at once."""
-        if isinstance(segmap, list | tuple):
-            raise InputError("expected one segmap where variants are given, got a list")
-        maps = None if instances is None else [instances]
-        return cls(segmaps=[cast(SegmapLike, segmap)], styles=[], instances=maps, many=False)
-
-
-def _paired(segmap: Any, styles: Any, instances: Any) -> _Batch:
-    """The segmaps and their styles, see the table of `SEANPipeline.__call__`."""
-    many = isinstance(segmap, list | tuple)
-    crossovers = isinstance(styles, list | tuple) and any(isinstance(one, list | tuple) for one in styles)
-    if not many and not crossovers:
-        maps = None if instances is None else [instances]
-        return _Batch(segmaps=[segmap], styles=[styles], instances=maps, many=False)
-    count = len(segmap) if many else len(styles)
-    each = [styles] * count if isinstance(styles, StyleCodes) else _list_of(styles, "StyleCodes")
-    if not count or len(each) != count:
-        raise InputError(
-            f"expected one StyleCodes, or one for each of {count} label maps, got {len(each)}; for a crossover of "
-            "every map give a list of lists"
-        )
-    maps = None if instances is None else list(instances) if many else [instances] * count
-    if maps is not None and len(maps) != count:
-        raise InputError(f"expected instances for each of {count} label maps, got {len(maps)}")
-    return _Batch(segmaps=list(segmap) if many else [segmap] * count, styles=each, instances=maps, many=True)
-
-
-def _list_of(values: Any, what: str) -> list[Any]:
-    if not isinstance(values, list | tuple):
-        raise InputError(f"expected {what}, or a list of them, got {type(values).__name__}")
-    return list(values)
-
-
-def _as_output(rendered: Tensor, sizes: Sequence[tuple[int, int]], output_type: OutputType) -> Any:
-    """Pictures [b, 3, h, w] in the form that the caller wants; `sizes` are those of the segmaps as they were given."""
-    if output_type == "pt":
-        return rendered
-    arrays = [tensor_to_image(picture) for picture in rendered.cpu()]
-    if output_type == "np":
-        return np.stack(arrays)
-    pictures = [Image.fromarray(array) for array in arrays]
-    for picture, size in zip(pictures, sizes, strict=True):
-        if size != (picture.height, picture.width):
-            picture.info["resized_from"] = size
-    return pictures
-
-
-def mean_colours(image: np.ndarray, segmap: np.ndarray, num_regions: int) -> Tensor:
-    """The mean colour [k, 3] of every region of uint8 [h, w, 3]; NaN for absent regions."""
-    ids, levels = segmap.ravel(), image.reshape(-1, 3)
-    pixels = np.bincount(ids, minlength=num_regions + 1)[:num_regions]
-    sums = [np.bincount(ids, weights=channel, minlength=num_regions + 1)[:num_regions] for channel in levels.T]
-    with np.errstate(invalid="ignore"):
-        return torch.from_numpy(np.stack(sums, axis=1) / pixels[:, None]).float()
 
 
 def _dtype_of(dtype: torch.dtype | str) -> torch.dtype:

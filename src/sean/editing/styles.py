@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import SupportsIndex
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -254,3 +255,12 @@ def load_style_codes(path: str | Path) -> list[StyleCodes]:
         raise InputError(f"{path} is no style file of sean or is damaged ({type(error).__name__}: {error})") from error
     rows = zip(codes, present, colours, names, strict=True)
     return [StyleCodes(code, here, labels, colour, name) for code, here, colour, name in rows]
+
+
+def mean_colours(image: np.ndarray, segmap: np.ndarray, num_regions: int) -> Tensor:
+    """The mean colour [k, 3] of every region of uint8 [h, w, 3]; NaN for absent regions."""
+    ids, levels = segmap.ravel(), image.reshape(-1, 3)
+    pixels = np.bincount(ids, minlength=num_regions + 1)[:num_regions]
+    sums = [np.bincount(ids, weights=channel, minlength=num_regions + 1)[:num_regions] for channel in levels.T]
+    with np.errstate(invalid="ignore"):
+        return torch.from_numpy(np.stack(sums, axis=1) / pixels[:, None]).float()
