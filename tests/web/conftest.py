@@ -12,12 +12,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from sean.editing.pipeline import SEANPipeline
-from sean.web import studio as studio_module
+from sean.web import service as service_module
 from sean.web.app import create_app
-from sean.web.decoder import Decoder
-from sean.web.decoding import decode
+from sean.web.decoding import Decoder, decode
 from sean.web.limits import Limits
-from sean.web.studio import Studio
+from sean.web.service import Service
 
 from ..support.pipelines import TINY as SMALL
 from ..support.pipelines import random_pipeline
@@ -32,9 +31,9 @@ def tiny_pipeline(num_styles: int = 3) -> SEANPipeline:
     return random_pipeline(TINY, num_styles)
 
 
-def client_of(studio: Studio, **options: Any) -> TestClient:
+def client_of(service: Service, **options: Any) -> TestClient:
     """A client of an application; to be used in a with block, which starts and stops the application."""
-    return TestClient(create_app(studio, model_name="tiny", **options), base_url=HOST)
+    return TestClient(create_app(service, model_name="tiny", **options), base_url=HOST)
 
 
 def png_bytes(image: np.ndarray) -> bytes:
@@ -61,24 +60,24 @@ class NearDecoder(Decoder):
 
 @pytest.fixture(autouse=True)
 def _near_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(studio_module, "Decoder", NearDecoder)
+    monkeypatch.setattr(service_module, "Decoder", NearDecoder)
 
 
 @pytest.fixture(scope="session")
 def pipeline() -> SEANPipeline:
-    """See `tiny_pipeline`; editors and studios take forks of it."""
+    """See `tiny_pipeline`; editors and services take forks of it."""
     return tiny_pipeline()
 
 
 @pytest.fixture
-def studio(pipeline: SEANPipeline) -> Studio:
+def service(pipeline: SEANPipeline) -> Service:
     """Without a parser; the client that is made of it closes it."""
-    return Studio(pipeline, limits=Limits(), num_threads=1)
+    return Service(pipeline, limits=Limits(), num_threads=1)
 
 
 @pytest.fixture
-def client(studio: Studio) -> Iterator[TestClient]:
-    with client_of(studio) as client:
+def client(service: Service) -> Iterator[TestClient]:
+    with client_of(service) as client:
         yield client
 
 

@@ -19,7 +19,7 @@ from sean.editing.pipeline import SEANPipeline
 from sean.web.app import create_app
 from sean.web.limits import Limits
 from sean.web.server import listen, server_config
-from sean.web.studio import Studio
+from sean.web.service import Service
 
 from .conftest import png_bytes
 
@@ -38,11 +38,11 @@ HAT = {"kind": "paint", "points": [[0.5, 0.5]], "radius": 0.2, "label": "hat"}
 class Server:
     """A server in a thread of this process, and a client of it."""
 
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+    def __init__(self, service: Service) -> None:
+        self.service = service
         self.listener = listen("127.0.0.1", 0)
         self.port: int = self.listener.getsockname()[1]
-        self._server = uvicorn.Server(server_config(create_app(studio), LIMITS))
+        self._server = uvicorn.Server(server_config(create_app(service), LIMITS))
         self._thread = threading.Thread(target=lambda: self._server.run(sockets=[self.listener]))
 
     def __enter__(self) -> "Server":
@@ -79,7 +79,7 @@ class Server:
 
 @pytest.fixture
 def server(pipeline: SEANPipeline) -> Iterator[Server]:
-    with Server(Studio(pipeline, limits=LIMITS, num_threads=1)) as server:
+    with Server(Service(pipeline, limits=LIMITS, num_threads=1)) as server:
         yield server
 
 
@@ -99,7 +99,7 @@ def frames_until(socket: ClientConnection, seq: int) -> int:
 def test_abandoned_sessions_are_capped(server: Server) -> None:
     with server.live(server.new_session()) as first:
         sessions = [server.new_session() for _ in range(200)]
-        assert len(server.studio.store) == LIMITS.sessions
+        assert len(server.service.store) == LIMITS.sessions
         assert server.request("GET", sessions[0])[0] == 404 and server.request("GET", sessions[-1])[0] == 200
         first.send('{"seq": 1, "render": true}')  # one that is looked at is kept
         assert frames_until(first, 1) == 1
@@ -219,7 +219,7 @@ def test_a_slow_client_gets_less_and_holds_up_nobody(server: Server) -> None:
                 break
         live.send('{"seq": 1, "render": true}')
         assert frames_until(live, 1) == 1
-        slow_one = server.studio.store.get(slow_session.rpartition("/")[2])
+        slow_one = server.service.store.get(slow_session.rpartition("/")[2])
         for connection in slow_one.connections:
             assert len(connection._unsent) <= 4
     assert server.is_well()

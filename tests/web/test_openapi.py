@@ -16,8 +16,8 @@ from schemathesis.specs.openapi.checks import (
 from starlette.testclient import TestClient
 
 from sean.editing.edits import KINDS
-from sean.web.security import Access
-from sean.web.studio import Studio
+from sean.web.middleware import Access
+from sean.web.service import Service
 
 from .conftest import client_of
 
@@ -32,8 +32,8 @@ NUM_EXAMPLES = 4
 OPERATIONS = 26
 
 
-def test_no_answer_of_the_server_is_a_surprise(studio: Studio) -> None:
-    with client_of(studio, access=Access.of("0.0.0.0")) as client:
+def test_no_answer_of_the_server_is_a_surprise(service: Service) -> None:
+    with client_of(service, access=Access.of("0.0.0.0")) as client:
         _test_all(client, client.post("/api/sessions").json()["id"])
 
 

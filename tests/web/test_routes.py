@@ -21,10 +21,9 @@ from sean.parsing import photo
 from sean.parsing.faces import Crop
 from sean.parsing.segmenter import Segmenter
 from sean.segmap import colorize
-from sean.web.beginnings import begin, first_segmap
+from sean.web.frames import map_png
 from sean.web.limits import Limits
-from sean.web.pictures import map_png
-from sean.web.studio import Studio
+from sean.web.service import Service, begin, first_segmap
 
 from ..pictures import difference
 from ..profiles import WIDE_GAMUT
@@ -153,10 +152,10 @@ def test_a_photo_without_a_map_is_parsed_where_the_face_is(
 ) -> None:
     crop = Crop(top=4.0, left=-3.0, size=40.0, photo_size=(48, 40))
     monkeypatch.setattr(photo, "find_faces", lambda image, parser: [crop])
-    studio = Studio(pipeline, parser=DrawnParser(), limits=Limits(style_photos=1), num_threads=1)
+    service = Service(pipeline, parser=DrawnParser(), limits=Limits(style_photos=1), num_threads=1)
     editor = Editor(pipeline, parser=DrawnParser())
     editor.set_image(PHOTO, crop=crop)
-    with client_of(studio) as client:
+    with client_of(service) as client:
         session = f"/api/sessions/{client.post('/api/sessions').json()['id']}"
         assert client.get("/api/model").json()["parses"] is True
         with client.websocket_connect(f"{session}/live", headers={"host": "127.0.0.1"}) as socket:
@@ -283,7 +282,7 @@ def test_the_page_and_nothing_else_is_served(client: TestClient) -> None:
 def test_a_model_of_other_labels_begins_with_a_scene() -> None:
     labels = LabelSet(name="many", names=tuple(f"label {number}" for number in range(300)))
     pipeline = SEANPipeline(build_model(replace(TINY, num_regions=300)), labels)
-    with client_of(Studio(pipeline, limits=Limits(), num_threads=1)) as client:
+    with client_of(Service(pipeline, limits=Limits(), num_threads=1)) as client:
         model = client.get("/api/model").json()
         assert model["faces"] is False and model["bank"] == 0
         state = client.post("/api/sessions").json()

@@ -1,13 +1,21 @@
-"""Which sessions are kept, which are forgotten, and in which order."""
+"""Which sessions are kept, which are forgotten, and in which order; and how much memory they are taken to hold."""
 
 import re
 from typing import Any, cast
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from sean.web.connection import Connection
+from sean.editing.editor import Editor
+from sean.editing.pipeline import SEANPipeline
+from sean.web.frames import new_document, snapshot
 from sean.web.limits import Limits
-from sean.web.sessions import Session, SessionStore, UnknownSession, new_id
+from sean.web.sessions import Documents, Session, SessionStore, UnknownSession, count_bytes, new_id
+from sean.web.websocket import Connection
+
+from ..support.memory import data_bytes
 
 
 class Clock:
@@ -104,3 +112,53 @@ def test_removing_twice_forgets_once() -> None:
     shop.add("b")
     shop.store.clear()
     assert shop.gone == ["a", "b"]
+
+
+def test_shared_memory_counts_once() -> None:
+    array, tensor = np.zeros((100, 100)), torch.zeros(50, 50)
+    parts = [array, array, array[10:], tensor, tensor[3:], torch.from_numpy(array), b"x" * 10_000]
+    assert count_bytes(parts) == 80_000 + 10_000 + 10_000
+
+
+def test_a_view_counts_all_that_it_keeps_alive() -> None:
+    assert count_bytes([np.zeros((100, 100))[:1], torch.zeros(10)[:1]]) == 80_040
+
+
+def test_pictures_count_their_pixels() -> None:
+    assert count_bytes([Image.new("RGB", (200, 200))]) == 120_000
+
+
+def test_the_memory_of_a_session_is_that_of_everything_it_keeps_alive(pipeline: SEANPipeline) -> None:
+    """`memory` of no class on the way may forget an array: a walk of the garbage collector finds the same bytes."""
+    photo = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    segmap = np.random.default_rng(1).integers(0, 19, (300, 400))
+    editor = Editor(pipeline, parser=None)
+    editor.set_image(photo, segmap)
+    editor.add_style_photo("other", photo[:, ::-1], segmap)
+    documents = Documents(new_document(editor), most=3)
+    session = Session(id="x", documents=documents, state=snapshot("x", documents, 0))
+
+    def measured() -> int:
+        session.measure()
+        walked = data_bytes(documents, (pipeline, editor.photos))
+        assert 0.99 * walked <= session.num_bytes <= 1.01 * walked
+        return session.num_bytes
+
+    opened = measured()
+    editor.paint([(0.5, 0.5)], 0.2, "hair")
+    editor.set_style("skin", "bank:1")
+    editor.set_style("hair", "photo:other")
+    editor.render(quick=True)
+    rendered = measured()
+    for max_side in (None, 250):
+        editor.composited(quick=True, max_side=max_side)
+    assert measured() > rendered > opened
+    drawn = editor.branch()
+    drawn.set_segmap(segmap[:200])
+    documents.open(new_document(drawn))  # the first editor forgets what makes its next picture quick
+    assert measured() < rendered
+    drawn.paint([(0.5, 0.5)], 0.2, "hat")
+    drawn.render()
+    measured()
+    drawn.forget_rendered()
+    measured()

@@ -59,9 +59,9 @@ def web(
     from sean.devices import chosen_device
     from sean.editing.pipeline import SEANPipeline
     from sean.web.app import create_app
-    from sean.web.security import Access
+    from sean.web.middleware import Access
     from sean.web.server import listen, serve, url_of
-    from sean.web.studio import Studio
+    from sean.web.service import Service
 
     access = Access.of(host, public_name, trusted_proxy)
     if threads is not None and threads < 1:
@@ -70,7 +70,7 @@ def web(
     listener = listen(host, port)
     with listener:
         pipeline = SEANPipeline.from_pretrained(model, where)
-        studio = Studio(pipeline, parser=_parser(parser, pipeline, where), limits=limits, num_threads=threads)
+        service = Service(pipeline, parser=_parser(parser, pipeline, where), limits=limits, num_threads=threads)
         url = url_of(listener)
 
         def started() -> None:
@@ -78,7 +78,7 @@ def web(
             if open:  # some browsers keep their caller waiting
                 threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
-        serve(create_app(studio, model_name=model, access=access), listener, limits, started)
+        serve(create_app(service, model_name=model, access=access), listener, limits, started)
     print("sean: stopped")
 
 

@@ -1,7 +1,7 @@
 """A photo prepared for composites: what depends on the photo and its map, and not on the edit, is kept."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -114,6 +114,15 @@ class PhotoGuide:
         if not overflown:
             self._pixels = (key, kept)
         return results
+
+    def memory(self) -> Iterator[np.ndarray]:
+        """The arrays that are kept."""
+        yield from (self.seen, self.inside, self._edges)
+        yield from self._guide.memory()
+        for matte, _ in self._mattes.values():
+            yield from (matte.slopes, matte.offset, matte.least, matte.most)
+        for part in () if self._pixels is None else self._pixels[1]:
+            yield from (part.index, part.lab, part.shares)
 
     def _region(self, mask: np.ndarray) -> tuple[Matte, RegionColour | None]:
         key = _key(mask)

@@ -5,6 +5,7 @@ colour; the function's coefficients are smooth, so that they can be enlarged and
 and Sun, Fast Guided Filter, 2015). So the matte ends where the photo's edge is, hair by hair.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +74,10 @@ class ColourGuide:
              rr * gg - rg * rg]
         )  # fmt: skip
         self._inverse = cofactors / (rr * cofactors[0] + rg * cofactors[1] + rb * cofactors[2])
+
+    def memory(self) -> Iterator[np.ndarray]:
+        """The arrays that are kept."""
+        return iter((self.colours, self._means, self._inverse))
 
     def filter(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The guided filter of weights [h, w]: slopes [3, h, w] and offset [h, w] of the local linear function."""

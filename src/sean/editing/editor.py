@@ -428,6 +428,21 @@ class Editor:
         self._rendered = None
         self._composites.clear()
 
+    def memory(self) -> Iterator[Any]:
+        """The arrays, tensors, pictures and bytes that this session holds beside the model, for counting its memory."""
+        if self._photo is not None:
+            yield from self._photo.memory()
+        if self._photo_segmap is not None:
+            yield self._photo_segmap
+        if self._history is not None:
+            yield from self._history.memory()
+        if self._rendered is not None:
+            yield self._rendered[2]
+        yield from self._sources.memory()
+        yield from self.pipeline.memory()
+        for composite in self._composites.values():
+            yield from composite.memory()
+
     @property
     def touched(self) -> np.ndarray:
         """bool [h, w] of the model's size: where map, instances or styles are no longer the picture's own."""

@@ -88,6 +88,11 @@ class History:
         """The edits that can be redone, in order."""
         return map(self._edit, range(self._position, len(self._edits)))
 
+    def memory(self) -> Iterator[np.ndarray]:
+        """The arrays of the states that are kept as such."""
+        for state in (self._beginning, self.state, *self._recent.values()):
+            yield from (state.segmap, state.instances)
+
     def close(self) -> None:
         """Give the files back; the history must not be used any more."""
         self._edits.close()

@@ -6,7 +6,7 @@ beyond what the model sees. Where the map was changed, new regions are drawn wit
 photo's colours and grain. Everything else is the photo, bit for bit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -99,6 +99,15 @@ class PhotoComposite:
             colours={label: (target, strength) for label, (target, strength) in targets if target is not None},
             quick=quick,
         )
+
+    def memory(self) -> Iterator[np.ndarray | bytes]:
+        """The arrays that are kept of the photo, the photo included."""
+        yield from self.photo.memory()
+        if self._own_picture is not None:
+            yield self._own_picture
+        for guide, ids in self._guides.values():
+            yield ids
+            yield from guide.memory()
 
     def _changes(
         self,

@@ -3,7 +3,7 @@
 import copy
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast, overload
 
@@ -173,6 +173,11 @@ class SEANPipeline:
         other._engine = self._engine.fork(num_kept)
         other._plans = RecentPlans(num_kept)
         return other
+
+    def memory(self) -> Iterator[np.ndarray | Tensor]:
+        """What this fork remembers of the last segmaps and styles: rows and plans, not the weights."""
+        yield from self._engine.memory()
+        yield from self._plans.memory()
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, dtype: torch.dtype = torch.float32) -> None:
         """Write config.json, model.safetensors and, if there are any, the style bank and the model card.

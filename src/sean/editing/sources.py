@@ -1,6 +1,6 @@
 """The styles that edits can name: the picture's own, those of the model's bank, of style photos, and of colours."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -120,6 +120,10 @@ class Sources:
         if source.startswith("#"):
             return self._in_colour(source)
         raise InputError(f"there is no style {source!r}; {self._known(kind)}")
+
+    def memory(self) -> Iterator[Tensor]:
+        """The codes of the picture and of the style photos."""
+        yield from (style.codes for style in (self._own, *self._photos.values(), *self._colours.values()))
 
     def forget_colours(self) -> None:
         """Look the colours of the bank up again: another map shows other regions."""

@@ -16,8 +16,8 @@ class Encoder:
     """A style encoder, or several, packed for inference.
 
     Args:
-        encoder: whose weights are taken as they are now.
-        dtype: of convolutions and activations; None is that of the weights.
+        encoder: encoder whose present weights are copied.
+        dtype: dtype of convolutions and activations; None means that of the weights.
     """
 
     def __init__(self, encoder: StyleEncoder | StyleEncoders, dtype: torch.dtype | None = None) -> None:
@@ -33,7 +33,7 @@ class Encoder:
     def __call__(
         self, image: Float[Tensor, "b 3 h w"], segmap: Int[Tensor, "b h w"]
     ) -> tuple[Float[Tensor, "b k d"], Bool[Tensor, "b k"]]:
-        """Style codes [b, k, d] and which regions are present; the same as `StyleEncoder.forward`, which see."""
+        """Style codes [b, k, d] and presence of the regions; see `StyleEncoder.forward`."""
         return self._encoder(image.to(self._dtype).contiguous(memory_format=torch.channels_last), segmap)
 
 
@@ -41,7 +41,7 @@ def _packed_layers(layers: Iterable[nn.Module]) -> list[nn.Module]:
     packed = list(layers)
     for index, layer in enumerate(packed):
         if isinstance(layer, nn.InstanceNorm2d):
-            # each is followed by its LeakyReLU
+            # followed by its LeakyReLU
             packed[index : index + 2] = [_NormalizeActivate(layer.eps)]
         elif isinstance(layer, nn.Tanh):
             packed[index] = _TanhInPlace()

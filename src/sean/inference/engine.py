@@ -1,8 +1,8 @@
-"""How a model of any architecture computes at inference: packed where we have that, as it is otherwise."""
+"""Inference with a model of any architecture: SEAN models are packed, other models run as they are."""
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from sean.plan.patch_plan import SegmapPlan
 
 
 class Engine(ABC):
-    """A model for use; see `StyledModel` for shapes and value ranges."""
+    """A model at inference; see `StyledModel` for shapes and value ranges."""
 
     @abstractmethod
     def encode(self, image: Tensor, segmap: Tensor) -> tuple[Tensor, Tensor]:
@@ -23,25 +23,29 @@ class Engine(ABC):
 
     @abstractmethod
     def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: NoiseSource) -> Tensor:
-        """Pictures of a plan's segmaps; as many styles as the model takes (`StyledModel.style_inputs`)."""
+        """Pictures of a plan's segmaps; `styles` are as many as the model takes (`StyledModel.style_inputs`)."""
 
     @abstractmethod
     def fork(self, num_kept: int) -> "Engine":
         """The same model with its own memory of the last `num_kept` segmaps and styles."""
 
+    def memory(self) -> Iterator[Tensor]:
+        """The tensors of that memory."""
+        return iter(())
+
 
 def engine_for(model: StyledModel, dtype: torch.dtype | None = None) -> Engine:
-    """The fastest way of using a model, which must not change from here on.
+    """The fastest engine for a model.
 
     Args:
-        model: in evaluation mode.
-        dtype: to compute in; None is that of the model.
+        model: model in evaluation mode; its weights must not change afterwards.
+        dtype: dtype to compute in; None means that of the model.
     """
     return _PackedEngine(model, dtype) if isinstance(model, SEANModel) else _PlainEngine(model, dtype)
 
 
 class _PackedEngine(Engine):
-    """SEAN, its weights packed and the rows of the last segmaps and styles kept."""
+    """SEAN with packed weights, which keeps the rows of the last segmaps and styles."""
 
     def __init__(self, model: SEANModel, dtype: torch.dtype | None) -> None:
         self._encoder = Encoder(model.style_encoder, dtype)
@@ -53,6 +57,9 @@ class _PackedEngine(Engine):
     def render(self, plan: SegmapPlan, styles: Sequence[Tensor], *, noise: bool, rng: NoiseSource) -> Tensor:
         return self._renderer(plan, styles, noise=noise, rng=rng)
 
+    def memory(self) -> Iterator[Tensor]:
+        return self._renderer.memory()
+
     def fork(self, num_kept: int) -> "_PackedEngine":
         other = copy.copy(self)
         other._renderer = self._renderer.fork(num_kept)
@@ -60,7 +67,7 @@ class _PackedEngine(Engine):
 
 
 class _PlainEngine(Engine):
-    """A baseline, as it is trained."""
+    """A baseline, which runs as in training."""
 
     def __init__(self, model: StyledModel, dtype: torch.dtype | None) -> None:
         own = next(model.parameters()).dtype

@@ -1,4 +1,4 @@
-"""Weights in the form in which inference uses them: normalized, folded, in the memory order of the products."""
+"""Weights packed for inference: normalized, folded, and in the memory order of the matrix products."""
 
 import torch
 import torch.nn.functional as F
@@ -10,16 +10,16 @@ from sean.ops.modulation import mask_rows, paired, region_index, region_styles, 
 from sean.ops.normalization import scale_shift_project
 from sean.plan.patch_plan import NUM_TAPS, PatchPlan
 
-# Below this many pixels a wide convolution spends most of its time on reordering its weight, a matrix product none.
+# Below this many pixels a wide convolution spends most of its time reordering its weight; a matrix product does not.
 _FEW_PIXELS = 256
 
 
 class PackedConv:
-    """A convolution of stride 1 that keeps the size, with its spectral norm divided out.
+    """A convolution of stride 1 that keeps the size, with the spectral norm already divided out.
 
     Args:
-        conv: its weight is shared where it is in the right form already, so it must not change from here on.
-        dtype: in which it computes; None is the weight's own.
+        conv: convolution whose weight is shared if it has the right form; it must not change afterwards.
+        dtype: dtype to compute in; None means that of the weight.
     """
 
     def __init__(self, conv: nn.Conv2d, dtype: torch.dtype | None = None) -> None:
@@ -30,7 +30,7 @@ class PackedConv:
 
     @property
     def dtype(self) -> torch.dtype:
-        """In which it computes."""
+        """The dtype that the convolution computes in."""
         return self._weight.dtype
 
     def __call__(self, x: Float[Tensor, "b cin h w"]) -> Float[Tensor, "b cout h w"]:
@@ -46,11 +46,11 @@ class PackedConv:
 
 
 class PackedProjection:
-    """A 1x1 convolution without bias, of an activation that a norm scales and shifts before.
+    """A 1x1 convolution without bias of an activation that a norm scales and shifts first.
 
     Args:
-        conv: it must not change from here on.
-        dtype: of the weight; None is its own.
+        conv: convolution whose weights must not change afterwards.
+        dtype: dtype of the packed weight; None means that of `conv`.
     """
 
     def __init__(self, conv: nn.Conv2d, dtype: torch.dtype | None = None) -> None:
@@ -62,11 +62,11 @@ class PackedProjection:
 
 
 class StyleTable:
-    """W[tap] @ mu_j of one norm and one set of style codes, for the regions asked for so far.
+    """W[tap] @ mu_j of one norm and one set of style codes, for the regions requested so far.
 
     Attributes:
         products: [9, 1 + v * k, 2c]; row 0 is the zero of "outside the picture" and "no region".
-        known: [1 + v * k], which rows are there.
+        known: [1 + v * k], whether the row has been computed.
     """
 
     def __init__(self, num_rows: int, like: Tensor) -> None:
@@ -78,10 +78,10 @@ class StyleTable:
 class PackedNorm:
     """A SEAN norm in evaluation mode, with the batch norm's statistics and the blending folded into its kernels.
 
-    Its rows are scale and shift: x * scale + shift is the whole norm.
+    Its rows are scale and shift: x * scale + shift is the complete norm.
 
     Args:
-        norm: in evaluation mode; it must not change from here on.
+        norm: norm in evaluation mode; its weights must not change afterwards.
     """
 
     def __init__(self, norm: SEANNorm) -> None:
@@ -93,7 +93,7 @@ class PackedNorm:
             alpha = torch.sigmoid(norm.blend.detach())
 
         def fold(gamma_beta: Tensor, weights: Tensor) -> Tensor:
-            """(gamma, beta) stacked in the first axis -> their part of (scale, shift)."""
+            """(gamma, beta), stacked in the first axis, as their contribution to (scale, shift)."""
             gamma, beta = gamma_beta.detach().chunk(2)
             each = (-1, *[1] * (gamma.dim() - 1))
             scale = gamma * (rstd * weights[0]).view(each)
@@ -115,14 +115,14 @@ class PackedNorm:
             self.noise_scale = norm.noise_scale.detach()
 
     def mask_part(self, plan: PatchPlan) -> Float[Tensor, "q two_c"]:
-        """What every row of a plan owes to the segmap, and the constants."""
+        """The contribution of the segmap and of the constants to every row of a plan."""
         if not self.has_mask:
             return self.bias.expand(plan.num_rows, -1)
         rows = mask_rows(plan, self.hidden_weight, self.hidden_bias, self.weight, self.bias)
         return paired(plan, rows)
 
     def style_part(self, plan: PatchPlan, table: StyleTable, codes: Float[Tensor, "v k d"]) -> Tensor:
-        """What every row [q, 2c] owes to the styles; adds to the table what it lacks."""
+        """The contribution of the styles to every row [q, 2c]; computes missing rows of the table."""
         assert self.style is not None, "this norm has no style branch"
         codes = codes[..., self.style.columns]
         index = region_index(plan, codes.shape[0], codes.shape[1])
@@ -146,7 +146,7 @@ class PackedNorm:
         weight, bias = self.style.region_weight.detach(), self.style.region_bias.detach()
         if 2 * len(labels) > codes.shape[1] and codes.shape[0] == 1:
             mu = region_styles(codes, weight, bias)[0].index_select(0, labels)
-        else:  # of 150 labels most segmaps have a dozen
+        else:  # most segmaps have a dozen of 150 labels
             weight, bias = weight.index_select(0, labels), bias.index_select(0, labels)
             mu = region_styles(vectors.unsqueeze(0), weight, bias)[0]
         table.products.index_copy_(1, chosen, tap_products(mu, self.style_weight))
@@ -154,5 +154,5 @@ class PackedNorm:
 
 
 def _tap_major(weight: Float[Tensor, "o d 3 3"]) -> Float[Tensor, "o d 3 3"]:
-    """The same kernel, in memory ordered as [3, 3, d, o]."""
+    """The same kernel with the memory order [3, 3, d, o]."""
     return weight.permute(2, 3, 1, 0).contiguous().permute(3, 2, 0, 1)

@@ -1,14 +1,14 @@
-"""The generator at inference, which computes again only what has changed since the pictures before.
+"""The generator at inference, which recomputes only the rows that have changed since the last pictures.
 
-A picture needs, per SEAN norm, the rows of its plan: a mask part, which depends on the segmap, and a style part, which
-depends on the table of the style codes as well. All are kept for the last few segmaps and styles. After a change of
-style only tables and sums are made anew; after a brush stroke, only the rows of patches that nobody has seen yet; the
-same picture again costs its convolutions and one pass over the pixels per norm.
+A picture needs the rows of its plan for every SEAN norm: a mask part, which depends on the segmap, and a style part,
+which also depends on the table of the style codes. The rows of the last few segmaps and styles are kept. A change of
+style recomputes tables and sums only, a brush stroke only the rows of new patches; rendering the same picture again
+costs its convolutions and one pass over the pixels per norm.
 """
 
 import copy
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import cast
 
@@ -31,11 +31,11 @@ class Renderer:
     """A generator packed for inference.
 
     Args:
-        generator: in evaluation mode. Weights that need no repacking are shared with it, so it must not change from
-            here on.
-        num_kept: for how many segmaps, and pairs of segmap and style, the rows are kept.
-        dtype: of convolutions and activations; None is that of the weights. Rows and the last convolution stay in the
-            weights' dtype: they take a small part of the time, and 16 bits there show in the picture.
+        generator: generator in evaluation mode. Weights that need no repacking are shared with it, so it must not
+            change afterwards.
+        num_kept: number of segmaps, and of pairs of segmap and style, whose rows are kept.
+        dtype: dtype of convolutions and activations; None means that of the weights. Rows and the last convolution
+            stay in the weights' dtype: they take little time, and 16 bits would be visible in the picture.
     """
 
     def __init__(self, generator: Generator, num_kept: int = 4, dtype: torch.dtype | None = None) -> None:
@@ -47,10 +47,17 @@ class Renderer:
         self._forget(num_kept)
 
     def fork(self, num_kept: int) -> "Renderer":
-        """A renderer with the same packed weights that keeps its own rows: for another picture edited meanwhile."""
+        """A renderer with the same packed weights and its own rows, for another picture edited at the same time."""
         other = copy.copy(self)
         other._forget(num_kept)
         return other
+
+    def memory(self) -> Iterator[Tensor]:
+        """The tensors that are kept for the next picture."""
+        for style in self._styles:
+            yield from style.memory()
+        yield from self._mask_parts.memory()
+        yield from self._rows.memory()
 
     def _forget(self, num_kept: int) -> None:
         num_norms = sum(len(block.norms) for block in self._blocks)
@@ -68,7 +75,7 @@ class Renderer:
         noise: bool = False,
         rng: NoiseSource = None,
     ) -> Float[Tensor, "b 3 h w"]:
-        """Render pictures in [-1, 1]; the same as `Generator.forward`, which see."""
+        """Render pictures in [-1, 1]; see `Generator.forward`."""
         check_size(plan.segmap)
         check_edges(plan.edges, self._instance_edges)
         codes = [code.to(self._to_rgb.dtype) for code in per_block_codes(style_codes, plan)]
@@ -84,7 +91,7 @@ class Renderer:
         return self._to_rgb(F.leaky_relu_(x, LEAKY_SLOPE)).tanh_()
 
     def _style(self, codes: list[Tensor]) -> "_Style":
-        """The kept tables of these codes, by content."""
+        """The kept tables of these codes, looked up by content."""
         for style in self._styles:
             if style.has(codes):
                 self._styles.remove(style)
@@ -95,9 +102,9 @@ class Renderer:
         return style
 
     def _norm_rows(self, norm: PackedNorm, plan: PatchPlan, style: "_Style", block: int) -> Tensor:
-        """Scale and shift [q, 2c] of a norm, as far as possible from what is kept.
+        """Scale and shift [q, 2c] of a norm, from the kept rows as far as possible.
 
-        The same under autocast as without it: what is kept must not depend on it.
+        Autocast is switched off, as the kept rows must not depend on it.
         """
         device = plan.pixels.device.type
         without_autocast = torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
@@ -112,14 +119,14 @@ class Renderer:
 
         def both_parts(part: PatchPlan) -> Tensor:
             mask = self._mask_parts.grown(mask_key, plan, norm.mask_part)
-            # a tail is the last rows of the plan
+            # the rows of a tail are the last rows of the plan
             return norm.style_part(part, table, codes).add_(mask[plan.num_rows - part.num_rows : plan.num_rows])
 
         return self._rows.grown((norm, plan.numbering, style), plan, both_parts)
 
 
 class _PackedBlock:
-    """A SEAN ResBlk. `norms` begins with that of the shortcut, where there is one: so the noise is drawn."""
+    """A SEAN ResBlk. `norms` begins with the shortcut's norm if there is one: the order in which noise is drawn."""
 
     def __init__(self, block: SEANResBlk, dtype: torch.dtype | None) -> None:
         norms = [block.norm_0, block.norm_1]
@@ -132,7 +139,7 @@ class _PackedBlock:
             self.conv_shortcut = PackedProjection(block.conv_shortcut, dtype)
 
     def __call__(self, x: Tensor, plan: PatchPlan, rows: Sequence[Tensor], noise: bool, rng: NoiseSource) -> Tensor:
-        """The block's output for an activation of the plan's size, or of half of it, to be doubled first."""
+        """The block's output for an activation of the plan's size, or of half that size, which is doubled first."""
         b, h, w = plan.pixels.shape
         size, first = (h, w), len(self.norms) - 2
         if noise:
@@ -167,8 +174,13 @@ class _Style:
         self._tables: dict[PackedNorm, StyleTable] = {}
 
     def has(self, codes: list[Tensor]) -> bool:
-        """Whether it is these codes that the tables are of."""
+        """Whether the tables belong to these codes."""
         return all(torch.equal(own, other) for own, other in zip(self.codes, codes, strict=True))
+
+    def memory(self) -> Iterator[Tensor]:
+        yield from self.codes
+        for table in self._tables.values():
+            yield from (table.products, table.known)
 
     def table(self, norm: PackedNorm, block: int) -> StyleTable:
         if norm not in self._tables:
@@ -177,14 +189,17 @@ class _Style:
 
 
 class _Recent:
-    """The most recently used rows, as far as they have been made."""
+    """The most recently used rows."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._entries: OrderedDict[Hashable, Tensor] = OrderedDict()
 
+    def memory(self) -> Iterator[Tensor]:
+        return iter(self._entries.values())
+
     def grown(self, key: Hashable, plan: PatchPlan, make: Callable[[PatchPlan], Tensor]) -> Tensor:
-        """All rows of a plan: the kept ones, and those that are missing, made from the tail of the plan."""
+        """All rows of a plan: the kept rows, and the missing rows computed from the tail of the plan."""
         rows = self._entries.pop(key, None)
         if rows is None:
             rows = make(plan)

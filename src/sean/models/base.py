@@ -1,4 +1,4 @@
-"""What every model here is to its users: an encoder of styles and a renderer of segmaps, whatever its networks."""
+"""The interface of every model: an encoder of styles and a renderer of segmaps, whatever its networks."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from sean.plan.patch_plan import SegmapPlan
 from sean.plan.planner import Edges
 
 NoiseSource = torch.Generator | Sequence[torch.Generator] | None
-"""Where chance comes from: one generator for a batch, one for each of its samples, or torch's global one."""
+"""The source of random noise: one generator for a batch, one for each of its samples, or torch's global one."""
 
 
 class StyledModel(nn.Module, ABC):
     """A model that encodes the styles of a picture and renders segmaps with styles.
 
-    What a style is differs: a code per region (SEAN), a few features per region (pix2pixHD), one vector for the whole
-    picture (SPADE with its VAE), or nothing. All are written as codes [b, k, d], one row per region.
+    A style is a code per region (SEAN), a few features per region (pix2pixHD), one vector for the whole picture (SPADE
+    with its VAE), or nothing. Every kind is written as codes [b, k, d], one row per region.
 
     Attributes:
-        config: its sizes.
+        config: the sizes of the networks.
         style_encoder: makes the styles.
         generator: makes the pictures.
     """
@@ -32,7 +32,7 @@ class StyledModel(nn.Module, ABC):
     generator: Any
 
     style_inputs: ClassVar[int] = 1
-    """How many styles a picture can be rendered with: one, or one for each styled block."""
+    """The number of styles that a picture is rendered with: one, or one for each styled block."""
 
     @property
     @abstractmethod
@@ -71,13 +71,13 @@ class StyledModel(nn.Module, ABC):
             segmap: label ids; the id k means "no region". Height and width are multiples of 32.
             style_codes: the styles of every sample, or a sequence of six, one for each SEAN ResBlk, where the model has
                 such blocks.
-            plan: of this segmap and its edges, made beforehand; None makes it where it is needed.
-            edges: for a model with instance edges, where a pixel lies at the edge of an instance; unused with a plan.
-            noise: whether to add the learned noise, where the model has it.
-            rng: where the noise comes from.
+            plan: the plan of this segmap and its edges; None makes one where a plan is needed.
+            edges: for a model with instance edges, whether a pixel lies at the edge of an instance; unused with a plan.
+            noise: whether to add the learned noise; models without noise ignore it.
+            rng: the source of the noise.
 
         Raises:
-            ValueError: the size is no multiple of 32, or styles or edges do not fit the model.
+            ValueError: the size is not a multiple of 32, or styles or edges do not fit the model.
         """
 
     def forward(
@@ -90,7 +90,7 @@ class StyledModel(nn.Module, ABC):
         noise: bool = False,
         rng: NoiseSource = None,
     ) -> Float[Tensor, "b 3 h w"]:
-        """Reconstruct `image` from its own styles, the task that all models are trained on."""
+        """Reconstruct `image` from its own styles: the training task of all models."""
         codes, _ = self.encode(image, segmap)
         return self.render(segmap, codes, plan=plan, edges=edges, noise=noise, rng=rng)
 
@@ -103,5 +103,5 @@ class StyledModel(nn.Module, ABC):
         edges: Edges | None = None,
         rng: NoiseSource = None,
     ) -> tuple[Float[Tensor, "b 3 h w"], dict[str, Tensor]]:
-        """The reconstruction as it is trained, with noise, and the model's own loss terms by name, not weighted."""
+        """The reconstruction as in training, with noise, and the model's own loss terms by name, unweighted."""
         return self(image, segmap, plan=plan, edges=edges, noise=True, rng=rng), {}

@@ -1,4 +1,4 @@
-"""From a config to networks: the one place that knows which architectures there are."""
+"""Networks from their configs: the only file that lists the architectures."""
 
 from typing import Any, TypeVar, overload
 
@@ -23,7 +23,7 @@ _MODELS: dict[type[ModelConfig], Any] = {
 
 
 def new_model(config: ModelConfig) -> StyledModel:
-    """A model of this config; its weights are whatever torch puts there."""
+    """A model of this config, with the weights of torch's default initialization."""
     return _MODELS[type(config)](config)
 
 
@@ -36,7 +36,7 @@ def build_model(config: ModelConfig, init_gain: float = 0.02) -> StyledModel: ..
 
 
 def build_model(config: ModelConfig, init_gain: float = 0.02) -> StyledModel:
-    """A model with Xavier-normal weights, drawn from torch's global generator; the paper's gain is 0.02."""
+    """A model with Xavier-normal weights drawn from torch's global generator; the paper's gain is 0.02."""
     model = new_model(config)
     initialize_weights(model, init_gain)
     return channels_last(model)
@@ -57,5 +57,5 @@ def build_discriminator(
 
 
 def channels_last(network: Network) -> Network:
-    """The network with its kernels in the memory format that the operators read without a copy."""
+    """The network with its kernels in channels_last, the memory format that the operators read without a copy."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

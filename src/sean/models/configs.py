@@ -1,4 +1,4 @@
-"""The sizes of all networks: what the config.json of a folder holds, and what a training may set. Light: no torch."""
+"""The sizes of all networks: the content of a folder's config.json, and the settings of a training. No torch."""
 
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, TypeVar, get_args
@@ -6,10 +6,10 @@ from typing import Any, ClassVar, Literal, TypeVar, get_args
 from sean.errors import InputError
 
 SIZE_MULTIPLE = 32
-"""Five up-samplings by 2: height and width of a picture are multiples of this."""
+"""Height and width of a picture are multiples of this, as the generator doubles the size five times."""
 
 NUM_STYLED_BLOCKS = 6
-"""SEAN ResBlks that take styles: the six of the paper's style-crossover figure (Fig. 7)."""
+"""Number of SEAN ResBlks that take styles: the six of the paper's style-crossover figure (Fig. 7)."""
 
 # (input width, output width) in units of base_channels, and whether the picture is doubled after the block
 BLOCKS = (
@@ -23,19 +23,19 @@ BLOCKS = (
 )
 
 EncoderLevel = Literal["unified", "resblk", "sean"]
-"""What has a style encoder of its own: the whole generator, every styled ResBlk, or every SEAN norm (Table 3)."""
+"""The part of the generator with its own style encoder: the whole, every styled ResBlk, or every SEAN norm (Table 3)."""
 
 EncoderNorm = Literal["instance", "group"]
-"""The norms of the style encoder: the published ones, or group norms, which keep more of a picture's colours."""
+"""The norms of the style encoder: instance norms as published, or group norms, which keep more of the colours."""
 
 StyleKind = Literal["none", "vae", "regions"]
-"""What SPADE takes of a picture: nothing, one vector of its VAE, or a few features per region (SPADE++)."""
+"""The style input of SPADE: nothing, one vector of its VAE, or a few features per region (SPADE++)."""
 
 NORM_GROUPS = 8
-"""Groups of the style encoder's group norms; fewer where they do not divide the channels."""
+"""Groups of the style encoder's group norms; fewer if this number does not divide the channels."""
 
 COLOR_DIM = 3
-"""Numbers of a style code that hold the region's mean colour, where a model has that."""
+"""Width of the part of a style code that holds the region's mean colour, in models with `mean_color`."""
 
 LITE_VARIANTS = ("lite0", "lite1")
 """Sizes of EfficientNet-Lite."""
@@ -49,7 +49,7 @@ NUM_LEVELS = 6
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """What the sizes of all networks that have a folder have in common.
+    """Settings common to all networks that are stored in folders.
 
     Attributes:
         num_regions: labels k.
@@ -63,7 +63,7 @@ class NetworkConfig:
     """The name in the config.json of a folder."""
 
     always_written: ClassVar[tuple[str, ...]] = ("num_regions", "image_size")
-    """What no config.json may lack; other settings may be younger than the file."""
+    """Keys every config.json must have. Other settings may be missing from older files and take their defaults."""
 
     def __post_init__(self) -> None:
         if len(self.image_size) != 2 or any(s < SIZE_MULTIPLE or s % SIZE_MULTIPLE for s in self.image_size):
@@ -77,17 +77,17 @@ class NetworkConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig(NetworkConfig):
-    """What the sizes of all models have in common.
+    """Settings common to all models.
 
     Attributes:
-        instance_edges: whether the networks also see the edges of instances, as the paper's do where the data set has
-            instances (Cityscapes, ADE20K).
+        instance_edges: whether the networks also take the edges of instances, as the paper's networks do for data sets
+            with instances (Cityscapes, ADE20K).
     """
 
     instance_edges: bool = False
 
     uses_plan: ClassVar[bool] = True
-    """Whether the generator works on patch plans, which a loader then makes ahead."""
+    """Whether the generator works on patch plans, which the data loader can prepare."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,18 +97,18 @@ class SEANConfig(ModelConfig):
     Attributes:
         style_dim: width d of a style code.
         base_channels: NF, channels of the generator's last block; its first have 16 NF.
-        max_channels: no generator block is wider; None as in the paper.
+        max_channels: upper bound on the width of generator blocks; None as in the paper.
         mask_dim: hidden width of the mask branches.
         encoder_channels: channels of the style encoder's first layer.
         encoders: one style encoder for all (unified, the paper's choice), one for each ResBlk, or one for each SEAN
             norm (Table 3).
-        encoder_norm: norms of the style encoders. Instance norms, the published ones, take every channel's mean out of
-            the features, and much of the picture's colours with it; group norms (8 groups) keep more.
-        mean_color: whether the first three numbers of a code are the region's mean colour, RGB in [-1, 1]. The network
-            makes the others.
+        encoder_norm: norms of the style encoders. Instance norms (as published) remove every channel's mean from the
+            features, and with it much of the picture's colours; group norms (8 groups) keep more.
+        mean_color: whether the first three numbers of a code are the region's mean colour, RGB in [-1, 1]; the network
+            computes the other numbers only.
         downsampling: whether the style encoders have their bottleneck (Table 3).
         noise: whether the norms add learned noise (Table 3).
-        mask_branch: whether norms with a style branch are modulated by the segmap, too.
+        mask_branch: whether norms with a style branch are modulated by the segmap as well.
     """
 
     style_dim: int = 512
@@ -142,9 +142,9 @@ class SPADEConfig(ModelConfig):
     """Sizes of a SPADE model; the defaults are the published ones.
 
     Attributes:
-        style: none, vae (one vector for the picture) or regions (SPADE++).
+        style: "none", "vae" (one vector for the picture) or "regions" (SPADE++).
         base_channels: NF, channels of the generator's last block; its first have 16 NF.
-        max_channels: no generator block is wider; None as published.
+        max_channels: upper bound on the width of generator blocks; None as published.
         mask_dim: hidden width of the norms' convolutions of the segmap.
         latent_dim: width of the VAE's vector.
         feature_dim: features of a region (SPADE++).
@@ -192,12 +192,12 @@ class Pix2PixHDConfig(ModelConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ParserConfig(NetworkConfig):
-    """What the sizes of all parsers have in common; they work at other multiples of 32 than their own size, too."""
+    """Settings common to all parsers. A parser accepts any multiples of 32, not only its own size."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UNetParserConfig(ParserConfig):
-    """Sizes of the small parser, which is trained from nothing.
+    """Sizes of the small parser, which is trained from random weights.
 
     Attributes:
         widths: channels of the six levels, from full size to a 32nd; the last is the width of the features.
@@ -217,7 +217,7 @@ class UNetParserConfig(ParserConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class PyramidParserConfig(ParserConfig):
-    """Sizes of the parser that starts from ImageNet's features.
+    """Sizes of the parser whose training starts from ImageNet features.
 
     Attributes:
         encoder: the variant of EfficientNet-Lite, lite0 or lite1.
@@ -241,18 +241,18 @@ class PyramidParserConfig(ParserConfig):
 PARSER_CONFIGS: dict[str, type[ParserConfig]] = {
     config.architecture: config for config in (UNetParserConfig, PyramidParserConfig)
 }
-"""Parsers by the name that a parser folder's config.json gives them."""
+"""Parser configs by the architecture name in a parser folder's config.json."""
 
 CONFIGS: dict[str, type[ModelConfig]] = {
     config.architecture: config for config in (SEANConfig, SPADEConfig, Pix2PixHDConfig)
 }
-"""Architectures by the name that a model folder's config.json gives them."""
+"""Model configs by the architecture name in a model folder's config.json."""
 
 Config = TypeVar("Config", bound=NetworkConfig)
 
 
 def config_from_dict(cls: type[Config], values: dict[str, Any]) -> Config:
-    """A config from its JSON form; settings younger than the file take their defaults, but sizes must be there.
+    """A config from its JSON form. Settings that an older file lacks take their defaults; the sizes are required.
 
     Raises:
         InputError: an unknown setting, a value of another type, or sizes that do not fit.
@@ -287,7 +287,7 @@ def block_width(multiple: int, base_channels: int, max_channels: int | None) -> 
 
 
 def num_encoders(level: EncoderLevel, base_channels: int, max_channels: int | None) -> int:
-    """How many style encoders a model has; see `Backbone` for the widths, which say which shortcuts have a norm."""
+    """The number of style encoders of a model. The widths (see `Backbone`) decide which shortcuts have a norm."""
     if level not in get_args(EncoderLevel):
         raise ValueError(f"expected encoders to be one of {', '.join(get_args(EncoderLevel))}, got {level!r}")
     widths = [[block_width(each, base_channels, max_channels) for each in block[:2]] for block in BLOCKS]

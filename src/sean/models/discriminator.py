@@ -14,7 +14,7 @@ class PatchDiscriminator(nn.Module):
 
     Args:
         in_dim: channels of the input: k + 3, or k + 1 + 3 with instance edges.
-        base_channels: width of the first layer; it doubles with each following one.
+        base_channels: width of the first layer; every following layer is twice as wide as the one before.
         num_layers: convolutions of stride 2.
     """
 
@@ -48,14 +48,14 @@ class PatchDiscriminator(nn.Module):
 class Discriminator(nn.Module):
     """Patch discriminators on an average-pooling pyramid of the condition and the picture, concatenated.
 
-    The condition is the one-hot segmap, followed by the edge map of the instances where the discriminator takes it.
+    The condition is the one-hot segmap, followed by the edge map of the instances if `instance_edges` is set.
 
     Args:
         num_regions: labels k.
         base_channels: width of the first layer (64 in the paper).
-        num_scales: pictures of the pyramid (2 in the paper).
+        num_scales: number of pictures in the pyramid (2 in the paper).
         num_layers: convolutions of stride 2 per scale (3 in the paper).
-        instance_edges: whether the condition has the edge map.
+        instance_edges: whether the condition includes the edge map.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Discriminator(nn.Module):
         self.scales = nn.ModuleList(PatchDiscriminator(in_dim, base_channels, num_layers) for _ in range(num_scales))
 
     def forward(self, condition: Float[Tensor, "b cin h w"], image: Float[Tensor, "b 3 h w"]) -> list[list[Tensor]]:
-        """Outputs of all layers, per scale from fine to coarse. Fake and real are best passed as one batch.
+        """Outputs of all layers, per scale from fine to coarse. Pass generated and real pictures as one batch.
 
         Args:
             condition: the one-hot segmap [b, k, h, w]; with instance edges [b, k + 1, h, w], the edge map concatenated
@@ -91,7 +91,7 @@ class Discriminator(nn.Module):
 def discriminator_condition(
     segmap: Int[Tensor, "b h w"], edges: Tensor | None, num_regions: int
 ) -> Float[Tensor, "b condition h w"]:
-    """What the discriminator sees beside a picture: the one-hot segmap and, if given, the instance edges [b, h, w]."""
+    """The discriminator's condition: the one-hot segmap and, if given, the instance edges [b, h, w]."""
     condition = onehot(segmap, num_regions)
     if edges is None:
         return condition

@@ -1,7 +1,7 @@
-"""EfficientNet-Lite's trunk: features of pictures at five scales, for losses, distances and the parser's encoder.
+"""The trunk of EfficientNet-Lite: features of pictures at five scales, for losses, distances and the parser's encoder.
 
-Tan and Le 2019, in the variant that Google published for phones in 2020 (EfficientNet-Lite): ReLU6 for swish, no
-squeeze-excite, stem and last stage of one size for all variants. Padding is TensorFlow's "same". ImageNet weights are
+Tan and Le 2019, in the variant that Google published for phones in 2020 (EfficientNet-Lite): ReLU6 instead of swish, no
+squeeze-excite, the same stem and last stage in all variants. Padding is TensorFlow's "same". ImageNet weights are
 read from the packages that carry them (Apache-2.0; the extra `imagenet`); no code of these packages is executed.
 """
 
@@ -38,10 +38,10 @@ _STAGES = (
     (320, 3, 1, 6),
 )
 FEATURE_STAGES = (0, 1, 2, 4, 6)
-"""The last stage of each scale: those whose outputs are the features."""
+"""The last stage of each scale; the features are the outputs of these stages."""
 
 _NORM_EPSILON = 1e-3
-# of channels that the training has switched off
+# variance of channels that the training has switched off
 _SMALLEST_SPREAD = 1e-3
 _NORM_NAMES = ("weight", "bias", "running_mean", "running_var")
 
@@ -49,8 +49,8 @@ _NORM_NAMES = ("weight", "bias", "running_mean", "running_var")
 class EfficientNetLite(nn.Module):
     """The network without its classifier.
 
-    Its batch norms always use the stored statistics, in training mode, too: a small data set at small batches would
-    spoil ImageNet's.
+    The batch norms use the stored ImageNet statistics in training mode as well: statistics of a small data set in
+    small batches would be worse.
 
     Args:
         variant: "lite0" or "lite1", which has more blocks.
@@ -77,11 +77,11 @@ class EfficientNetLite(nn.Module):
         """The features of pictures in [-1, 1], from fine to coarse.
 
         Args:
-            image: of any size; the features' sizes are the halves, rounded up.
+            image: a picture of any size; every scale of the features halves the size, rounded up.
 
         Returns:
-            Five tensors [b, c, h / s, w / s]: c of `FEATURE_WIDTHS`, s = 2, 4, 8, 16, 32. They are not bounded, as
-            every stage ends in a linear layer.
+            Five tensors [b, c, h / s, w / s] with c from `FEATURE_WIDTHS` and s = 2, 4, 8, 16, 32. Their values are
+            not bounded, as every stage ends in a linear layer.
         """
         x = self.stem(image)
         features = []
@@ -93,10 +93,10 @@ class EfficientNetLite(nn.Module):
 
     @torch.no_grad()
     def feature_spreads(self) -> list[Float[Tensor, " c"]]:
-        """The standard deviation of each channel of the features over the pictures of the training, from the weights.
+        """The standard deviation of each feature channel over the training pictures, estimated from the weights.
 
-        Every block adds what leaves its last batch norm, whose scale is the standard deviation of that term; the terms
-        of a stage count as independent.
+        Every block adds the output of its last batch norm, whose scale is the standard deviation of that term; the
+        estimate treats the terms of a stage as independent.
         """
         spreads = []
         for index, stage in enumerate(self.stages):
@@ -107,7 +107,7 @@ class EfficientNetLite(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """1 x 1 to more channels, depthwise k x k, 1 x 1 to few, plus the input where the shapes agree (MobileNetV2)."""
+    """1 x 1 expansion, depthwise k x k, 1 x 1 projection, plus the input if the shapes agree (MobileNetV2)."""
 
     def __init__(self, in_dim: int, out_dim: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -126,8 +126,8 @@ class InvertedResidual(nn.Module):
 class ConvNorm(nn.Module):
     """Convolution with TensorFlow's "same" padding, batch norm by the stored statistics, and ReLU6.
 
-    The norm is folded into the convolution at every call: one pass over the activations fewer, and gradients reach
-    its weight and bias all the same.
+    The norm is folded into the convolution at every call. This saves one pass over the activations, and gradients
+    still reach weight and bias of the norm.
     """
 
     running_mean: Tensor
@@ -160,7 +160,7 @@ class ConvNorm(nn.Module):
         size = self.kernel.shape[-1]
         if self.stride == 1:
             padding = size // 2
-        else:  # "same" pads what is missing, the odd pixel behind
+        else:  # "same" padding puts an odd pixel at the end
             padding = 0
             missing = [max(0, (-(-n // self.stride) - 1) * self.stride + size - n) for n in x.shape[-2:]]
             x = F.pad(x, (missing[1] // 2, missing[1] - missing[1] // 2, missing[0] // 2, missing[0] - missing[0] // 2))
@@ -175,7 +175,7 @@ class ConvNorm(nn.Module):
         return F.relu6(x) if self.activation else x
 
     def folded(self) -> tuple[Float[Tensor, "d i y x"], Float[Tensor, " d"]]:
-        """Kernel and bias of the convolution with the batch norm in it."""
+        """Kernel and bias of the convolution with the batch norm folded in."""
         scale = self.weight * (self.running_var + _NORM_EPSILON).rsqrt()
         return self.kernel * scale[:, None, None, None], self.bias - self.running_mean * scale
 
@@ -217,7 +217,7 @@ def package_of(variant: str) -> str:
 
 
 def find_imagenet_weights(variant: str) -> Path:
-    """The weights file in the installed package of a variant; InputError where there is none."""
+    """The weights file in the installed package of a variant; InputError if the package is missing."""
     package = package_of(variant)
     spec = importlib.util.find_spec(package)  # finds a package without running it
     folders = [] if spec is None else spec.submodule_search_locations or []
@@ -231,7 +231,7 @@ def find_imagenet_weights(variant: str) -> Path:
 
 
 def read_imagenet_weights(path: Path) -> dict[str, Tensor]:
-    """All tensors of a published weights file, by their published names; InputError where it is damaged."""
+    """All tensors of a published weights file, by their published names; InputError if the file is damaged."""
     try:
         return dict(torch.load(path, map_location="cpu", weights_only=True))
     except (OSError, RuntimeError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as error:
@@ -239,7 +239,7 @@ def read_imagenet_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _block_layers(network: EfficientNetLite) -> dict[str, ConvNorm]:
-    """The layers of all blocks by their published names; the published blocks are counted through all stages."""
+    """The layers of all blocks by their published names, which number the blocks through all stages."""
     blocks = [block for stage in network.stages for block in stage.children()]
     return {
         f"_blocks.{index}._{name}_conv": layer

@@ -19,12 +19,12 @@ LEAKY_SLOPE = 0.2
 class SpectralNorm(nn.Module):
     """Parametrization W -> W / sigma(W) (Miyato et al. 2018), sigma estimated by one power iteration per training pass.
 
-    The order of the iteration (v, then u) and the stored vectors are those of the published networks; torch's own
-    parametrization iterates u first, which makes training steps differ in the third decimal.
+    The order of the iteration (v, then u) and the stored vectors are those of the published networks. Torch's own
+    parametrization iterates u first; training steps then differ in the third decimal.
 
     Args:
         rows: output channels of the weight.
-        columns: all its other sizes, multiplied.
+        columns: the product of all other sizes of the weight.
     """
 
     u: Tensor
@@ -38,7 +38,7 @@ class SpectralNorm(nn.Module):
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # compiled with a training pass, gradients go wrong
     @torch.no_grad()
     def iterate(self, weight: Tensor, iterations: int = 1) -> None:
-        """Bring the singular vectors nearer to those of `weight`, in place."""
+        """One power iteration: move the singular vectors towards those of `weight`, in place."""
         matrix, shape = _matrix(weight), weight.shape[1:]
         for _ in range(iterations):
             v = F.normalize(torch.mv(matrix.T, self.u), dim=0)
@@ -93,7 +93,7 @@ def spectral_conv(
 
 
 def xavier_(weight: Tensor, gain: float) -> None:
-    """Xavier-normal initialization in place; a [2c, d, 3, 3] pair of stacked kernels is to be passed as its halves."""
+    """Xavier-normal initialization in place. Of a [2c, d, 3, 3] pair of stacked kernels, pass each half by itself."""
     receptive = math.prod(weight.shape[2:])
     std = gain * math.sqrt(2.0 / ((weight.shape[0] + weight.shape[1]) * receptive))
     with torch.no_grad():
@@ -103,8 +103,8 @@ def xavier_(weight: Tensor, gain: float) -> None:
 def initialize_weights(network: nn.Module, gain: float = 0.02) -> None:
     """Initialize as the paper's training does: Xavier-normal with gain 0.02, biases 0.
 
-    Modules with stacked weights bring an `initialize(gain)` of their own. Works on the unnormalized weight of
-    spectral-norm convolutions and brings their singular vectors up to date.
+    Modules with stacked weights have their own `initialize(gain)`. For spectral-norm convolutions the unnormalized
+    weight is initialized and the singular vectors are updated.
     """
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
@@ -118,7 +118,7 @@ def initialize_weights(network: nn.Module, gain: float = 0.02) -> None:
                 xavier_(module.weight, gain)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    # last, as a stacked kernel is also the weight of a convolution met above
+    # after the loop above, as a stacked kernel is also the weight of a convolution
     for module in network.modules():
         if isinstance(module, StackedWeights):
             module.initialize(gain)
@@ -126,10 +126,10 @@ def initialize_weights(network: nn.Module, gain: float = 0.02) -> None:
 
 @runtime_checkable
 class StackedWeights(Protocol):
-    """A module whose parameters stack several matrices, and which therefore initializes them itself."""
+    """A module whose parameters stack several matrices, so that it initializes them itself."""
 
     def initialize(self, gain: float) -> None:
-        """Initialize every stacked matrix by itself: Xavier-normal with `gain`, biases 0."""
+        """Initialize each stacked matrix separately: Xavier-normal with `gain`, biases 0."""
 
 
 def batch_norm(dim: int) -> nn.BatchNorm2d:
@@ -139,12 +139,12 @@ def batch_norm(dim: int) -> nn.BatchNorm2d:
 
 @torch.no_grad()
 def update_running_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
-    """What torch's batch norm does with its buffers in a training pass.
+    """Update the running statistics of a batch norm as torch does in a training pass.
 
     Args:
-        norm: whose buffers are moved; its momentum may be None, for a plain mean over the passes.
+        norm: the batch norm; a momentum of None means the plain mean over all passes.
         mean, variance: [c] of the batch; the variance is the biased one.
-        count: pixels per channel that they are over.
+        count: number of pixels per channel in the batch.
     """
     assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
     norm.num_batches_tracked += 1

@@ -1,9 +1,9 @@
-"""Import of the published SEAN, SPADE and pix2pixHD checkpoints: the authors' state-dict keys to ours.
+"""Import of the published SEAN, SPADE and pix2pixHD checkpoints: translation of the authors' state-dict keys to ours.
 
 Only tensors are read; the sizes of a network are inferred from their shapes. The published SEAN keeps gamma and beta in
 separate convolutions, one linear layer per region (`fc_mu{j}`) and the buffers of torch's old spectral norm; ours
 stacks the first two and uses a parametrization. Statistics under `Spade.param_free_norm` belong to a norm that is never
-called and are left out.
+called; they are left out.
 """
 
 import pickle
@@ -28,7 +28,7 @@ _CONVS = {"conv_0": "conv_0", "conv_1": "conv_1", "conv_s": "conv_shortcut"}
 """The authors' names of a ResBlk's convolutions, and ours."""
 
 
-# a tensor that only one of the networks has
+# a tensor that identifies the architecture
 _SEAN_KEY = "Zencoder.model.1.weight"
 _SPADE_KEY = "head_0.norm_0.mlp_gamma.weight"
 _PIX2PIXHD_FIRST = "model.1.weight"
@@ -46,12 +46,12 @@ def read_checkpoint(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a .pth file; nothing in the file is executed.
 
     Raises:
-        InputError: the file is missing, is no checkpoint, wants to run code, or holds something else than tensors.
+        InputError: the file is missing, is not a checkpoint, wants to run code, or holds other things than tensors.
     """
     if not Path(path).is_file():
         raise InputError(f"expected a checkpoint file, found none at {path}")
     try:
-        with warnings.catch_warnings(action="ignore"):  # about odd pickles; the one line of the error says it
+        with warnings.catch_warnings(action="ignore"):  # about unusual pickles; the error below says the same
             state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         reason = str(error).partition("\n")[0]
@@ -73,12 +73,12 @@ def convert_official(
 
     Args:
         state: of the generator.
-        encoder: of the encoder, where that is a file of its own.
-        num_regions: labels, where they are known; tells an edge map from a label.
+        encoder: state of the encoder if it is a separate file.
+        num_regions: number of labels if known; it distinguishes an edge map from a label.
         image_size: height and width in pixels that the generator was trained for.
 
     Raises:
-        InputError: it is no published generator, or the encoder is missing or not wanted.
+        InputError: this is not a published generator, or its encoder is missing or superfluous.
     """
     if _SPADE_KEY in state:
         spade = infer_spade_config(state, encoder, num_regions=num_regions, image_size=image_size)
@@ -94,7 +94,7 @@ def convert_official(
 
 
 def kernel_size(state: State, key: str, dim: int) -> int:
-    """One of the sizes of a convolution's kernel; InputError where there is no such kernel."""
+    """One of the sizes of a convolution's kernel; InputError if the kernel is missing."""
     kernel = require(state, key)
     if kernel.dim() != 4 or not kernel.numel():
         raise InputError(f"expected a published generator checkpoint, got a tensor {key} of shape {list(kernel.shape)}")
@@ -107,13 +107,13 @@ def convert_backbone(
     norm_leaf: str,
     convert_norm: Callable[[State, str], dict[str, Tensor]],
 ) -> dict[str, Tensor]:
-    """First and last layer and the ResBlks, which SEAN and SPADE name alike but for their norms.
+    """First and last layer and the ResBlks; SEAN and SPADE name everything alike except the norms.
 
     Args:
         state: of the generator.
         norms: the authors' names of a block's norms, and ours.
-        norm_leaf: a tensor that every norm has, which tells those that are there.
-        convert_norm: a norm by its prefix.
+        norm_leaf: a tensor that every norm has; its presence shows that the norm exists.
+        convert_norm: converts the norm with a given prefix.
     """
     ours: dict[str, Tensor] = {}
     for leaf in ("weight", "bias"):
@@ -160,12 +160,12 @@ def convert_spectral_conv(state: State, prefix: str) -> dict[str, Tensor]:
 
 
 def convert_pair(state: State, prefix: str, leaf: str) -> Tensor:
-    """The authors' separate gamma and beta, stacked as ours are."""
+    """The authors' separate gamma and beta, stacked as in our norms."""
     return torch.cat([require(state, f"{prefix}{side}.{leaf}") for side in ("gamma", "beta")])
 
 
 def require(state: State, key: str) -> Tensor:
-    """A tensor by its key; InputError where it is not there."""
+    """A tensor by its key; InputError if it is missing."""
     if key not in state:
         raise InputError(f"expected a published checkpoint with the tensor {key}, which is not in it")
     return state[key]
@@ -227,12 +227,12 @@ def infer_spade_config(
 
     Args:
         state: of the generator.
-        encoder: of the VAE encoder, which a generator with one needs.
-        num_regions: labels, where the generator sees the edges of instances, too; None where it does not.
+        encoder: state of the VAE encoder; required by a generator with a VAE.
+        num_regions: number of labels if the generator also takes the edges of instances, else None.
         image_size: height and width in pixels that the generator was trained for.
 
     Raises:
-        InputError: it is no such generator, or the encoder is missing or not wanted.
+        InputError: this is not such a generator, or its encoder is missing or superfluous.
     """
     planes = kernel_size(state, "head_0.norm_0.mlp_shared.0.weight", 1)
     stem = require(state, "fc.weight")  # other networks have one, too
@@ -296,12 +296,12 @@ def infer_pix2pixhd_config(
 
     Args:
         state: of the generator.
-        encoder: of the feature encoder.
-        num_regions: labels, where the generator sees the edges of instances, too; None where it does not.
+        encoder: state of the feature encoder.
+        num_regions: number of labels if the generator also takes the edges of instances, else None.
         image_size: height and width in pixels that the generator was trained for.
 
     Raises:
-        InputError: they are no such networks, or do not fit each other.
+        InputError: these are not such networks, or they do not fit each other.
     """
     features = kernel_size(encoder, _last_weight(encoder), 0)
     channels = kernel_size(state, _PIX2PIXHD_FIRST, 1)
@@ -333,7 +333,7 @@ def convert_pix2pixhd(state: State, encoder: State) -> dict[str, Tensor]:
 
 
 def _renamed(state: State, prefix: str) -> dict[str, Tensor]:
-    """Their layers are numbered as ours; only residual blocks have another name."""
+    """Convert an hourglass: its layers are numbered as ours; only residual blocks have another name."""
     ours: dict[str, Tensor] = {}
     for key, value in state.items():
         match = _PIX2PIXHD_KEY.fullmatch(key)

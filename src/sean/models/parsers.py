@@ -1,11 +1,11 @@
-"""Parsers: segmentation networks that turn a photo into a segmap. They also score generated pictures and give features.
+"""Parsers: segmentation networks that turn a photo into a segmap. They also score pictures and provide features.
 
-Two kinds. The small one is an encoder-decoder with skip connections (U-Net, Ronneberger et al. 2015) of residual blocks
-(He et al. 2016) with batch norm (Ioffe and Szegedy 2015): six levels from full size down to a 32nd, with few channels
-at the large sizes. The larger one starts from ImageNet: EfficientNet-Lite's features and a feature pyramid (Lin et al.
-2017, "Feature Pyramid Networks for Object Detection"), where from coarse to fine each coarser level is enlarged and
-added to a 1 x 1 convolution of the finer features. The pyramid narrows towards the finer levels, which have most
-pixels, and a residual block mixes each level.
+There are two kinds. The small one is an encoder-decoder with skip connections (U-Net, Ronneberger et al. 2015) of
+residual blocks (He et al. 2016) with batch norm (Ioffe and Szegedy 2015): six levels from full size down to a 32nd,
+with few channels at the large sizes. The larger one starts from ImageNet: EfficientNet-Lite's features and a feature
+pyramid (Lin et al. 2017, "Feature Pyramid Networks for Object Detection"), where from coarse to fine each coarser level
+is enlarged and added to a 1 x 1 convolution of the finer features. The pyramid narrows towards the finer levels, which
+have most pixels, and a residual block mixes each level.
 """
 
 import itertools
@@ -34,12 +34,12 @@ class Parser(nn.Module, ABC):
         """Logits of a picture in [-1, 1] whose height and width are multiples of 32.
 
         Raises:
-            InputError: they are not.
+            InputError: height or width is not a multiple of 32.
         """
         return self._decode(self._levels(image))
 
     def features(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        """The deepest features, averaged over the picture: d numbers, as FID and KID take them."""
+        """The deepest features, averaged over the picture: [b, d], the input of FID and KID."""
         return self._levels(image)[-1].mean(dim=(2, 3))
 
     def predict(self, image: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b h w"]:
@@ -64,7 +64,7 @@ class Parser(nn.Module, ABC):
 
 
 class UNetParser(Parser):
-    """The small parser: six levels, which begin at the full size. Its features have `widths[-1]` numbers."""
+    """The small parser: six levels, from the full size down. Its features have `widths[-1]` numbers."""
 
     def __init__(self, config: UNetParserConfig) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class UNetParser(Parser):
         )
         self.head = nn.Conv2d(config.widths[0], config.num_regions, 1)
         for module in self.modules():
-            if isinstance(module, ResidualBlock):  # blocks begin as the identity
+            if isinstance(module, ResidualBlock):  # so that blocks start as the identity
                 nn.init.zeros_(module.second_norm.weight)
 
     def _encode(self, image: Tensor) -> list[Tensor]:
@@ -99,7 +99,7 @@ class UNetParser(Parser):
 class PyramidParser(Parser):
     """Logits at half the size, enlarged bilinearly. Its features have 320 numbers.
 
-    A fresh one has random weights; a training copies those of ImageNet into `encoder`.
+    A new network has random weights; a training copies ImageNet weights into `encoder`.
 
     Args:
         config: the sizes.
@@ -129,14 +129,14 @@ class PyramidParser(Parser):
         for lateral, reduction, block in reversed(
             list(zip(laterals[:-1], self.reductions, self.blocks[:-1], strict=True))
         ):
-            # fewer channels first: enlarging is the dear part
+            # reduce the channels first, as enlarging is expensive
             larger = F.interpolate(reduction(x), size=lateral.shape[-2:], mode="bilinear", align_corners=False)
             x = block(F.relu(lateral + larger))
         return F.interpolate(self.head(x), scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def new_parser(config: ParserConfig) -> Parser:
-    """A parser with fresh weights, of the architecture that the config belongs to."""
+    """A parser with random weights, of the architecture that the config belongs to."""
     if isinstance(config, PyramidParserConfig):
         return PyramidParser(config)
     assert isinstance(config, UNetParserConfig), "parsers have two architectures"

@@ -1,8 +1,8 @@
-"""pix2pixHD as the SEAN paper compares it: a global generator on the segmap and a few features of every region.
+"""pix2pixHD as compared in the SEAN paper: a global generator on the segmap and a few features of every region.
 
 Wang et al., "High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs", CVPR 2018: the global
 generator of section 3.1 and the instance-wise feature encoder of section 3.3, whose features are averaged here over the
-regions of the segmap. Both are the same hourglass.
+regions of the segmap. Both networks have the same hourglass architecture.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Of one size."""
+        """The output, of the size of `x`."""
         return x + self.layers(x)
 
 
@@ -64,13 +64,13 @@ def hourglass(in_dim: int, out_dim: int, base_channels: int, num_downsamplings: 
 
 
 class FeatureEncoder(nn.Module):
-    """An image to a few features for every region: those of an hourglass, averaged over the region (section 3.3).
+    """A few features for every region of an image: those of an hourglass, averaged over the region (section 3.3).
 
     Args:
         num_regions: labels k.
         feature_dim: features of a region, in (-1, 1).
-        base_channels: of the hourglass.
-        num_downsamplings: of the hourglass; height and width must be multiples of 2 to this power.
+        base_channels: width of the outermost layers of the hourglass.
+        num_downsamplings: halvings in the hourglass; height and width must be multiples of 2 to this power.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class FeatureEncoder(nn.Module):
     def forward(
         self, image: Float[Tensor, "b 3 h w"], segmap: Int[Tensor, "b h w"]
     ) -> tuple[Float[Tensor, "b k f"], Bool[Tensor, "b k"]]:
-        """Features [b, k, f] of every region, zero where it has no pixel, and which regions are present [b, k]."""
+        """Features [b, k, f] of the regions, zero for regions without a pixel, and presence of the regions [b, k]."""
         features = self.features(image)
         return region_mean(features, onehot(segmap, self.num_regions).to(features.dtype))
 
@@ -113,13 +113,13 @@ class Pix2PixHDModel(StyledModel):
 
     @property
     def code_dim(self) -> int:
-        """Features of a region."""
+        """Number of features of a region."""
         return self.config.feature_dim
 
     def encode(
         self, image: Float[Tensor, "b 3 h w"], segmap: Int[Tensor, "b h w"]
     ) -> tuple[Float[Tensor, "b k f"], Bool[Tensor, "b k"]]:
-        """Features of all regions and which regions are present."""
+        """Features and presence of all regions."""
         return self.style_encoder(image, segmap)
 
     def render(
@@ -132,7 +132,7 @@ class Pix2PixHDModel(StyledModel):
         noise: bool = False,
         rng: NoiseSource = None,
     ) -> Float[Tensor, "b 3 h w"]:
-        """Pictures in [-1, 1] from segmaps and one feature matrix per picture; there is no noise and no plan."""
+        """Pictures in [-1, 1] from segmaps and one feature matrix per picture; noise and plan are not used."""
         check_size(segmap)
         if not isinstance(style_codes, Tensor):
             raise ValueError(f"expected one style per picture for pix2pixHD, got {len(style_codes)}")
@@ -145,7 +145,7 @@ class Pix2PixHDModel(StyledModel):
 
 
 def region_feature_map(features: Float[Tensor, "b k f"], segmap: Int[Tensor, "b h w"]) -> Float[Tensor, "b f h w"]:
-    """Every pixel with the features of its region; zero where it has none (ids from k on)."""
+    """The features of every pixel's region; zero for pixels without a region (ids from k on)."""
     with_none = torch.cat([features, features.new_zeros(len(features), 1, features.shape[2])], dim=1)
     ids = segmap.clamp(max=features.shape[1]).flatten(1).unsqueeze(-1).expand(-1, -1, features.shape[2])
     return with_none.gather(1, ids).transpose(1, 2).unflatten(2, segmap.shape[1:])

@@ -1,8 +1,8 @@
 """A discriminator on features of a network trained on ImageNet (Sauer et al. 2021, "Projected GANs Converge Faster").
 
-The network is frozen, and so are random convolutions that mix its channels and scales: without the mixing the
-discriminators would look at a few features only. The published one judges pictures alone; here the segmap stands beside
-the features.
+The network is frozen, as are random convolutions that mix its channels and scales; without mixing, the discriminators
+would use a few features only. The published discriminator takes pictures alone; this one also takes the segmap, which
+is concatenated to the features.
 """
 
 import math
@@ -25,9 +25,9 @@ class ProjectedDiscriminator(nn.Module):
     """Four small discriminators on mixed features at 1/4, 1/8, 1/16 and 1/32 of the picture's size.
 
     Args:
-        trunk: with ImageNet weights; frozen here.
+        trunk: network with ImageNet weights; it is frozen.
         condition_dim: planes of the condition: k, or k + 1 with instance edges.
-        base_channels: mixed channels at 1/4 of the size; they double with each following scale.
+        base_channels: mixed channels at 1/4 of the size; every following scale has twice as many.
     """
 
     def __init__(self, trunk: EfficientNetLite, condition_dim: int, base_channels: int = 64) -> None:
@@ -41,8 +41,8 @@ class ProjectedDiscriminator(nn.Module):
         """Outputs of all layers, per scale from fine to coarse; the last of each is a score map at 1/32 of the size.
 
         Args:
-            condition: see `sean.models.discriminator.Discriminator`; averaged down to each scale, which makes its
-                planes the shares of the labels.
+            condition: see `sean.models.discriminator.Discriminator`. It is averaged down to each scale, so that its
+                planes hold the share of each label.
             image: RGB in [-1, 1].
         """
         outputs = []
@@ -56,7 +56,7 @@ class FeatureProjection(nn.Module):
     """The trunk's features, each channel divided by its spread, mixed across channels and from coarse to fine scales.
 
     Args:
-        trunk: whose features are taken from 1/4 of the size on.
+        trunk: network whose features from 1/4 of the size on are used.
         widths: mixed channels of each scale, from fine to coarse.
     """
 
@@ -75,7 +75,7 @@ class FeatureProjection(nn.Module):
             self.register_buffer(f"scale_{index}", spread.reciprocal().view(-1, 1, 1))
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
-        """The mixed features from fine to coarse, of variances near 1 over natural pictures."""
+        """The mixed features from fine to coarse; their variances over natural pictures are near 1."""
         features = self.trunk(image)[1:]
         mixed = [
             conv(feature * self.get_buffer(f"scale_{index}"))

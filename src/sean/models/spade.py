@@ -1,7 +1,7 @@
-"""SPADE as the SEAN paper compares it: the generator that SEAN grew from, with styles as far as it allows them.
+"""SPADE as compared in the SEAN paper: the generator that SEAN extends, with the styles that it supports.
 
 Park et al., "Semantic Image Synthesis with Spatially-Adaptive Normalization", CVPR 2019. Three kinds: without styles;
-with a VAE image encoder (one style vector for the whole picture); and SPADE++, the SEAN paper's own baseline, which
+with a VAE image encoder (one style vector for the whole picture); and SPADE++, a baseline of the SEAN paper, which
 feeds pix2pixHD's region features to SPADE's norms.
 """
 
@@ -28,11 +28,11 @@ _VAE_WIDTHS = (1, 2, 4, 8, 8, 8)
 
 
 class VAEEncoder(nn.Module):
-    """An image to the mean and log-variance of its style vector: six convolutions of stride 2, two linear heads.
+    """The VAE's encoder: mean and log-variance of an image's style vector, by six strided convolutions and two heads.
 
     Args:
         latent_dim: width z of the vector.
-        base_channels: of the first layer.
+        base_channels: width of the first layer.
     """
 
     def __init__(self, latent_dim: int = 256, base_channels: int = 64) -> None:
@@ -61,9 +61,9 @@ class VAEEncoder(nn.Module):
 
 
 class FeatureModulation(nn.Module):
-    """gamma, beta = conv3x3(ReLU(conv3x3(one-hot and region features))): SPADE++'s norm sees the features, too.
+    """gamma, beta = conv3x3(ReLU(conv3x3(one-hot and region features))): the modulation of SPADE++.
 
-    Densely convolved: features differ from picture to picture, so that a label patch alone does not say what it is.
+    The convolutions are dense: region features differ between pictures, so equal label patches have unequal results.
 
     Args:
         num_regions: labels k.
@@ -108,14 +108,14 @@ class FeatureNorm(ModulatedNorm):
     def modulation(
         self, plan: PatchPlan, style_codes: Float[Tensor, "v k f"] | None
     ) -> tuple[Float[Tensor, "q two_c"], Int[Tensor, "b h w"]]:
-        """Gamma and beta of every pixel, each a row of its own."""
+        """Gamma and beta of every pixel, as one row per pixel."""
         assert style_codes is not None, "a norm that sees features was called without them"
         rows = self.features(plan, style_codes).permute(0, 2, 3, 1).flatten(0, 2)
         return rows, torch.arange(len(rows), device=rows.device).view(plan.pixels.shape)
 
 
 class SPADEGenerator(Backbone):
-    """SEAN's generator with SPADE's norms; what its first layer sees depends on the kind of style.
+    """SEAN's generator with SPADE's norms; the input of its first layer depends on the kind of style.
 
     Args:
         config: of the model.
@@ -150,8 +150,8 @@ class SPADEGenerator(Backbone):
 
         Args:
             segmap: label ids.
-            style: for the VAE its vector [b, z]; else features [b, k, f], of which SPADE without styles has none.
-            plan: of the segmap.
+            style: for the VAE its vector [b, z], else features [b, k, f]; f is 0 for SPADE without styles.
+            plan: the plan of the segmap.
         """
         codes = [style if self.config.style == "regions" else None] * len(self.blocks)
         return self.run_blocks(self._first(segmap, style, plan), plan, codes, None)
@@ -168,11 +168,11 @@ class SPADEGenerator(Backbone):
 
 
 class SPADEModel(StyledModel):
-    """SPADE's generator and, where there are styles, their encoder.
+    """SPADE's generator and, for the kinds with styles, their encoder.
 
-    The VAE's one vector is the code of every region; where regions have different ones, a picture is rendered with
-    their mean, weighted by the regions' pixels. So exchanging one region's style moves the whole picture by the
-    region's share, which is all that the method allows.
+    The VAE's single vector is the code of every region. If the codes of regions differ, a picture is rendered with
+    their mean, weighted by the number of pixels. Exchanging the style of one region therefore changes the whole picture
+    in proportion to the region's area; the method allows no more.
     """
 
     config: SPADEConfig
@@ -231,12 +231,12 @@ class SPADEModel(StyledModel):
         edges: Edges | None = None,
         rng: NoiseSource = None,
     ) -> tuple[Float[Tensor, "b 3 h w"], dict[str, Tensor]]:
-        """The reconstruction; with the VAE from a drawn vector, and its KL divergence to N(0, 1), mean per picture."""
+        """The reconstruction; with the VAE, from a sampled vector and with its mean KL divergence to N(0, 1)."""
         if self.config.style != "vae":
             return super().training_pass(image, segmap, plan=plan, edges=edges, rng=rng)
         assert self.style_encoder is not None, "the VAE is an encoder"
         mean, log_variance = self.style_encoder(image)
-        # of half the digits, as autocast gives them, the differences below would leave few
+        # float32: the differences below would lose most digits of autocast's 16 bits
         dtype = torch.promote_types(mean.dtype, torch.float32)
         mean, log_variance = mean.to(dtype), log_variance.to(dtype)
         drawn = mean + standard_normal(tuple(mean.shape), rng, mean) * torch.exp(log_variance / 2)
@@ -257,6 +257,6 @@ class SPADEModel(StyledModel):
         return self.generator(segmap, style, plan)
 
     def _mean_code(self, segmap: Tensor, codes: Tensor) -> Float[Tensor, "b z"]:
-        """The mean of the codes over the pixels that have a region."""
+        """The mean of the codes over all pixels with a region."""
         shares = onehot(segmap, self.config.num_regions).mean(dim=(2, 3)).to(codes.dtype)
         return torch.einsum("bk,bkz->bz", shares, codes) / shares.sum(dim=1, keepdim=True).clamp_min(1e-12)

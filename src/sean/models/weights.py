@@ -1,6 +1,6 @@
 """Model and parser folders: config.json (sizes and labels) and model.safetensors, written atomically.
 
-The two kinds differ only in their configs and in the function that builds a network from a config.
+Models and parsers differ only in their configs and in the function that builds a network from a config.
 """
 
 import hashlib
@@ -37,10 +37,10 @@ def save_model(folder: str | Path, model: StyledModel, labels: LabelSet, *, dtyp
     """Write `model` as a model folder.
 
     Args:
-        folder: made when missing.
-        model: its state dict goes into model.safetensors.
-        labels: names, palette, ignored id and flip pairs, kept in config.json.
-        dtype: of the floating-point weights on disk; float16 halves the file and costs about 3 decimals.
+        folder: created if missing.
+        model: model whose state dict is written to model.safetensors.
+        labels: label set, written to config.json: names, palette, ignored id and flip pairs.
+        dtype: dtype of the floating-point weights on disk; float16 halves the file and keeps about 3 decimals.
     """
     write_folder(Path(folder), model, model.config, labels, dtype)
 
@@ -61,10 +61,10 @@ def save_parser(folder: str | Path, parser: Parser, labels: LabelSet, *, dtype: 
     """Write a parser as a folder.
 
     Args:
-        folder: made when missing.
-        parser: its state dict goes into model.safetensors.
-        labels: names, palette, ignored id and flip pairs, kept in config.json.
-        dtype: of the floating-point weights on disk; float16 halves the file.
+        folder: created if missing.
+        parser: parser whose state dict is written to model.safetensors.
+        labels: label set, written to config.json: names, palette, ignored id and flip pairs.
+        dtype: dtype of the floating-point weights on disk; float16 halves the file.
     """
     write_folder(Path(folder), parser, parser.config, labels, dtype)
 
@@ -82,7 +82,7 @@ def load_parser(folder: str | Path) -> tuple[Parser, LabelSet]:
 
 
 def write_folder(folder: Path, network: nn.Module, config: NetworkConfig, labels: LabelSet, dtype: torch.dtype) -> None:
-    """Write the folder of any network: what `save_model` and `save_parser` do."""
+    """Write the folder of a network; shared by `save_model` and `save_parser`."""
     values = {"architecture": config.architecture, "model": asdict(config), "labels": labels.to_dict()}
     state = {
         key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
@@ -95,19 +95,19 @@ def write_folder(folder: Path, network: nn.Module, config: NetworkConfig, labels
 def load_folder(
     folder: Path, what: str, configs: Mapping[str, type[Config]], make: Callable[[Config], Network]
 ) -> tuple[Network, LabelSet]:
-    """Read the folder of any network: what `load_model` and `load_parser` do.
+    """Read the folder of a network; shared by `load_model` and `load_parser`.
 
     Args:
-        folder: with both files.
+        folder: folder with both files.
         what: the kind of network, for messages.
-        configs: the configs that it may have, by architecture.
-        make: a network of a config; its weights are all replaced.
+        configs: the accepted configs, by architecture.
+        make: builds a network from a config; all its weights are then replaced.
     """
     config, labels = read_config(folder / CONFIG_NAME, what, configs)
     state = read_safetensors(folder / WEIGHTS_NAME)
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     try:
-        # building on the meta device spares the initialization
+        # the meta device skips the initialization
         with torch.device("meta"):
             network = make(config)
         network.load_state_dict(state, assign=True)
@@ -120,7 +120,7 @@ def load_folder(
 
 
 def read_config(path: Path, what: str, configs: Mapping[str, type[Config]]) -> tuple[Config, LabelSet]:
-    """The sizes and labels in a folder's config.json; InputError when it is missing or wrong."""
+    """The sizes and labels in a folder's config.json; InputError if the file is missing or wrong."""
     try:
         raw: dict[str, Any] = json.loads(read_text(path))
     except FileNotFoundError as error:
@@ -133,26 +133,26 @@ def read_config(path: Path, what: str, configs: Mapping[str, type[Config]]) -> t
         config = config_from_dict(configs[raw["architecture"]], dict(raw["model"]))
         labels = LabelSet.from_dict(raw["labels"])
     except InputError as error:
-        raise InputError(f"{path} is no {what} configuration: {error}") from error
+        raise InputError(f"{path} is not a {what} configuration: {error}") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
-        raise InputError(f"{path} is no {what} configuration ({type(error).__name__}: {reason})") from error
+        raise InputError(f"{path} is not a {what} configuration ({type(error).__name__}: {reason})") from error
     if labels.num_regions != config.num_regions:
         raise InputError(f"{path} names {labels.num_regions} labels for a {what} of {config.num_regions} regions")
     return config, labels
 
 
 def write_safetensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file, atomically; InputError when the disk is full or the folder cannot be written."""
+    """Write a safetensors file atomically; InputError if the disk is full or the folder cannot be written."""
     with atomic_write(path) as temporary:
         try:
             save_file(tensors, temporary, metadata=metadata)
-        except SafetensorError as error:  # what it raises where the disk is full
+        except SafetensorError as error:  # raised if the disk is full
             raise OSError(str(error)) from error
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file; InputError when it is missing or damaged."""
+    """All tensors of a safetensors file; InputError if the file is missing or damaged."""
     if not path.is_file():
         raise InputError(f"expected a weights file, found none at {path}")
     try:
@@ -162,7 +162,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def network_digest(network: nn.Module) -> str:
-    """A digest of a network's class and of all its numbers: it tells whether two evaluations are of one network."""
+    """A digest of a network's class and weights, by which two evaluations are recognized as of the same network."""
     digest = hashlib.sha256(type(network).__qualname__.encode())
     for name, value in network.state_dict().items():
         digest.update(name.encode())

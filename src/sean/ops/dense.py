@@ -1,6 +1,6 @@
-"""The published formulation of SEAN's modulation: feature maps at full size. The reference of the fast operators.
+"""The published formulation of SEAN's modulation: feature maps at full size. The reference for the fast operators.
 
-Same weights, same results, more than ten times the arithmetic; `sean bench` measures the one against the other.
+It has the same weights and results, and takes more than ten times the arithmetic; `sean bench` compares both.
 """
 
 import torch
@@ -13,7 +13,7 @@ from sean.segmap import onehot
 
 
 def region_map(plan: PatchPlan) -> tuple[Int[Tensor, "b h w"], Int[Tensor, "b h w"]]:
-    """Variant and label of every pixel of a plan: the middle of its 3x3 patch."""
+    """Variant and label of every pixel of a plan: the centre of its 3x3 patch."""
     patches = plan.region_rows.index_select(0, plan.pixels.flatten())
     regions = plan.region_patches[:, 4].index_select(0, patches) - 1
     variants, labels = plan.regions.index_select(0, regions).view(*plan.pixels.shape, 2).unbind(dim=-1)
@@ -21,7 +21,7 @@ def region_map(plan: PatchPlan) -> tuple[Int[Tensor, "b h w"], Int[Tensor, "b h 
 
 
 def edge_map(plan: PatchPlan) -> Bool[Tensor, "b h w"] | None:
-    """The instance edges that a plan is of: the middles of its patches of symbols. None where it has no edges."""
+    """The instance edges of a plan, from the centres of its patches of symbols; None for a plan without edges."""
     if not plan.has_edges:
         return None
     patches = plan.mask_rows.index_select(0, plan.pixels.flatten())
@@ -41,7 +41,7 @@ def mask_modulation(
 ) -> Float[Tensor, "b o h w"]:
     """conv3x3(ReLU(conv3x3(one-hot segmap))): the lower branch of the paper's Fig. 3.
 
-    With instance edges, the segmap carries them as its last plane.
+    With instance edges, the last plane of the segmap holds them.
     """
     planes = onehot(labels, hidden_weight.shape[1] - (edges is not None)).to(hidden_weight.dtype)
     if edges is not None:

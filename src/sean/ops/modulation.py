@@ -1,11 +1,11 @@
-"""Gamma and beta of a SEAN norm as a few rows instead of feature maps: exact, and as cheap as the segmap is simple.
+"""Gamma and beta of a SEAN norm as a few rows instead of feature maps: exact, and cheap for simple segmaps.
 
-Both branches of a SEAN norm look at a piecewise constant map. The style branch convolves a map that carries mu_j at
-every pixel of region j, so that by linearity a pixel gets the sum of nine rows of the table T[tap, j] = W[tap] @ mu_j,
-one for each neighbour; equal 3x3 patches of regions have equal sums. The mask branch is a function of the 5x5 patch of
-labels (and of instance edges) alone, and its hidden layer of the 3x3 patch. So every distinct patch of a `PatchPlan` is
-evaluated once, and the rows are gathered per pixel by `sean.ops.normalization`. Differentiable throughout;
-`sean.ops.dense` is the published formulation, which this one equals up to the order of additions.
+Both branches of a SEAN norm work on a piecewise constant map. The style branch convolves a map that carries mu_j at
+every pixel of region j; by linearity a pixel gets the sum of nine rows of the table T[tap, j] = W[tap] @ mu_j, one for
+each neighbour, and equal 3x3 patches of regions have equal sums. The mask branch is a function of the 5x5 patch of
+labels (and of instance edges) alone, and its hidden layer a function of the 3x3 patch. Every distinct patch of a
+`PatchPlan` is therefore evaluated once, and `sean.ops.normalization` gathers the rows per pixel. All functions are
+differentiable. The results equal those of the published formulation (`sean.ops.dense`) up to the order of additions.
 """
 
 from typing import Any
@@ -26,19 +26,19 @@ def region_styles(
 
 
 def tap_products(vectors: Float[Tensor, "n d"], weight: Float[Tensor, "o d 3 3"]) -> Float[Tensor, "9 n o"]:
-    """W[tap] @ vector for all nine taps of a 3x3 kernel: what a pixel of that vector adds to its neighbours.
+    """W[tap] @ vector for all nine taps of a 3x3 kernel: the contribution of a pixel to each of its neighbours.
 
-    Without a copy of the weight, or of its gradient, where it is kept in torch's channels_last format.
+    Neither the weight nor its gradient is copied if the weight is in torch's channels_last format.
     """
     device = vectors.device.type
-    if torch.is_autocast_enabled(device):  # which does not reach into the backward pass of a function of our own
+    if torch.is_autocast_enabled(device):  # autocast does not reach into the backward pass of a custom function
         weight = weight.to(torch.get_autocast_dtype(device))
     return _TapProducts.apply(vectors.to(weight.dtype), weight)
 
 
 class _TapProducts(torch.autograd.Function):
-    """By itself torch would make the weight's gradient in [3, 3, d, o] order and then transpose it, as one of the
-    slowest parts of a training step."""
+    """`tap_products` with a weight gradient in the memory order of the weight. Torch's own backward pass makes the
+    gradient in [3, 3, d, o] order and then transposes it, one of the slowest parts of a training step."""
 
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, weight: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ class _TapProducts(torch.autograd.Function):
 
 
 def sum_taps(products: Float[Tensor, "9 n o"], patches: Int[Tensor, "m 9"]) -> Float[Tensor, "m o"]:
-    """For every patch the sum of its nine entries' products, each by its own tap."""
+    """For every patch, the sum over its nine entries of the entry's product with the kernel's tap."""
     offsets = torch.arange(NUM_TAPS, device=patches.device, dtype=patches.dtype) * products.shape[1]
     return F.embedding_bag(patches + offsets, products.flatten(0, 1), mode="sum")
 
@@ -72,10 +72,10 @@ def mask_rows(
     """The mask branch, conv3x3(ReLU(conv3x3(one-hot))), for every 5x5 patch of a plan (for every pixel if it is dense).
 
     Args:
-        plan: of the segmap.
-        hidden_weight, hidden_bias: of the convolution of the one-hot segmap; with edges in the plan, of k + 1 planes,
-            the last of which is the edge map.
-        weight, bias: of the convolution of the hidden layer.
+        plan: plan of the segmap.
+        hidden_weight, hidden_bias: parameters of the convolution of the one-hot segmap; if the plan has edges, of
+            k + 1 planes, the last of which is the edge map.
+        weight, bias: parameters of the convolution of the hidden layer.
     """
     table, patches = _symbol_table(plan, hidden_weight)
     hidden = F.relu(sum_taps(table, patches) + hidden_bias)
@@ -90,10 +90,10 @@ def mask_rows(
 def _symbol_table(
     plan: PatchPlan, weight: Float[Tensor, "e cin 3 3"]
 ) -> tuple[Float[Tensor, "9 rows e"], Int[Tensor, "m 9"]]:
-    """What a pixel of every symbol adds to its neighbours, and the plan's label patches as rows of this table.
+    """The contribution of a pixel of each symbol to its neighbours, and the plan's label patches as rows of this table.
 
-    The rows are those of "outside the picture", of the labels, and of "no region", which is every label from k on;
-    with edges, all but the first come twice: without and with the edge's share.
+    The rows belong to "outside the picture", to the labels, and to "no region" (every label from k on). With edges, all
+    rows but the first come twice: without and with the contribution of the edge.
     """
     taps = weight.permute(2, 3, 1, 0).flatten(0, 1)
     if not plan.has_edges:
@@ -101,7 +101,7 @@ def _symbol_table(
     num_regions = weight.shape[1] - 1
     labels, edge = F.pad(taps[:, :-1], (0, 0, 0, 1)), taps[:, -1:]
     table = torch.stack([labels, labels + edge], dim=2).flatten(1, 2)
-    # even entries are those with an edge, and clamping must leave them even
+    # even entries have an edge, and must stay even when clamped
     last = 2 * num_regions + 2 - plan.label_patches % 2
     return F.pad(table, (0, 0, 1, 0)), torch.minimum(plan.label_patches, last)
 
@@ -112,9 +112,9 @@ def style_rows(
     """The style branch, conv3x3 of the style map, for every 3x3 patch of regions of a plan.
 
     Args:
-        plan: of the segmap; its variants count from 0 to v - 1.
+        plan: plan of the segmap; its variants count from 0 to v - 1.
         mu: see `region_styles`.
-        weight, bias: of the convolution of the style map.
+        weight, bias: parameters of the convolution of the style map.
     """
     # row 0 for "outside the picture" and "no region"
     vectors = F.pad(mu.flatten(0, 1), (0, 0, 1, 0))
@@ -123,9 +123,9 @@ def style_rows(
 
 
 def region_index(plan: PatchPlan, num_variants: int, num_regions: int) -> Int[Tensor, " r"]:
-    """For every region of a plan 1 + variant * k + label, or 0 where the label means "no region".
+    """1 + variant * k + label for every region of a plan, or 0 if the label means "no region".
 
-    Also 0 where there is no such variant: a region of the numbering that the segmap does not have any more.
+    It is also 0 if the variant does not exist: the numbering then contains a region that has left the segmap.
     """
     variants, labels = plan.regions.unbind(dim=1)
     exists = (labels < num_regions) & (variants < num_variants)
@@ -133,7 +133,7 @@ def region_index(plan: PatchPlan, num_variants: int, num_regions: int) -> Int[Te
 
 
 def paired(plan: PatchPlan, mask: Float[Tensor, "n two_c"]) -> Float[Tensor, "q two_c"]:
-    """The mask branch's rows for every pair of patches: no copy where each mask patch has one pair."""
+    """The rows of the mask branch for every pair of patches; not copied if each mask patch belongs to one pair."""
     return mask if plan.one_pair_each else mask.index_select(0, plan.mask_rows)
 
 

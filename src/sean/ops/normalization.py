@@ -1,8 +1,8 @@
 """Normalize, modulate and activate in one pass over the pixels, with gamma and beta gathered from rows.
 
-All tensors are walked through in pieces that stay in a core's cache, in channels_last order, where a pixel's channels
-lie together as those of a row do. Nothing of the picture's size is kept for the backward pass but the activation
-before and after, which the convolutions around need anyway.
+Tensors are processed in pieces that fit a core's cache, in channels_last order, in which the channels of a pixel are
+adjacent, like those of a row. For the backward pass only the activations before and after are kept at the picture's
+size; the convolutions around need both anyway.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Numbers of a piece: with its gathered rows about 2 MB, what a core's cache holds.
+# Size of a piece in numbers: with its gathered rows about 2 MB, the size of a core's cache.
 _PIECE = 2**17
 
 
@@ -28,11 +28,11 @@ def batch_statistics(
 ) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
     """Mean and biased variance of every channel of x + noise * noise_scale.
 
-    Their gradients are taken care of by `normalize_modulate`; these results have none.
+    The results carry no gradients; `normalize_modulate` computes those of the statistics.
 
     Args:
         x, noise, noise_scale: see `normalize_modulate`.
-        synchronized: over the batches of all processes of torch.distributed, which are of one size.
+        synchronized: whether to reduce over the equally large batches of all processes of torch.distributed.
     """
     with torch.no_grad():
         inputs = _Inputs.of(x.contiguous(memory_format=torch.channels_last), noise, noise_scale)
@@ -56,19 +56,20 @@ def normalize_modulate(
 ) -> Float[Tensor, "b c h w"]:
     """LeakyReLU(x_hat * (1 + gamma) + beta), x_hat = (x + noise * noise_scale) normalized (paper, eq. 2).
 
-    Differentiable with respect to x, rows and noise_scale. 16-bit activations are computed on in float32.
+    Differentiable with respect to x, rows and noise_scale. Computes in float32 for 16-bit activations.
 
     Args:
         x: activation.
-        rows: gamma and beta side by side.
-        pixels: the row of every pixel.
-        mean, variance: to normalize by.
-        statistics_of_x: they are those of x with its noise, and gradients flow through them; else constants.
-        synchronized: they are those of the batches of all processes, as `batch_statistics` gives them.
+        rows: gamma and beta, concatenated.
+        pixels: the row number of every pixel.
+        mean, variance: statistics to normalize by.
+        statistics_of_x: whether they are the statistics of x with its noise, so that gradients flow through them; else
+            they are constants.
+        synchronized: whether they are statistics of the batches of all processes, from `batch_statistics`.
         noise: one value per pixel, shared by the channels.
-        noise_scale: of every channel; needed with noise.
-        eps: added to the variance.
-        slope: of the LeakyReLU below 0, positive; 1 is no activation.
+        noise_scale: scale of the noise for every channel; required with noise.
+        eps: constant added to the variance.
+        slope: positive slope of the LeakyReLU below 0; 1 means no activation.
     """
     scale = None if noise is None else noise_scale
     processes = None
@@ -84,16 +85,16 @@ def scale_shift_activate(
     slope: float = 1.0,
     out: Tensor | None = None,
 ) -> Float[Tensor, "b c h2 w2"]:
-    """LeakyReLU(x * scale + shift) with the row of every pixel: a whole norm at inference.
+    """LeakyReLU(x * scale + shift) with the scale and shift of every pixel's row: a complete norm at inference.
 
     Not differentiable.
 
     Args:
-        x: activation, channels_last; of the size of `pixels`, or of half of it, to be doubled (nearest).
-        folded: scale and shift side by side.
-        pixels: the row of every pixel.
-        slope: of the LeakyReLU; 1 is no activation.
-        out: where the result goes, channels_last; may be x itself. None makes a new tensor.
+        x: activation, channels_last; of the size of `pixels`, or of half that size, to be doubled (nearest).
+        folded: scale and shift, concatenated.
+        pixels: the row number of every pixel.
+        slope: slope of the LeakyReLU below 0; 1 means no activation.
+        out: channels_last tensor for the result; may be x itself. None makes a new tensor.
     """
     if out is None:
         b, h, w = pixels.shape
@@ -110,11 +111,11 @@ def scale_shift_project(
     pixels: Int[Tensor, "b h2 w2"],
     weight: Float[Tensor, "o c"],
 ) -> Float[Tensor, "b o h2 w2"]:
-    """A 1x1 convolution of x * scale + shift, which itself never exists at full size. Not differentiable.
+    """A 1x1 convolution of x * scale + shift, which is never stored at full size. Not differentiable.
 
     Args:
         x, folded, pixels: see `scale_shift_activate`.
-        weight: of the convolution.
+        weight: weight of the convolution.
     """
     out = x.new_empty(pixels.numel(), weight.shape[0])
     for piece, values in _scaled_pieces(x, folded, pixels):
@@ -125,7 +126,7 @@ def scale_shift_project(
 def _scaled_pieces(
     x: Tensor, folded: Tensor, pixels: Tensor, flat_out: Tensor | None = None
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Pieces of x * scale + shift, [p, c] each, written to `flat_out` where it is given.
+    """Pieces of x * scale + shift, [p, c] each, written to `flat_out` if that is given.
 
     Computed in the rows' dtype, which may be wider than the activation's.
     """
@@ -141,7 +142,7 @@ def _scaled_pieces(
 
 
 def _doubled(x: Tensor) -> Tensor:
-    """For every pixel of x doubled by nearest the pixel [p] of x that it takes."""
+    """The source pixel [p] in x of every pixel of x doubled by nearest interpolation."""
     b, _, h, w = x.shape
     own = torch.arange(b * h * w, device=x.device).view(b, h, w)
     return own.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2).flatten()
@@ -193,7 +194,7 @@ class _NormalizeModulate(torch.autograd.Function):
             grad_rows.index_add_(0, ids[piece], torch.cat([g * inputs.centred(piece, mean), g], dim=1))
         grad_scale, grad_beta = grad_rows[:, :c], grad_rows[:, c:]
         if ctx.processes:
-            # the paths through mean and variance, the same for all pixels of a channel
+            # the gradients through mean and variance are the same for all pixels of a channel
             sums = torch.stack([(grad_beta * scale).sum(0), rstd**3 * (grad_scale * (1 + rows[:, :c])).sum(0)])
             if ctx.processes > 1:
                 dist.all_reduce(sums)
@@ -208,7 +209,7 @@ class _NormalizeModulate(torch.autograd.Function):
 
 
 def _over_processes(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance over all processes, from those of the equally large batches of each (Chan et al. 1979)."""
+    """Mean and variance over all processes, from the statistics of their equally large batches (Chan et al. 1979)."""
     own = torch.stack([mean, variance]).double()
     gathered = [torch.empty_like(own) for _ in range(dist.get_world_size())]
     dist.all_gather(gathered, own)
@@ -219,7 +220,7 @@ def _over_processes(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _Inputs(NamedTuple):
-    """An activation as [p, c], and perhaps the noise [p] to add to it, scaled per channel."""
+    """An activation as [p, c] and, optionally, noise [p] to add to it, scaled per channel."""
 
     flat: Tensor
     noise: Tensor | None
@@ -230,7 +231,7 @@ class _Inputs(NamedTuple):
         return cls(_pixels_first(x), None if noise is None else noise.flatten(), noise_scale)
 
     def piece(self, piece: slice) -> Tensor:
-        """Some pixels of x + noise * noise_scale."""
+        """A range of pixels of x + noise * noise_scale."""
         x = _wide(self.flat[piece])
         if self.noise is None or self.noise_scale is None:
             return x
@@ -265,9 +266,9 @@ def _pixels_first(x: Tensor) -> Tensor:
 
 
 def _pieces(flat: Tensor, count: int | None = None) -> Iterator[slice]:
-    """Slices of the pixels of [p, c] that fit a core's cache; everything at once where there is no such thing.
+    """Slices of the pixels of [p, c] that fit a core's cache; one slice for devices other than CPUs.
 
-    `count` is the number of pixels where it is not p.
+    `count` replaces p as the number of pixels if given.
     """
     count, c = flat.shape[0] if count is None else count, flat.shape[1]
     if flat.device.type != "cpu" or torch.compiler.is_compiling():

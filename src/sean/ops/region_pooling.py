@@ -1,4 +1,4 @@
-"""Region-wise average pooling (SEAN paper, section 3.1): a mean feature vector per label, without a loop."""
+"""Region-wise average pooling (SEAN paper, section 3.1): the mean feature vector of every label, without a loop."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,10 +12,10 @@ def region_mean(
 
     Args:
         features: feature maps.
-        onehot: the segmap at the size of the features; a pixel of no region is zero in all k channels.
+        onehot: the segmap at the size of the features; pixels without a region are zero in all k channels.
 
     Returns:
-        codes: [b, k, d], float32 of 16-bit features; the code of a region without a pixel is zero.
+        codes: [b, k, d]; float32 for 16-bit features; zero for regions without a pixel.
         present: [b, k], whether the region has a pixel.
     """
     # 16 bits cannot count beyond 256 pixels

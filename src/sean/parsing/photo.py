@@ -4,7 +4,7 @@ There is one policy, that of `PhotoOpener`. A photo that comes with its label ma
 the largest face is found and cropped as the training pictures show faces, and the parser makes the map of the crop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, get_args
@@ -56,6 +56,13 @@ class Photo:
     def name(self) -> str:
         """For messages."""
         return "the photo" if self.source is None else self.source.name
+
+    def memory(self) -> Iterator[np.ndarray | bytes]:
+        """The arrays and blocks of bytes that it holds."""
+        yield self.image
+        if self.source is not None:
+            parts = (self.source.image, self.source.own, self.source.alpha, self.source.profile, self.source.exif)
+            yield from (part for part in parts if part is not None)
 
     def smaller(self, max_side: int) -> "Photo":
         """This photo with at most so many pixels on its longer side; itself where it has no more."""

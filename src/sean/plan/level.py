@@ -1,4 +1,4 @@
-"""The numbers of one resolution of a plan, and how they follow a change of a window."""
+"""The numbering of one resolution of a plan, and its update after a window has changed."""
 
 from dataclasses import dataclass
 
@@ -11,23 +11,23 @@ from sean.segmap import resize_segmap
 
 Window = tuple[slice, slice]
 
-# Dense where the distinct 3x3 patches exceed this share of the pixels, by count of operations: every patch costs a
-# pixel's share of the convolution, and the sums over patches come on top. Below this many pixels there is nothing to
-# gain from a convolution.
+# A level is dense if the distinct 3x3 patches exceed this share of the pixels. The share follows from the operation
+# counts: a patch costs as much as a pixel of the convolution, and the sums over patches come on top. Levels below this
+# many pixels gain nothing from a convolution.
 _DENSE_SHARE = 0.5
 _NEVER_DENSE_PIXELS = 1024
 
-# The corners of a 3x3 of 3x3 patches cover the 5x5 patch, so they alone tell 5x5 patches apart.
+# The corners of a 3x3 block of 3x3 patches cover the 5x5 patch, so they suffice to distinguish 5x5 patches.
 _CORNERS = (0, 2, 6, 8)
 
 
 @dataclass(frozen=True, eq=False)
 class Maps:
-    """What a plan is of, as arrays [b, h, w].
+    """The maps that a plan describes, as arrays [b, h, w].
 
     Attributes:
         labels: label ids.
-        variants: which style-code matrix every pixel takes its code from.
+        variants: number of the style-code matrix of every pixel.
         edges: bool, whether a pixel lies at the edge of an instance; None for plans without edges.
     """
 
@@ -36,18 +36,18 @@ class Maps:
     edges: np.ndarray | None
 
     def resized(self, scale: int) -> "Maps":
-        """The maps at 1 / scale of their size, by nearest."""
+        """The maps at 1 / scale of their size, by nearest interpolation."""
         height, width = self.labels.shape[1:]
         size = (height // scale, width // scale)
         edges = None if self.edges is None else resize_segmap(self.edges, size)
         return Maps(resize_segmap(self.labels, size), resize_segmap(self.variants, size), edges)
 
     def is_comparable(self, other: "Maps") -> bool:
-        """Whether both have the same size, and both have edges or none."""
+        """Whether both have the same size and agree in having edges."""
         return self.labels.shape == other.labels.shape and (self.edges is None) == (other.edges is None)
 
     def changes(self, other: "Maps") -> np.ndarray:
-        """Where two comparable ones differ, bool [b, h, w]."""
+        """The pixels in which two comparable maps differ, bool [b, h, w]."""
         changed: np.ndarray = (self.labels != other.labels) | (self.variants != other.variants)
         if self.edges is not None and other.edges is not None:
             changed |= self.edges != other.edges
@@ -55,10 +55,10 @@ class Maps:
 
 
 class Level:
-    """The numbers of one resolution: tables that only grow, and maps with a frame of zeros for the outside.
+    """The numbering of one resolution: tables that only grow, and maps with a border of zeros for the outside.
 
     Args:
-        maps: at this resolution.
+        maps: maps at this resolution.
     """
 
     def __init__(self, maps: Maps) -> None:
@@ -80,9 +80,9 @@ class Level:
         self.renumber(maps, (slice(0, h), slice(0, w)))
 
     def renumber(self, maps: Maps, window: Window) -> None:
-        """Take in maps [b, h, w] that differ from the last ones inside `window` only.
+        """Update the numbers for maps [b, h, w] that differ from the last ones inside `window` only.
 
-        A level that becomes dense by this is to be made anew.
+        A level that becomes dense must be made anew by the caller.
         """
         inside = self._grown(window, 0)
         labels = maps.labels[inside]
@@ -115,14 +115,14 @@ class Level:
         return self.mask_patches is None
 
     def is_mostly_unused(self) -> bool:
-        """Whether more than half of a substantial number of rows belong to no pixel any more."""
+        """Whether the rows are many and more than half of them no longer belong to a pixel."""
         num_rows = len(self.rows)
         if num_rows <= _NEVER_DENSE_PIXELS:
             return False
         return 2 * int(np.count_nonzero(np.bincount(self.pixels.ravel()))) < num_rows
 
     def plan(self) -> PatchPlan:
-        """The numbers as they are now; later changes do not touch it."""
+        """The plan of the present numbers; later changes do not affect it."""
         label_patches, rows, pixels = self.label_patches, self.rows, self.pixels.copy()
         if self.is_dense:
             everywhere = self._grown((slice(0, self.shape[1]), slice(0, self.shape[2])), 0)
@@ -144,7 +144,7 @@ class Level:
         )
 
     def _grown(self, window: Window, margin: int) -> tuple[slice, slice, slice]:
-        """A window with a margin around it, as far as the picture goes; for maps without a frame."""
+        """A window with a margin, clipped to the picture; for maps without a border."""
         rows, columns = window
         return (
             slice(None),
@@ -158,7 +158,7 @@ def _unframed(framed: np.ndarray) -> np.ndarray:
 
 
 def _taps(framed: np.ndarray, window: tuple[slice, slice, slice]) -> list[np.ndarray]:
-    """The nine neighbours of every pixel of a window, [p] each, from a map with a frame."""
+    """The nine neighbours of every pixel of a window, [p] each, from a map with a border."""
     _, rows, columns = window
     return [
         framed[:, rows.start + dy : rows.stop + dy, columns.start + dx : columns.stop + dx].ravel()

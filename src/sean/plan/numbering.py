@@ -10,23 +10,23 @@ _LIMIT = 2**63
 def extend(
     known: np.ndarray, columns: Sequence[np.ndarray], key: Sequence[int] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Number found rows by the known ones, and append those that are new.
+    """Look up rows among the known rows, and append the new ones.
 
     Args:
         known: distinct rows [m, q], integers from 0. Exact as long as the number of rows times the largest integer
             stays below 2^63.
         columns: the q columns of the found rows, each [p], integers from 0.
-        key: the columns that tell all these rows apart; None means all.
+        key: the columns by which rows are distinguished; None means all.
 
     Returns:
-        all distinct rows [m', q], the first m of which are `known`, and the number of every found row [p].
+        All distinct rows [m', q], the first m of which are `known`, and the number of every row of `columns` [p].
     """
     key = range(len(columns)) if key is None else key
     codes = _codes([np.concatenate([known[:, index], columns[index]]) for index in key])
-    # neighbours are mostly equal, and sorting only where a run begins is several times cheaper
+    # neighbours are mostly equal, so sorting only the first row of each run is several times cheaper
     starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
     _, first, ids = np.unique(codes[starts], return_index=True, return_inverse=True)
-    # in order of appearance, so that the known rows keep their places
+    # in order of appearance, so that the known rows keep their numbers
     order = np.argsort(first)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))

@@ -1,15 +1,16 @@
-"""What SEAN's modulation depends on, counted once per segmap: distinct label patches, and the patch of every pixel.
+"""Patch plans: the distinct label patches of a segmap, numbered once, and the number of every pixel's patch.
 
-The mask branch of a SEAN norm sees a 5x5 patch of labels around a pixel (its hidden layer a 3x3 patch), the style
-branch a 3x3 patch of regions. Real segmaps have few distinct patches: about 3 000 of 5x5 among the 65 536 pixels of
-a face at 256 x 256. A plan numbers them; the operators of `sean.ops` then evaluate every distinct patch once and
-gather. It holds integers only and no weights, so one plan serves all blocks, styles and models.
+The output of a SEAN norm's mask branch at a pixel depends on a 5x5 patch of labels around it (its hidden layer on a 3x3
+patch), that of the style branch on a 3x3 patch of regions. Real segmaps have few distinct patches: about 3 000 of 5x5
+among the 65 536 pixels of a face at 256 x 256. A plan numbers them; the operators of `sean.ops` evaluate every distinct
+patch once and gather the results. A plan holds integers and no weights, so one plan serves all blocks, styles and
+models.
 
-A region is a label together with a variant, the number of the style-code matrix that it takes its code from: the
-sample of a batch, or, where instances have styles of their own, an instance.
+A region is a label together with a variant, the number of the style-code matrix that holds its code. The variant is
+the sample of a batch or, if instances have their own styles, an instance.
 
-A symbol is what the mask branch tells apart: a label, or, where a model takes instance edges, a label and whether the
-pixel lies at an edge. The style branch does not see edges.
+A symbol is the input of the mask branch at a pixel: a label or, for models with instance edges, a label and whether the
+pixel lies at an edge. The style branch does not use edges.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -19,18 +20,18 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 SCALES = (32, 16, 8, 4, 2, 1)
-"""The generator works at these fractions of the picture's size, from coarse to fine."""
+"""Denominators of the fractions of the picture's size at which the generator works, from coarse to fine."""
 
 NUM_TAPS = 9
 
 
 class Numbering:
-    """Identity of a sequence of numbers: the numbers of plans that share one mean the same patches."""
+    """Identity of a numbering: plans that share one give equal numbers to equal patches."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PatchPlan:
-    """The patches of a batch of segmaps at one resolution. In all entries 0 stands for "outside the picture".
+    """The patches of a batch of segmaps at one resolution. In all tables, 0 means "outside the picture".
 
     Taps are in row-major order, the fifth is the pixel itself. A label >= the model's number of regions means "no
     region". The symbol of a pixel is its label; with edges it is 2 * label + edge.
@@ -38,16 +39,16 @@ class PatchPlan:
     Attributes:
         label_patches: [m, 9], 3x3 patches of 1 + symbol; distinct over the whole batch, or, where the plan is dense,
             one per pixel in raster order.
-        mask_patches: [n, 9], distinct 5x5 patches as 3x3 of 1 + row of `label_patches`; None where the plan is dense:
-            the segmap has so many distinct patches that the convolution over all pixels is cheaper.
-        regions: [r, 2], (variant, label) of every region, perhaps also of regions that were there before a change.
+        mask_patches: [n, 9], distinct 5x5 patches as 3x3 of 1 + row of `label_patches`; None for a dense plan, whose
+            segmap has so many distinct patches that the convolution over all pixels is cheaper.
+        regions: [r, 2], (variant, label) of every region; may include regions that an edit has removed.
         region_patches: [s, 9], distinct 3x3 patches of 1 + row of `regions`.
-        mask_rows: [q], for every distinct pair of patches its row of `mask_patches` (of `label_patches` where dense).
-        region_rows: [q], and its row of `region_patches`.
-        one_pair_each: whether `mask_rows` just counts from 0, as it does where a label has one region.
+        mask_rows: [q], the row of `mask_patches` (dense: of `label_patches`) of every distinct pair of patches.
+        region_rows: [q], the row of `region_patches` of every distinct pair.
+        one_pair_each: whether `mask_rows` is 0, 1, 2 ..., which holds if every label has one region.
         pixels: [b, h, w], the pair of every pixel.
-        numbering: plans with the same numbering share numbers: the shorter tables are the beginning of the longer.
-        has_edges: whether the symbols hold instance edges.
+        numbering: plans with the same numbering share numbers: shorter tables are prefixes of longer ones.
+        has_edges: whether the symbols include instance edges.
     """
 
     label_patches: Int[Tensor, "m 9"]
@@ -63,12 +64,12 @@ class PatchPlan:
 
     @property
     def num_rows(self) -> int:
-        """Distinct pairs of mask patch and region patch: the rows that the operators make."""
+        """Number of distinct pairs of mask patch and region patch: the rows that the operators compute."""
         return self.mask_rows.shape[0]
 
     @property
     def is_dense(self) -> bool:
-        """Whether the mask branch is to be convolved over all pixels."""
+        """Whether the mask branch convolves over all pixels."""
         return self.mask_patches is None
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "PatchPlan":
@@ -79,9 +80,9 @@ class PatchPlan:
         return replace(self, **moved)  # type: ignore[arg-type]
 
     def tail(self, start: int) -> "PatchPlan":
-        """The plan of the rows from `start` on alone, with the patches that these need and no others.
+        """The plan of the rows from `start` on, with only the patches that these rows need.
 
-        Its `pixels` are the rows themselves, [1, 1, q - start]. Not for dense plans, whose rows hang together.
+        Its `pixels` are the rows themselves, [1, 1, q - start]. Dense plans have no tail, as their rows are connected.
         """
         assert self.mask_patches is not None, "a dense plan has no tail"
         mask_rows, mask_patches = _only(self.mask_rows[start:], self.mask_patches)
@@ -106,11 +107,10 @@ class SegmapPlan:
     """The plans of a batch of segmaps for all resolutions of the generator.
 
     Attributes:
-        segmap: [b, h, w] label ids that the plan is of.
+        segmap: [b, h, w], the label ids.
         levels: one plan for each of `SCALES`, from coarse to fine.
-        num_variants: how many style-code matrices the segmap's variants refer to.
-        edges: [b, h, w], where a pixel lies at the edge of an instance; None in a plan for models without instance
-            edges.
+        num_variants: number of style-code matrices that the variants refer to.
+        edges: [b, h, w], whether a pixel lies at the edge of an instance; None for models without instance edges.
     """
 
     segmap: Int[Tensor, "b h w"]
@@ -135,6 +135,6 @@ def _only(rows: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _only_patches(patches: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
-    """The same for entries that are 1 + row, with 0 for outside; the table comes first."""
+    """`_only` for entries that are 1 + row, with 0 for "outside"; returns the table first."""
     used, renumbered = torch.unique(torch.cat([patches.new_zeros(1), patches.flatten()]), return_inverse=True)
     return table.index_select(0, used[1:] - 1), renumbered[1:].view_as(patches).to(patches.dtype)

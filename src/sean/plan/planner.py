@@ -1,6 +1,6 @@
-"""Making plans: of a whole batch of segmaps, and of a segmap in which only a window has changed."""
+"""Plans of a batch of segmaps, and updates of a plan after a window of the segmap has changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -20,11 +20,11 @@ def plan_segmap(
     *,
     edges: Edges | None = None,
 ) -> SegmapPlan:
-    """The plan of a batch of segmaps, on their device. The counting itself runs on the CPU.
+    """The plan of a batch of segmaps, on their device. The numbering runs on the CPU.
 
     Args:
         segmap: label ids from 0; h and w are multiples of the largest scale.
-        variants: which style-code matrix every pixel takes its code from; by default the number of its sample.
+        variants: number of the style-code matrix of every pixel; by default the number of its sample.
         scales: the fractions of the size to plan for.
         edges: 1 (or True) where a pixel lies at the edge of an instance (see `sean.segmap.instance_edges`), for models
             with instance edges; None makes a plan for models without.
@@ -33,19 +33,19 @@ def plan_segmap(
 
 
 class Planner:
-    """A segmap's plan that follows changes of the segmap, renumbering only what has changed.
+    """Keeps the plan of a segmap up to date, renumbering only the changed window.
 
-    Patches keep their numbers from plan to plan, so that rows made for one plan are the first rows of the next. When
-    more than half of the numbers are out of use the numbering starts afresh.
+    Patches keep their numbers from plan to plan, so the rows of one plan are the first rows of the next. The numbering
+    starts anew when more than half of the numbers are out of use.
 
     Args:
         segmap: label ids from 0, [b, h, w].
         variants: see `plan_segmap`.
         scales: see `plan_segmap`.
-        edges: see `plan_segmap`; whether there are any stays so.
+        edges: see `plan_segmap`; all later segmaps have edges too, or none.
 
     Attributes:
-        plan: of the last segmap, on the CPU.
+        plan: the plan of the last segmap, on the CPU.
     """
 
     plan: SegmapPlan
@@ -66,9 +66,9 @@ class Planner:
     def count_changes(
         self, segmap: Int[Tensor, "b h w"], variants: Int[Tensor, "b h w"] | None = None, *, edges: Edges | None = None
     ) -> int | None:
-        """How many pixels of a segmap (and its variants and edges) differ from the last one.
+        """The number of pixels whose label, variant or edge differs from the last segmap.
 
-        None where its size differs, or only one of both has edges.
+        None if the size differs, or if only one of the two has edges.
         """
         maps = _maps(segmap, variants, edges)
         return int(maps.changes(self._maps).sum()) if maps.is_comparable(self._maps) else None
@@ -79,7 +79,7 @@ class Planner:
         """The plan of a changed segmap of the same size.
 
         Raises:
-            ValueError: the size is another one, or only one of both has edges.
+            ValueError: the size differs, or only one of the two segmaps has edges.
         """
         maps = _maps(segmap, variants, edges)
         self._check(maps)
@@ -92,12 +92,17 @@ class Planner:
         box = (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
         plans = list(self.plan.levels)
         for index, scale in enumerate(self._scales):
-            # of a window [start, stop) the level sees the pixels i with start <= i * scale < stop
+            # the level contains the pixels i of a window [start, stop) with start <= i * scale < stop
             start_y, stop_y, start_x, stop_x = (-(-edge // scale) for edge in box)
             if start_y < stop_y and start_x < stop_x:
                 self._renumber(index, (slice(start_y, stop_y), slice(start_x, stop_x)))
                 plans[index] = self._levels[index].plan()
         return self._publish(plans)
+
+    def memory(self) -> Iterator[np.ndarray | Tensor]:
+        """The arrays and tensors that are kept for the next plan, those of the last plan included."""
+        for holder in (self._maps, self.plan, *self.plan.levels, *self._levels):
+            yield from (value for value in vars(holder).values() if isinstance(value, np.ndarray | Tensor))
 
     def _check(self, maps: Maps) -> None:
         if maps.is_comparable(self._maps):
@@ -116,7 +121,7 @@ class Planner:
             self._levels[index] = Level(maps)
 
     def _publish(self, plans: Sequence[PatchPlan]) -> SegmapPlan:
-        # copies: who paints on them must not change what the next update is compared with
+        # copies, as a caller may change the plan's segmap, and the next update is compared with ours
         edges = self._maps.edges
         self.plan = SegmapPlan(
             segmap=torch.from_numpy(self._maps.labels.copy()),
@@ -128,7 +133,7 @@ class Planner:
 
 
 def _maps(segmap: Tensor, variants: Tensor | None, edges: Tensor | None) -> Maps:
-    """Copies of a segmap, of its variants, by default the number of the sample, and of its edges."""
+    """Copies of a segmap, of its variants (by default the number of the sample) and of its edges."""
     labels = segmap.cpu().numpy().astype(np.int64)
     samples = np.broadcast_to(np.arange(labels.shape[0])[:, None, None], labels.shape)
     return Maps(

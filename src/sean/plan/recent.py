@@ -1,30 +1,38 @@
-"""The plans of the last few segmaps, found by content."""
+"""The plans of the most recent segmaps, looked up by content."""
 
+from collections.abc import Iterator
+
+import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
 from sean.plan.patch_plan import SegmapPlan
 from sean.plan.planner import Edges, Planner
 
-# A segmap that differs from a known one in fewer pixels than this share is taken for an edit of it.
+# A segmap that differs from a known one in less than this share of the pixels counts as an edit of it.
 _EDIT_SHARE = 0.25
 
 
 class RecentPlans:
-    """Makes plans, and makes them anew only as far as no similar segmap was planned lately.
+    """Makes plans, starting from the plan of a similar recent segmap if there is one.
 
     Args:
-        capacity: how many segmaps are remembered.
+        capacity: number of segmaps to remember.
     """
 
     def __init__(self, capacity: int = 4) -> None:
         self._capacity = capacity
         self._planners: list[Planner] = []
 
+    def memory(self) -> Iterator[np.ndarray | Tensor]:
+        """The arrays and tensors of the remembered plans."""
+        for planner in self._planners:
+            yield from planner.memory()
+
     def plan(
         self, segmap: Int[Tensor, "b h w"], variants: Int[Tensor, "b h w"] | None = None, *, edges: Edges | None = None
     ) -> SegmapPlan:
-        """The plan of a segmap; see `plan_segmap` for the arguments. It lies on the CPU."""
+        """The plan of a segmap, on the CPU; see `plan_segmap` for the arguments."""
         best, fewest = None, _EDIT_SHARE * segmap.numel()
         for planner in self._planners:
             changes = planner.count_changes(segmap, variants, edges=edges)

@@ -14,12 +14,11 @@ from starlette.types import ASGIApp
 
 import sean
 from sean.errors import InputError
-from sean.web.rendering import Busy
+from sean.web.middleware import Access, BodyLimit, Guard
+from sean.web.queue import Busy
 from sean.web.routes import router, sessions
-from sean.web.security import Access, Guard
+from sean.web.service import Service
 from sean.web.sessions import UnknownSession
-from sean.web.studio import Studio
-from sean.web.uploads import BodyLimit
 
 STATIC = Path(__file__).parent / "static"
 LOCAL = Access()
@@ -28,7 +27,7 @@ LOCAL = Access()
 class App(FastAPI):
     """The application with its guards, which lie around everything, errors of the server included."""
 
-    def __init__(self, studio: Studio, access: Access) -> None:
+    def __init__(self, service: Service, access: Access) -> None:
         super().__init__(
             title="sean",
             version=sean.__version__,
@@ -37,24 +36,24 @@ class App(FastAPI):
             redoc_url=None,
             lifespan=_lifespan,
         )
-        self.state.studio = studio
+        self.state.service = service
         self._access = access
 
     def build_middleware_stack(self) -> ASGIApp:
-        limited = BodyLimit(super().build_middleware_stack(), limits=self.state.studio.limits)
+        limited = BodyLimit(super().build_middleware_stack(), limits=self.state.service.limits)
         return Guard(limited, access=self._access)
 
 
-def create_app(studio: Studio, *, model_name: str = "", access: Access = LOCAL, static: Path = STATIC) -> App:
-    """The application around a studio, which it closes when it stops.
+def create_app(service: Service, *, model_name: str = "", access: Access = LOCAL, static: Path = STATIC) -> App:
+    """The application around a service, which it closes when it stops.
 
     Args:
-        studio: what it offers.
+        service: what it offers.
         model_name: shown to users.
         access: under which names it is reached, and through which proxies.
         static: folder of the page's files.
     """
-    app = App(studio, access)
+    app = App(service, access)
     app.state.model_name = model_name
     app.include_router(router)
     app.include_router(sessions)
@@ -70,13 +69,13 @@ def create_app(studio: Studio, *, model_name: str = "", access: Access = LOCAL, 
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    studio: Studio = app.state.studio
-    tidying = asyncio.create_task(studio.keep_tidy())
+    service: Service = app.state.service
+    tidying = asyncio.create_task(service.keep_tidy())
     try:
         yield
     finally:
         tidying.cancel()
-        await asyncio.to_thread(studio.close)
+        await asyncio.to_thread(service.close)
 
 
 def _file_route(path: str, file: Path) -> Route:

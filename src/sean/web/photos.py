@@ -12,12 +12,11 @@ from sean.images import SourcePhoto
 from sean.parsing.faces import Crop, cut
 from sean.parsing.photo import Photo
 from sean.photo_output import photo_bytes
-from sean.web.documents import SHOWN_SIDE, Document
-from sean.web.pictures import PNG_LEVEL, thumbnail
-from sean.web.rendering import Kind
+from sean.web.frames import PNG_LEVEL, SHOWN_SIDE, new_document, thumbnail
+from sean.web.queue import Kind
 from sean.web.schemas import Source, Square, State
+from sean.web.service import Service
 from sean.web.sessions import Session, UnknownSession
-from sean.web.studio import Studio
 
 PHOTO = "photo:"
 _LOOK_SIDE = 160  # pixels
@@ -40,30 +39,30 @@ class Upload:
     crop: Square | None = None
 
 
-async def open_photo(studio: Studio, session: Session, upload: Upload) -> State:
+async def open_photo(service: Service, session: Session, upload: Upload) -> State:
     """Edit a photo from now on; the picture before it is kept for undo.
 
     Args:
-        studio: does the work.
+        service: does the work.
         session: whose; hears of the progress.
         upload: the photo.
 
     Raises:
         InputError: not such files, or neither map nor parser.
     """
-    image, segmap = await _opened(studio, session, upload)
+    image, segmap = await _opened(service, session, upload)
 
     def set_image() -> None:
         editor = session.editor.branch()
         editor.set_image(image, segmap)
-        session.documents.open(Document.of(editor, name=upload.name))
+        session.documents.open(new_document(editor, name=upload.name))
 
-    state = await studio.change(session, set_image, Kind.LARGE)
-    studio.progress(session, "encoding", 1.0)
+    state = await service.change(session, set_image, Kind.LARGE)
+    service.progress(session, "encoding", 1.0)
     return state
 
 
-async def set_crop(studio: Studio, session: Session, square: Square) -> State:
+async def set_crop(service: Service, session: Session, square: Square) -> State:
     """Edit another part of the photo from now on; the edits of the present part are kept for undo.
 
     Raises:
@@ -75,36 +74,36 @@ async def set_crop(studio: Studio, session: Session, square: Square) -> State:
         photo = document.editor.photo
         if photo is None or photo.source is None:
             raise InputError("expected a session with a photo; open one first")
-        if studio.parser is None:
+        if service.parser is None:
             raise InputError("this server has no parser for photos, so the part to edit cannot be moved")
         editor = document.editor.branch()
         editor.set_image(replace(photo, crop=_crop_of(square, photo.source)))
-        session.documents.open(Document.of(editor, name=document.name))
+        session.documents.open(new_document(editor, name=document.name))
 
-    return await studio.change(session, move, Kind.LARGE)
+    return await service.change(session, move, Kind.LARGE)
 
 
-async def open_segmap(studio: Studio, session: Session, segmap: bytes) -> State:
+async def open_segmap(service: Service, session: Session, segmap: bytes) -> State:
     """Begin anew on another label map; the map before it is kept for undo."""
-    ids = await studio.decoded_segmap(segmap)
+    ids = await service.decoded_segmap(segmap)
 
     def set_segmap() -> None:
         document = session.document
         editor = document.editor.branch()
         editor.set_segmap(ids)
-        session.documents.open(Document.of(editor, name=document.name))
+        session.documents.open(new_document(editor, name=document.name))
 
-    return await studio.change(session, set_segmap, Kind.LARGE)
+    return await service.change(session, set_segmap, Kind.LARGE)
 
 
-async def add_style_photo(studio: Studio, session: Session, upload: Upload) -> Source:
+async def add_style_photo(service: Service, session: Session, upload: Upload) -> Source:
     """Add a photo as a source of styles; arguments and errors as of `open_photo`."""
-    image, segmap = await _opened(studio, session, upload)
+    image, segmap = await _opened(service, session, upload)
 
     def add() -> None:
         editor = session.editor
         names = [source.removeprefix(PHOTO) for source in editor.sources if source.startswith(PHOTO)]
-        if len(names) >= studio.limits.style_photos:
+        if len(names) >= service.limits.style_photos:
             raise InputError(f"this session has {len(names)} style photos already, which is all it may have")
         name = next(name for name in map(str, range(1, len(names) + 2)) if name not in names)
         added.append(editor.add_style_photo(name, image, segmap))
@@ -112,12 +111,12 @@ async def add_style_photo(studio: Studio, session: Session, upload: Upload) -> S
 
     added: list[str] = []
     small = thumbnail(image.image)
-    state = await studio.change(session, add, Kind.LARGE)
-    studio.progress(session, "encoding", 1.0)
+    state = await service.change(session, add, Kind.LARGE)
+    service.progress(session, "encoding", 1.0)
     return next(source for source in state.sources if source.source == added[0])
 
 
-async def style_thumbnail(studio: Studio, session: Session, name: str) -> bytes:
+async def style_thumbnail(service: Service, session: Session, name: str) -> bytes:
     """A small picture of a style photo, PNG; of one that came with a project, the session's picture in its style.
 
     Raises:
@@ -132,15 +131,15 @@ async def style_thumbnail(studio: Studio, session: Session, name: str) -> bytes:
 
     document = session.document
     if name not in document.thumbnails:
-        document.thumbnails[name] = await studio.run(session.id, partial(render, document.editor), Kind.LARGE)
+        document.thumbnails[name] = await service.run(session.id, partial(render, document.editor), Kind.LARGE)
     return document.thumbnails[name]
 
 
-async def look(studio: Studio, session: Session, number: int, region: str | None) -> bytes:
+async def look(service: Service, session: Session, number: int, region: str | None) -> bytes:
     """The session's picture, or the part of its photo that the model sees, in a style of the bank; PNG.
 
     Args:
-        studio: does the work.
+        service: does the work.
         session: whose; nothing is changed.
         number: of the style.
         region: label that takes the style; None for all.
@@ -161,19 +160,19 @@ async def look(studio: Studio, session: Session, number: int, region: str | None
         smaller = editor.photo_at(side).crop
         return thumbnail(edited if smaller is None else cut(edited, smaller, _LOOK_SIDE))
 
-    return await studio.run(session.id, render, Kind.LARGE)
+    return await service.run(session.id, render, Kind.LARGE)
 
 
-async def composite(studio: Studio, session: Session) -> bytes:
+async def composite(service: Service, session: Session) -> bytes:
     """The whole photo with the edits in it, PNG.
 
     Raises:
         InputError: the session has no photo.
     """
     editor = session.editor
-    await studio.run(session.id, editor.render, Kind.LARGE)  # which the editor keeps
+    await service.run(session.id, editor.render, Kind.LARGE)  # which the editor keeps
     # not in a turn: a large photo takes seconds
-    return await studio.run(session.id, partial(_whole_photo, editor), Kind.OUTSIDE)
+    return await service.run(session.id, partial(_whole_photo, editor), Kind.OUTSIDE)
 
 
 def _whole_photo(editor: Editor) -> bytes:
@@ -182,21 +181,21 @@ def _whole_photo(editor: Editor) -> bytes:
     return photo_bytes(edited, editor.photo.source, "PNG", compress_level=PNG_LEVEL)
 
 
-async def _opened(studio: Studio, session: Session, upload: Upload) -> tuple[Photo, np.ndarray | None]:
+async def _opened(service: Service, session: Session, upload: Upload) -> tuple[Photo, np.ndarray | None]:
     """The decoded photo and what the model sees of it, and its map where one was given."""
-    studio.progress(session, "reading the photo", 0.0)
-    image = await studio.decoded(upload.data)
+    service.progress(session, "reading the photo", 0.0)
+    image = await service.decoded(upload.data)
     photos = session.editor.photos
     if upload.segmap is not None:
-        return photos.located(image, crop="none"), await studio.decoded_segmap(upload.segmap)
-    if studio.parser is None:
+        return photos.located(image, crop="none"), await service.decoded_segmap(upload.segmap)
+    if service.parser is None:
         raise InputError("this server has no parser for photos; send the photo's label map with it")
     if upload.crop is not None:
         return photos.located(image, crop=_crop_of(upload.crop, image)), None
-    studio.progress(session, "finding the face", 0.2)
+    service.progress(session, "finding the face", 0.2)
     find = partial(photos.located, image, on_no_face="whole")
-    found = await studio.run(session.id, find, Kind.OUTSIDE)
-    studio.progress(session, "making the map", 0.6)
+    found = await service.run(session.id, find, Kind.OUTSIDE)
+    service.progress(session, "making the map", 0.6)
     return found, None
 
 

@@ -10,27 +10,27 @@ from pathlib import Path
 from sean.editing.editor import Editor
 from sean.editing.project import ZIP_ERRORS, ProjectLimits
 from sean.errors import InputError
-from sean.web.documents import Document
+from sean.web.frames import new_document
 from sean.web.limits import Limits
-from sean.web.rendering import Kind
+from sean.web.queue import Kind
 from sean.web.schemas import State
+from sean.web.service import Service
 from sean.web.sessions import Session
-from sean.web.studio import Studio
 
 _NAME = "project.zip"
 _MOST_PICTURES = 3
 
 
-async def save(studio: Studio, session: Session) -> bytes:
+async def save(service: Service, session: Session) -> bytes:
     """The session as a zip file."""
-    return await studio.run(session.id, partial(_saved, session), Kind.OUTSIDE)
+    return await service.run(session.id, partial(_saved, session), Kind.OUTSIDE)
 
 
-async def load(studio: Studio, session: Session, data: bytes, name: str = "") -> State:
+async def load(service: Service, session: Session, data: bytes, name: str = "") -> State:
     """Go on with a project.
 
     Args:
-        studio: does the work.
+        service: does the work.
         session: whose.
         data: the project, a zip file.
         name: of that file.
@@ -38,15 +38,15 @@ async def load(studio: Studio, session: Session, data: bytes, name: str = "") ->
     Raises:
         InputError: no project, a damaged one, one of another model, or one that is too large.
     """
-    for picture in await asyncio.to_thread(_pictures, data, studio.limits):
-        await studio.decoded(picture)  # dies there rather than here
+    for picture in await asyncio.to_thread(_pictures, data, service.limits):
+        await service.decoded(picture)  # dies there rather than here
 
-    editor = await studio.run(session.id, partial(_loaded, studio, data), Kind.OUTSIDE)
+    editor = await service.run(session.id, partial(_loaded, service, data), Kind.OUTSIDE)
 
     def open_project() -> None:
-        session.documents.open(Document.of(editor, name=name), styles_stay=False)
+        session.documents.open(new_document(editor, name=name), styles_stay=False)
 
-    return await studio.change(session, open_project, Kind.LARGE)
+    return await service.change(session, open_project, Kind.LARGE)
 
 
 def _pictures(data: bytes, limits: Limits) -> list[bytes]:
@@ -74,16 +74,16 @@ def _saved(session: Session) -> bytes:
         return path.read_bytes()
 
 
-def _loaded(studio: Studio, data: bytes) -> Editor:
+def _loaded(service: Service, data: bytes) -> Editor:
     limits = ProjectLimits(
-        max_bytes=studio.limits.project_bytes,
-        max_pixels=studio.limits.picture_pixels,
-        max_edits=studio.limits.project_edits,
+        max_bytes=service.limits.project_bytes,
+        max_pixels=service.limits.picture_pixels,
+        max_edits=service.limits.project_edits,
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / _NAME
         path.write_bytes(data)
         try:
-            return Editor.load(path, studio.pipeline, parser=studio.parser, limits=limits)
+            return Editor.load(path, service.pipeline, parser=service.parser, limits=limits)
         except InputError as error:  # our folders are nobody's business
             raise InputError(str(error).replace(str(path), "the file")) from error

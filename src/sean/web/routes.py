@@ -1,4 +1,4 @@
-"""The HTTP part: paths to what the studio does. Nothing here touches the model or a file."""
+"""The HTTP part: paths to what the service does. Nothing here touches the model or a file."""
 
 import asyncio
 from typing import Annotated, Any
@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse
 from sean.editing.demo import has_faces
 from sean.editing.edits import edit_from_json, edit_schema
 from sean.errors import InputError
-from sean.web import live, photos, projects, samples
-from sean.web.pictures import map_png, png
-from sean.web.rendering import Kind
+from sean.web import photos, projects
+from sean.web.frames import map_png, png
+from sean.web.queue import Kind
 from sean.web.schemas import (
     Detail,
     Health,
@@ -25,8 +25,9 @@ from sean.web.schemas import (
     Square,
     State,
 )
+from sean.web.service import Service, available_samples, sample_photo
 from sean.web.sessions import Session, UnknownSession
-from sean.web.studio import Studio
+from sean.web.websocket import serve
 
 _MEANINGS = {
     400: "the input cannot be used",
@@ -53,19 +54,19 @@ class PNGResponse(Response):
     media_type = "image/png"
 
 
-def studio_of(request: Request) -> Studio:
-    """The studio of the app that a request came to."""
-    studio: Studio = request.app.state.studio
-    return studio
+def service_of(request: Request) -> Service:
+    """The service of the app that a request came to."""
+    service: Service = request.app.state.service
+    return service
 
 
-TheStudio = Annotated[Studio, Depends(studio_of)]
+TheService = Annotated[Service, Depends(service_of)]
 SessionId = Annotated[str, Path(max_length=64, description="what POST /api/sessions gave")]
 
 
-def session_of(session_id: SessionId, studio: TheStudio) -> Session:
+def session_of(session_id: SessionId, service: TheService) -> Session:
     """The session that a path names."""
-    return studio.store.get(session_id)
+    return service.store.get(session_id)
 
 
 TheSession = Annotated[Session, Depends(session_of)]
@@ -83,15 +84,15 @@ _WRITE = _answers(403, 408, 413)
 
 
 @router.get("/health")
-async def health(studio: TheStudio) -> Health:
+async def health(service: TheService) -> Health:
     """Whether the server is there, and how much it has to do."""
-    return Health(status="ok", sessions=len(studio.store), queued=studio.queue.queued)
+    return Health(status="ok", sessions=len(service.store), queued=service.queue.queued)
 
 
 @router.get("/api/model")
-async def model(request: Request, studio: TheStudio) -> ModelInfo:
+async def model(request: Request, service: TheService) -> ModelInfo:
     """The model: its labels, size and style bank, and what the server allows."""
-    pipeline, limits = studio.pipeline, studio.limits
+    pipeline, limits = service.pipeline, service.limits
     colors = zip(pipeline.labels.names, pipeline.labels.colors, strict=True)
     labels = [
         LabelInfo(id=index, name=name, color="#{:02x}{:02x}{:02x}".format(*color))
@@ -105,32 +106,32 @@ async def model(request: Request, studio: TheStudio) -> ModelInfo:
         blocks=pipeline.model.style_inputs,
         bank=len(pipeline.style_bank),
         faces=has_faces(pipeline),
-        samples=list(samples.NAMES) if samples.available() else [],
-        parses=studio.parser is not None,
+        samples=list(available_samples()),
+        parses=service.parser is not None,
         limits=LimitsInfo(**allowed),
     )
 
 
 @router.get("/api/bank/{number}.png", response_class=PNGResponse, responses=_answers(400, 422, 503))
-async def bank(number: Annotated[int, Path(ge=0)], studio: TheStudio) -> PNGResponse:
+async def bank(number: Annotated[int, Path(ge=0)], service: TheService) -> PNGResponse:
     """A small picture of a style of the bank."""
-    data = await studio.bank_thumbnail(number)
+    data = await service.bank_thumbnail(number)
     return PNGResponse(data, headers={"Cache-Control": "private, max-age=600"})
 
 
 @router.get("/api/samples/{name}", response_class=PNGResponse, responses=_answers(404, 422))
 async def sample(name: Annotated[str, Path(max_length=100)]) -> PNGResponse:
     """A sample photo; GET /api/model lists their names."""
-    data = await asyncio.to_thread(samples.photo, name)
+    data = await asyncio.to_thread(sample_photo, name)
     if data is None:
         raise HTTPException(404, "there is no such sample")
     return PNGResponse(data)
 
 
 @router.post("/api/sessions", status_code=201, responses=_answers(422, 503) | _BODY)
-async def begin(studio: TheStudio, new: Annotated[NewSession | None, Body()] = None) -> State:
+async def begin(service: TheService, new: Annotated[NewSession | None, Body()] = None) -> State:
     """Begin a session, which shows a drawn face (or scene) in a style of the bank."""
-    session = await studio.begin(new.bank if new else None)
+    session = await service.begin(new.bank if new else None)
     return session.state
 
 
@@ -141,88 +142,88 @@ async def state(session: TheSession) -> State:
 
 
 @sessions.delete("", status_code=204, responses=_WRITE)
-async def end(session: TheSession, studio: TheStudio) -> Response:
+async def end(session: TheSession, service: TheService) -> Response:
     """Forget a session with all that it holds."""
-    studio.store.remove(session)
+    service.store.remove(session)
     return Response(status_code=204)
 
 
 @sessions.post("/photo", responses=_BODY)
 async def photo(
-    session: TheSession, studio: TheStudio, file: Picture, segmap: LabelMap = None, crop: CropField = None
+    session: TheSession, service: TheService, file: Picture, segmap: LabelMap = None, crop: CropField = None
 ) -> State:
     """Edit a photo from now on; undo goes back. Without a label map the server's parser makes one."""
-    return await photos.open_photo(studio, session, await _upload(file, segmap, crop))
+    return await photos.open_photo(service, session, await _upload(file, segmap, crop))
 
 
 @sessions.post("/crop", responses=_BODY)
-async def crop(session: TheSession, studio: TheStudio, square: Square) -> State:
+async def crop(session: TheSession, service: TheService, square: Square) -> State:
     """Edit another part of the photo from now on. Undo goes back to what was before."""
-    return await photos.set_crop(studio, session, square)
+    return await photos.set_crop(service, session, square)
 
 
 @sessions.post("/drawing", responses=_BODY)
-async def drawing(session: TheSession, studio: TheStudio, new: NewSession) -> State:
+async def drawing(session: TheSession, service: TheService, new: NewSession) -> State:
     """Edit a drawn face (or scene) from now on. Undo goes back to what was before."""
-    return await studio.draw(session, new.bank)
+    return await service.draw(session, new.bank)
 
 
 @sessions.post("/segmap", responses=_BODY)
-async def segmap(session: TheSession, studio: TheStudio, file: Picture) -> State:
+async def segmap(session: TheSession, service: TheService, file: Picture) -> State:
     """Begin anew on another label map; styles stay. Undo goes back to what was before."""
-    return await photos.open_segmap(studio, session, await file.read())
+    return await photos.open_segmap(service, session, await file.read())
 
 
 @sessions.post("/styles", responses=_BODY)
-async def add_styles(session: TheSession, studio: TheStudio, file: Picture, segmap: LabelMap = None) -> Source:
+async def add_styles(session: TheSession, service: TheService, file: Picture, segmap: LabelMap = None) -> Source:
     """Add a photo whose styles edits can name. Without a label map the server's parser makes one."""
-    return await photos.add_style_photo(studio, session, await _upload(file, segmap))
+    return await photos.add_style_photo(service, session, await _upload(file, segmap))
 
 
 _EDIT_BODY = {"requestBody": {"content": {"application/json": {"schema": edit_schema()}}}}
 
 
 @sessions.post("/edits", responses=_BODY, openapi_extra=_EDIT_BODY)
-async def apply(session: TheSession, studio: TheStudio, edit: Annotated[dict[str, Any], Body()]) -> State:
+async def apply(session: TheSession, service: TheService, edit: Annotated[dict[str, Any], Body()]) -> State:
     """Do an edit."""
-    return await studio.edit(session, edit_from_json(edit))
+    return await service.edit(session, edit_from_json(edit))
 
 
 @sessions.get("/script.json", responses=_answers(400))
-async def script(session: TheSession, studio: TheStudio) -> Script:
+async def script(session: TheSession, service: TheService) -> Script:
     """The edits since the picture was opened, done and undone."""
-    return await studio.script(session)
+    return await service.script(session)
 
 
 @sessions.post("/script", responses=_BODY)
-async def replay(session: TheSession, studio: TheStudio, file: UploadFile) -> State:
+async def replay(session: TheSession, service: TheService, file: UploadFile) -> State:
     """Do the edits of such a script."""
-    return await studio.replay(session, await file.read())
+    return await service.replay(session, await file.read())
 
 
 @sessions.post("/undo", responses=_WRITE)
-async def undo(session: TheSession, studio: TheStudio) -> State:
+async def undo(session: TheSession, service: TheService) -> State:
     """Take the last edit, or the opening of the picture, back, if there is one."""
-    return await studio.undo(session)
+    return await service.undo(session)
 
 
 @sessions.post("/redo", responses=_WRITE)
-async def redo(session: TheSession, studio: TheStudio) -> State:
+async def redo(session: TheSession, service: TheService) -> State:
     """Do again what was undone last, if there is such a thing."""
-    return await studio.redo(session)
+    return await service.redo(session)
 
 
 @sessions.get("/picture.png", response_class=PNGResponse)
-async def picture(session: TheSession, studio: TheStudio) -> PNGResponse:
+async def picture(session: TheSession, service: TheService) -> PNGResponse:
     """The rendered picture, of the model's size."""
-    return PNGResponse(await studio.run(session.id, lambda: png(session.editor.render()), Kind.LARGE))
+    return PNGResponse(await service.run(session.id, lambda: png(session.editor.render()), Kind.LARGE))
 
 
 @sessions.get("/map.png", response_class=PNGResponse)
-async def map_picture(session: TheSession, studio: TheStudio) -> PNGResponse:
+async def map_picture(session: TheSession, service: TheService) -> PNGResponse:
     """The label map, a palette PNG of label ids."""
-    labels = studio.pipeline.labels
-    return PNGResponse(await studio.run(session.id, lambda: map_png(session.editor.state.segmap, labels), Kind.SMALL))
+    labels = service.pipeline.labels
+    return PNGResponse(await service.run(session.id, lambda: map_png(session.editor.state.segmap, labels), Kind.SMALL))
 
 
 @sessions.get("/original.png", response_class=PNGResponse)
@@ -242,30 +243,30 @@ async def whole(session: TheSession) -> Response:
 
 
 @sessions.get("/photo.png", response_class=PNGResponse, responses=_answers(400))
-async def composite(session: TheSession, studio: TheStudio) -> PNGResponse:
+async def composite(session: TheSession, service: TheService) -> PNGResponse:
     """The whole photo with the edited parts in it; they fade out at their edges, all else is the photo's own."""
-    return PNGResponse(await photos.composite(studio, session))
+    return PNGResponse(await photos.composite(service, session))
 
 
 @sessions.get("/looks/{number}.png", response_class=PNGResponse, responses=_answers(400))
 async def look(
     session: TheSession,
-    studio: TheStudio,
+    service: TheService,
     number: Annotated[int, Path(ge=0)],
     region: Annotated[
         str | None, Query(max_length=100, description="the one that takes the style; all if left out")
     ] = None,
 ) -> PNGResponse:
     """A small picture of the part that the model sees, in a style of the bank; the session stays as it is."""
-    return PNGResponse(await photos.look(studio, session, number, region))
+    return PNGResponse(await photos.look(service, session, number, region))
 
 
 @sessions.get("/styles/{name}.png", response_class=PNGResponse, responses=_answers(400))
 async def style_thumbnail(
-    session: TheSession, studio: TheStudio, name: Annotated[str, Path(max_length=100)]
+    session: TheSession, service: TheService, name: Annotated[str, Path(max_length=100)]
 ) -> PNGResponse:
     """A small picture of the style photo that edits call photo:NAME."""
-    return PNGResponse(await photos.style_thumbnail(studio, session, name))
+    return PNGResponse(await photos.style_thumbnail(service, session, name))
 
 
 class ZipResponse(Response):
@@ -275,15 +276,15 @@ class ZipResponse(Response):
 
 
 @sessions.get("/project.zip", response_class=ZipResponse, responses=_answers(400))
-async def save_project(session: TheSession, studio: TheStudio) -> ZipResponse:
+async def save_project(session: TheSession, service: TheService) -> ZipResponse:
     """The session as a file: photo, maps, styles and edits; `sean edit` and POST /project read it."""
-    return ZipResponse(await projects.save(studio, session))
+    return ZipResponse(await projects.save(service, session))
 
 
 @sessions.post("/project", responses=_BODY)
-async def load_project(session: TheSession, studio: TheStudio, file: UploadFile) -> State:
+async def load_project(session: TheSession, service: TheService, file: UploadFile) -> State:
     """Go on with a project. Undo goes back to what was before."""
-    return await projects.load(studio, session, await file.read(), file.filename or "")
+    return await projects.load(service, session, await file.read(), file.filename or "")
 
 
 @sessions.websocket("/live")
@@ -292,14 +293,14 @@ async def live_editing(
     session_id: str,
     page: PageName = "",
 ) -> None:
-    """Edits and previews in, states and pictures out; see `sean.web.live`."""
-    studio: Studio = websocket.app.state.studio
+    """Edits and previews in, states and pictures out; see `sean.web.websocket`."""
+    service: Service = websocket.app.state.service
     try:
-        session = studio.store.get(session_id)
+        session = service.store.get(session_id)
     except UnknownSession as error:
         await websocket.send_denial_response(JSONResponse({"detail": str(error)}, 404))
         return
-    await live.serve(websocket, session, studio, page)
+    await serve(websocket, session, service, page)
 
 
 async def _upload(file: UploadFile, segmap: UploadFile | None, crop: str | None = None) -> photos.Upload:

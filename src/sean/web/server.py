@@ -10,7 +10,7 @@ import uvicorn
 from sean.errors import InputError
 from sean.web.app import App
 from sean.web.limits import Limits
-from sean.web.studio import Studio
+from sean.web.service import Service
 
 _SHUTDOWN_SECONDS = 10
 _HIGHEST_PORT = 65_535
@@ -69,23 +69,23 @@ def serve(app: App, listener: socket.socket, limits: Limits, on_start: Callable[
     # The server raises the signal that stopped it once more at its end; by then all is done.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _nothing)
-    _Server(server_config(app, limits), app.state.studio, on_start).run(sockets=[listener])
+    _Server(server_config(app, limits), app.state.service, on_start).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, studio: Studio, on_start: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, on_start: Callable[[], None]) -> None:
         super().__init__(config)
-        self._studio = studio
+        self._service = service
         self._on_start = on_start
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            self._studio.decoder.start()  # so that it is there when the first photo comes
+            self._service.decoder.start()  # so that it is there when the first photo comes
             self._on_start()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._studio.disconnect_all()
+        await self._service.disconnect_all()
         await super().shutdown(sockets)
 
 

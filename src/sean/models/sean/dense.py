@@ -1,4 +1,4 @@
-"""The published, dense formulation of a model: what the fast one is measured against, with the very same weights."""
+"""The published, dense formulation of a model with the same weights: the reference for the fast formulation."""
 
 import copy
 from typing import TypeVar
@@ -25,7 +25,7 @@ class DenseSEANNorm(SEANNorm):
         draw_noise: DrawNoise | None = None,
         slope: float = 1.0,
     ) -> Tensor:
-        """See `SEANNorm.forward`; of the plan only the label, variant and edge of every pixel are used."""
+        """See `SEANNorm.forward`; only the label, variant and edge of every pixel are taken from the plan."""
         variants, labels = dense.region_map(plan)
         mask = style = None
         if self.mask is not None:
@@ -50,7 +50,7 @@ class DenseSEANNorm(SEANNorm):
 
 
 def dense_formulation(network: Network) -> Network:
-    """A view of a network (generator, model) that computes densely: its parameters and buffers are the same tensors."""
+    """A view of a network (generator, model) that computes densely and shares all parameters and buffers."""
     shared = {id(tensor): tensor for tensor in (*network.parameters(), *network.buffers())}
     view = copy.deepcopy(network, shared)
     for module in view.modules():

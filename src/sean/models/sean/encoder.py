@@ -1,4 +1,4 @@
-"""The style encoder: an image and its segmap to one style code per region (SEAN paper, section 3.1 and Fig. 4)."""
+"""The style encoder: one style code per region from an image and its segmap (SEAN paper, section 3.1 and Fig. 4)."""
 
 import math
 from collections.abc import Iterable
@@ -19,10 +19,10 @@ class StyleEncoder(nn.Module):
     Args:
         num_regions: labels k.
         style_dim: width d of a code; codes lie in (-1, 1).
-        base_channels: channels of the first layer (32 in the paper); the others are 2, 4 and 8 times as wide.
+        base_channels: channels of the first layer (32 in the paper); the next layers are 2, 4 and 8 times as wide.
         norm: see `SEANConfig.encoder_norm`; group norms have learned scales and shifts.
         mean_color: see `SEANConfig.mean_color`.
-        downsampling: without it, the same layers at the picture's full size (a row of Table 3): no bottleneck.
+        downsampling: whether there is a bottleneck; without it the same layers work at full size (a row of Table 3).
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class StyleEncoder(nn.Module):
             segmap: label ids; the id k means "no region".
 
         Returns:
-            codes: [b, k, d], zero where the region has no pixel at the features' size, half of the picture's.
+            codes: [b, k, d]; zero for regions without a pixel at the size of the features, half of the picture's.
             present: [b, k].
         """
         features = self.features(image)
@@ -88,10 +88,10 @@ class StyleEncoder(nn.Module):
 
 
 class StyleEncoders(nn.ModuleList):
-    """Several style encoders, their codes side by side: one for each ResBlk or SEAN norm (Table 3).
+    """Several style encoders, one for each ResBlk or SEAN norm (Table 3); their codes are concatenated.
 
     Args:
-        encoders: of one number of regions.
+        encoders: encoders with the same number of regions.
     """
 
     def __init__(self, encoders: Iterable[StyleEncoder]) -> None:

@@ -1,4 +1,4 @@
-"""The generator: a segmap and one style code per region to a picture (SEAN paper, section 3.3 and Fig. 4A)."""
+"""The generator: a picture from a segmap and one style code per region (SEAN paper, section 3.3 and Fig. 4A)."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,16 +16,16 @@ from sean.plan.planner import Edges, plan_segmap
 from sean.segmap import onehot, resize_segmap
 
 MakeNorm = Callable[[int, int], ModulatedNorm]
-"""Given a number of channels and the number of a block, a norm."""
+"""Makes a norm, given the number of channels and the index of the block."""
 
 
 class Backbone(nn.Module):
-    """What SEAN's and SPADE's generators share: seven residual blocks with nearest up-sampling between.
+    """The common part of SEAN's and SPADE's generators: seven residual blocks with nearest up-sampling between them.
 
     Args:
         stem: makes the input of the first block; the generator calls it.
-        base_channels: NF, the width of the last block (64 in the paper); the first are 16 times as wide.
-        max_channels: no block is wider than this; None as in the paper.
+        base_channels: NF, the width of the last block (64 in the paper); the first blocks are 16 times as wide.
+        max_channels: upper bound on the width of the blocks; None as in the paper.
         make_norm: makes the norms.
     """
 
@@ -53,7 +53,7 @@ class Backbone(nn.Module):
     def run_blocks(
         self, x: Tensor, plan: SegmapPlan, codes: Sequence[Tensor | None], draw_noise: DrawNoise | None
     ) -> Float[Tensor, "b 3 h w"]:
-        """From the stem's output to the picture, with the style codes of each of the seven blocks."""
+        """The picture from the stem's output and the style codes of each of the seven blocks."""
         levels = iter(plan.levels)
         level = next(levels)
         for block, block_codes, (_, _, double) in zip(self.blocks, codes, BLOCKS, strict=True):
@@ -72,9 +72,9 @@ class Generator(Backbone):
         style_dim: width d of a style code.
         base_channels, max_channels: see `Backbone`.
         mask_dim: hidden width of the mask branches (128 in the paper).
-        instance_edges: whether the mask branches see the edges of instances, as the paper's do where the data set has
+        instance_edges: whether the mask branches take the edges of instances, as the paper's do for data sets with
             instances.
-        mask_branch: whether norms with a style branch have a mask branch, too.
+        mask_branch: whether norms with a style branch also have a mask branch.
         noise: whether the norms have noise.
         encoders: which norms share a style encoder. The code matrices hold the codes of all encoders side by side.
     """
@@ -132,20 +132,20 @@ class Generator(Backbone):
             segmap: label ids; the id k means "no region". Height and width are multiples of 32.
             style_codes: codes for all blocks, or a sequence of six, one [v, k, d] per SEAN ResBlk (crossover). The
                 variants v are the samples of the batch, unless the plan has others (styles per instance).
-            plan: of this segmap and its edges, made beforehand (in a loader's worker, say); None makes it here.
-            edges: for a network with instance edges, 1 (or True) where a pixel lies at the edge of an instance (see
-                `sean.segmap.instance_edges`); unused with a plan, which has its own.
+            plan: the plan of this segmap and its edges, for instance from a loader's worker; None makes one.
+            edges: for a network with instance edges, 1 (or True) for pixels at the edge of an instance (see
+                `sean.segmap.instance_edges`); unused with a plan, which contains the edges.
             noise: whether to add the learned noise (on in training).
-            rng: where the noise comes from: one for the batch, or one for each of its samples, whose noise then does
-                not depend on what else is in the batch; None is torch's global generator.
+            rng: the source of the noise: one generator for the batch, or one for each sample, so that a sample's
+                noise does not depend on the rest of the batch; None is torch's global generator.
 
         Returns:
             RGB in [-1, 1].
 
         Raises:
-            ValueError: the size is no multiple of 32, the number of per-block codes is not six, there are fewer
-                variants than the segmap refers to, the number of generators is neither one nor the batch's, or there
-                are edges and the network takes none, or the other way round.
+            ValueError: the size is not a multiple of 32, the number of per-block codes is not six, there are fewer
+                variants than the segmap refers to, the number of generators is neither one nor the batch's, or edges
+                are given to a network that takes none or missing for a network that takes them.
         """
         check_size(segmap)
         plan = plan or plan_segmap(segmap, edges=edges)
@@ -159,12 +159,12 @@ class Generator(Backbone):
         return self.run_blocks(x, plan, [*codes, None], draw_noise if noise else None)
 
     def coarse_onehot(self, segmap: Int[Tensor, "b h w"]) -> Float[Tensor, "b k hs ws"]:
-        """What the stem sees: the one-hot segmap at 1/32 of its size."""
+        """The input of the stem: the one-hot segmap at 1/32 of its size."""
         return onehot(coarse(segmap), self.num_regions)
 
 
 def coarse(segmap: Int[Tensor, "b h w"]) -> Int[Tensor, "b hs ws"]:
-    """A segmap at 1/32 of its size, where the first block works."""
+    """A segmap at 1/32 of its size, the size of the first block."""
     h, w = segmap.shape[-2:]
     return resize_segmap(segmap, (h // SIZE_MULTIPLE, w // SIZE_MULTIPLE))
 
@@ -189,7 +189,7 @@ def check_size(segmap: Int[Tensor, "b h w"]) -> None:
 
 
 def check_edges(edges: Edges | None, instance_edges: bool) -> None:
-    """Raise ValueError unless there are edges just where a network takes them."""
+    """Raise ValueError if edges are missing for a network that takes them, or given to one that does not."""
     if instance_edges and edges is None:
         raise ValueError(
             "expected instance edges for a network that takes them, got none; give edges=, or a plan made with them"

@@ -15,7 +15,7 @@ from sean.plan.planner import Edges
 
 
 class SEANModel(StyledModel):
-    """Style encoder and generator: what a trained SEAN model consists of."""
+    """A SEAN model: style encoder and generator."""
 
     config: SEANConfig
     style_encoder: StyleEncoder | StyleEncoders
@@ -52,13 +52,13 @@ class SEANModel(StyledModel):
 
     @property
     def code_dim(self) -> int:
-        """Width of a region's code: that of all encoders together."""
+        """Width of a region's code: the sum over all encoders."""
         return self.generator.code_dim
 
     def encode(
         self, image: Float[Tensor, "b 3 h w"], segmap: Int[Tensor, "b h w"]
     ) -> tuple[Float[Tensor, "b k d"], Bool[Tensor, "b k"]]:
-        """Style codes of all regions and which regions are present; see `StyleEncoder.forward`."""
+        """Style codes and presence of all regions; see `StyleEncoder.forward`."""
         return self.style_encoder(image, segmap)
 
     def render(

@@ -1,4 +1,4 @@
-"""Semantic region-adaptive normalization, its two branches, and the residual block made of it.
+"""Semantic region-adaptive normalization (SEAN), its two branches, and the residual block built from it.
 
 SEAN paper, section 3.2, Fig. 3 and 4B. The mask branch alone is SPADE's modulation.
 """
@@ -26,7 +26,7 @@ class MaskModulation(nn.Module):
         num_regions: labels k of the segmap.
         hidden_dim: width of the hidden layer (128 in the paper).
         channels: channels c of the activation to modulate.
-        instance_edges: whether the segmap carries a last plane with the edges of instances; the plans then have them.
+        instance_edges: whether the last plane of the segmap holds the edges of instances; plans then contain them.
     """
 
     def __init__(self, num_regions: int, hidden_dim: int, channels: int, *, instance_edges: bool = False) -> None:
@@ -35,7 +35,7 @@ class MaskModulation(nn.Module):
         self.gamma_beta = nn.Conv2d(hidden_dim, 2 * channels, 3, padding=1)
 
     def initialize(self, gain: float) -> None:
-        """See `StackedWeights`; the hidden convolution is initialized like any other."""
+        """See `StackedWeights`; the hidden convolution takes the general initialization."""
         for half in self.gamma_beta.weight.chunk(2):
             xavier_(half, gain)
         nn.init.zeros_(self.gamma_beta.bias)  # type: ignore[arg-type]
@@ -52,7 +52,7 @@ class MaskModulation(nn.Module):
 
 
 DrawNoise = Callable[[Tensor], Tensor]
-"""Given an activation [b, c, h, w], a noise map [b, 1, h, w]: one value per pixel, shared by the channels."""
+"""Makes a noise map [b, 1, h, w] for an activation [b, c, h, w]: one value per pixel, shared by the channels."""
 
 ALL_COLUMNS = slice(None)
 
@@ -61,10 +61,10 @@ class StyleModulation(nn.Module):
     """gamma_s, beta_s = conv3x3 of the style map: the upper branch of the paper's Fig. 3.
 
     Args:
-        num_regions: labels k; every region has a d x d linear map of its own, stacked in one [k, d, d] weight.
+        num_regions: labels k; every region has its own d x d linear map, all stacked in one [k, d, d] weight.
         style_dim: width d of a style code.
         channels: channels c of the activation to modulate.
-        columns: which d columns of the code matrices hold its styles, where there are several style encoders.
+        columns: the d columns of the code matrices that hold the styles of this norm if there are several encoders.
     """
 
     def __init__(self, num_regions: int, style_dim: int, channels: int, columns: slice = ALL_COLUMNS) -> None:
@@ -77,7 +77,7 @@ class StyleModulation(nn.Module):
         self.initialize(gain=1.0)
 
     def initialize(self, gain: float) -> None:
-        """See `StackedWeights`: each region's map, and the gamma and beta kernels, by themselves."""
+        """See `StackedWeights`: each region's map and the kernels of gamma and beta are initialized separately."""
         for matrix in (*self.region_weight, *self.weight.chunk(2)):
             xavier_(matrix, gain)
         nn.init.zeros_(self.region_bias)
@@ -93,14 +93,14 @@ class StyleModulation(nn.Module):
 
 
 class ModulatedNorm(nn.Module, ABC):
-    """Batch norm of x and its noise, times 1 + gamma, plus beta; a subclass makes those of segmap and styles.
+    """Batch norm of x and its noise, times 1 + gamma, plus beta; subclasses compute gamma and beta.
 
     Args:
         channels: channels c of the activation.
-        noise: whether the norm has noise, scaled per channel by a learned vector (0 at first).
+        noise: whether the norm adds noise, scaled per channel by a learned vector (initially 0).
 
     Attributes:
-        synchronized: whether the batch statistics are those of all processes of torch.distributed, as the paper's are.
+        synchronized: whether batch statistics are computed over all processes of torch.distributed, as in the paper.
     """
 
     def __init__(self, channels: int, *, noise: bool) -> None:
@@ -113,7 +113,7 @@ class ModulatedNorm(nn.Module, ABC):
     def modulation(
         self, plan: PatchPlan, style_codes: Float[Tensor, "v k d"] | None
     ) -> tuple[Float[Tensor, "q two_c"], Int[Tensor, "b h w"]]:
-        """Gamma and beta, side by side, in rows, and the row of every pixel."""
+        """Rows of concatenated gamma and beta, and the row number of every pixel."""
 
     def forward(
         self,
@@ -127,10 +127,10 @@ class ModulatedNorm(nn.Module, ABC):
 
         Args:
             x: activation.
-            plan: of the segmap at the size of `x`.
+            plan: plan of the segmap at the size of `x`.
             style_codes: one code per variant and region; unused by a norm without style branch.
             draw_noise: makes the noise map; None leaves the noise out.
-            slope: of the LeakyReLU that follows; 1 is none.
+            slope: negative slope of the LeakyReLU that follows; 1 means no activation.
         """
         rows, pixels = self.modulation(plan, style_codes)
         noise = None if draw_noise is None or self.noise_scale is None else draw_noise(x)
@@ -161,18 +161,18 @@ class SEANNorm(ModulatedNorm):
         out   = BatchNorm(x + n) * (1 + gamma) + beta
         gamma = alpha_g gamma_s(style) + (1 - alpha_g) gamma_o(segmap),   beta likewise      (paper, eq. 2 and 3)
 
-    n is noise scaled per channel by a learned vector (0 at first); the alphas are sigmoids of learned scalars (1/2 at
-    first).
+    n is noise scaled per channel by a learned vector, initially 0; the alphas are sigmoids of learned scalars that are
+    1/2 at the start.
 
     Args:
         channels: channels c of the activation.
         num_regions: labels k.
         style_dim: width d of a style code, or None for a norm without style branch (the last ResBlk): gamma = gamma_o.
-            Without style branch and noise it is SPADE's norm.
+            Without style branch and noise this is SPADE's norm.
         mask_dim: hidden width of the mask branch.
-        instance_edges: whether the mask branch sees the edges of instances, which the plans then have.
-        mask_branch: without it, gamma = gamma_s.
-        noise: whether the norm has noise.
+        instance_edges: whether the mask branch takes the edges of instances; plans then contain them.
+        mask_branch: whether there is a mask branch; without it, gamma = gamma_s.
+        noise: whether the norm adds noise.
         columns: see `StyleModulation`.
     """
 
@@ -202,7 +202,7 @@ class SEANNorm(ModulatedNorm):
     def modulation(
         self, plan: PatchPlan, style_codes: Float[Tensor, "v k d"] | None
     ) -> tuple[Float[Tensor, "q two_c"], Int[Tensor, "b h w"]]:
-        """Gamma and beta, side by side, in rows, and the row of every pixel."""
+        """Rows of concatenated gamma and beta, and the row number of every pixel."""
         mask = None if self.mask is None else self.mask(plan)
         if self.style is None:
             assert mask is not None, "a norm has one branch at least"
@@ -214,7 +214,7 @@ class SEANNorm(ModulatedNorm):
 
 
 def synchronize_batch_norms(network: nn.Module) -> None:
-    """Let every norm of a generator take its batch statistics over all processes, on any device."""
+    """Make every norm of a generator compute its batch statistics over all processes, on any device."""
     for module in network.modules():
         if isinstance(module, ModulatedNorm):
             module.synchronized = True
@@ -223,12 +223,12 @@ def synchronize_batch_norms(network: nn.Module) -> None:
 class SEANResBlk(nn.Module):
     """Residual block with SEAN norms (paper, Fig. 4B), in_dim -> min(in_dim, out_dim) -> out_dim.
 
-    The shortcut is the identity where the widths agree, else SEAN norm and a 1x1 convolution without activation.
-    Spectral norm on the convolutions only, not inside the SEAN norms. With SPADE's norms it is SPADE's ResBlk.
+    The shortcut is the identity if the widths agree, else a SEAN norm and a 1x1 convolution without activation. The
+    convolutions have spectral norm; the SEAN norms have none. With SPADE's norms this is SPADE's ResBlk.
 
     Args:
         in_dim, out_dim: channels of input and output.
-        make_norm: makes a norm for so many channels.
+        make_norm: makes a norm for a given number of channels.
     """
 
     def __init__(self, in_dim: int, out_dim: int, make_norm: Callable[[int], ModulatedNorm]) -> None:

@@ -140,6 +140,7 @@ async function enter(state, steps) {
   shownDocument = null;
   keepWork(state, steps);
   update({ session: null });
+  sources = NO_SOURCES;
   take(state);
   live.connect(state.id);
   await pictures;
@@ -151,10 +152,13 @@ export async function adopt(state) {
 }
 
 let pictures = Promise.resolve();
+const NO_SOURCES = { version: -1, sources: [] };
+let sources = NO_SOURCES;
 
 function take(state) {
   if (state.id === store.session?.id && state.version < store.session.version) return; // an older answer
-  update({ session: state });
+  if (state.sources) sources = { version: state.version, sources: state.sources };
+  update({ session: { ...state, sources: sources.sources } }); // over the WebSocket they come by themselves
   keepSoon(state);
   if (state.document === shownDocument) return;
   shownDocument = state.document;
@@ -162,6 +166,13 @@ function take(state) {
   forgetSources();
   update({ region: null });
   pictures = loadPictures(state);
+}
+
+// The sources of styles, which the WebSocket sends when they have changed.
+function takeSources({ version, sources: changed }) {
+  if (version < sources.version) return;
+  sources = { version, sources: changed };
+  if (store.session) update({ session: { ...store.session, sources: changed } });
 }
 
 // Also where another tab has opened the picture, or undo has gone back to it.
@@ -181,6 +192,7 @@ async function loadPictures({ id, version, document, photo }) {
 
 function listen() {
   live.addEventListener("state", ({ detail: { type, seq, ...state } }) => take(state));
+  live.addEventListener("sources", ({ detail }) => takeSources(detail));
   live.addEventListener("frame", ({ detail }) => {
     if (!showResult(detail)) return;
     Object.assign(byId("result").dataset, { seq: detail.seq, version: detail.version });

@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 import pytest
 import torch
 
-from sean.web.rendering import Busy, FairQueue, Kind
+from sean.web.queue import Busy, FairQueue, Kind
 
 
 @pytest.fixture

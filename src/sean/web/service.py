@@ -1,11 +1,12 @@
-"""What users can do, whatever the way it comes in: sessions, their photos, edits, pictures and projects.
+"""The operations of the web editor, independent of HTTP: sessions and their edits, pictures and progress.
 
-Everything here runs in the event loop. Work on a session's editor is done in turns of the queue, so never twice at
-once; uploads are decoded in a guarded process (`sean.web.decoder`).
+All methods run in the event loop. Work on a session's editor runs in turns of the queue, so never twice at once;
+uploads are decoded in a guarded process (`sean.web.decoding`).
 """
 
 import asyncio
 import contextlib
+import importlib.util
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,6 +15,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sean.allocator import give_back_freed_memory
+from sean.data.faces.drawing import FaceShape, draw_face
+from sean.data.synthetic.layouts import draw_layout
+from sean.editing.demo import has_faces
 from sean.editing.editor import Editor
 from sean.editing.edits import Edit, edit_from_json
 from sean.editing.pipeline import SEANPipeline
@@ -21,18 +25,13 @@ from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.images import SourcePhoto
 from sean.parsing.segmenter import Segmenter
-from sean.web.beginnings import bank_style, begin, first_segmap
-from sean.web.connection import text
-from sean.web.decoder import Decoder
-from sean.web.documents import Document, Documents
+from sean.web.decoding import Decoder
+from sean.web.frames import Views, new_document, png, snapshot, thumbnail
 from sean.web.limits import Limits
-from sean.web.memory import MemoryWatch
-from sean.web.pictures import thumbnail
-from sean.web.rendering import Busy, FairQueue, Kind
+from sean.web.queue import Busy, FairQueue, Kind
 from sean.web.schemas import Script, State
-from sean.web.sessions import Session, SessionStore, UnknownSession, new_id
-from sean.web.snapshots import snapshot
-from sean.web.views import View, Views
+from sean.web.sessions import Documents, Session, SessionStore, UnknownSession, new_id
+from sean.web.websocket import View, text
 
 Result = TypeVar("Result")
 GOING_AWAY = 1001
@@ -40,9 +39,14 @@ SESSION_GONE = 4404
 _GOODBYE_SECONDS = 2.0
 _MOST_BEGINNING = 4
 _BANK = "bank"  # no session's id: those are longer
+_FACE = FaceShape(hair_length=0.45, fringe=0.3)
+_LAYOUT = "blobs"
+_SEED = 3
+SAMPLES = ("astronaut.png",)
+"""Photos to try the editor with: scikit-image's astronaut, which is in the public domain."""
 
 
-class Studio:
+class Service:
     """See the module.
 
     Args:
@@ -63,10 +67,9 @@ class Studio:
         self.pipeline = pipeline
         self.parser = parser
         self.limits = limits
-        self.watch = MemoryWatch((pipeline, parser))
         self.store = SessionStore(limits, self._forgotten)
         self.queue = FairQueue(max_waiting=limits.waiting, num_threads=num_threads)
-        self.views = Views(self.queue, self.store, self.watch)
+        self.views = Views(self.queue, self.store)
         self.decoder = Decoder(limits)
         self._decoding = ThreadPoolExecutor(1, thread_name_prefix="sean-decoding")
         self._bank_pipeline = pipeline.fork()
@@ -118,7 +121,7 @@ class Studio:
         """
 
         def open_drawing() -> None:
-            session.documents.open(Document.of(self._drawing(bank)))
+            session.documents.open(new_document(self._drawing(bank)))
 
         return await self.change(session, open_drawing, Kind.LARGE)
 
@@ -197,12 +200,12 @@ class Studio:
         Returns:
             The state afterwards.
         """
-        state = await self.run(session.id, partial(self._changed, session, action, kind, view or View()), kind)
+        state = await self.run(session.id, partial(self._changed, session, action, view or View()), kind)
         if not session.expired:
             self.store.make_room(session)
             for connection in session.connections:
                 seq = view.seq if view is not None and view.connection is connection else connection.last_seq
-                connection.put("state", text("state", seq=seq, **state.model_dump()))
+                connection.put_state(state, seq)
             self.views.show(session, view or View())
         return state
 
@@ -265,9 +268,9 @@ class Studio:
         return await asyncio.get_running_loop().run_in_executor(self._decoding, work, *arguments)
 
     def _begun(self, session_id: str, bank: int | None) -> Session:
-        documents = Documents(Document.of(self._drawing(bank)), most=self.limits.documents)
+        documents = Documents(new_document(self._drawing(bank)), most=self.limits.documents)
         session = Session(id=session_id, documents=documents, state=snapshot(session_id, documents, 0))
-        self.watch.measure(session, now=True)
+        session.measure()
         return session
 
     def _drawing(self, bank: int | None) -> Editor:
@@ -275,7 +278,7 @@ class Studio:
         begin(editor, bank)
         return editor
 
-    def _changed(self, session: Session, action: Callable[[], Any], kind: Kind, view: View) -> State:
+    def _changed(self, session: Session, action: Callable[[], Any], view: View) -> State:
         page = view.connection.page if view.connection is not None else ""
         if page and view.seq <= session.answered.get(page, 0):
             return session.state  # it was sent again, as its answer was lost
@@ -285,7 +288,7 @@ class Studio:
         finally:
             if page:
                 session.note_answered(page, view.seq)
-        self.watch.measure(session, now=kind is not Kind.SMALL)
+        session.measure()
         return session.state
 
     def _forgotten(self, session: Session) -> None:
@@ -301,3 +304,46 @@ def _thumbnail(pipeline: SEANPipeline, segmap: np.ndarray, styles: StyleCodes) -
 
 def _as_json(edits: Iterable[Edit]) -> list[dict[str, Any]]:
     return [edit.to_json() for edit in edits]
+
+
+def first_segmap(pipeline: SEANPipeline) -> np.ndarray:
+    """Label ids [h, w] of the model's size."""
+    if has_faces(pipeline):
+        return draw_face(_FACE, pipeline.image_size)
+    return draw_layout(_LAYOUT, pipeline.image_size, pipeline.labels.num_regions, np.random.default_rng(_SEED))
+
+
+def bank_style(pipeline: SEANPipeline, number: int) -> StyleCodes:
+    """A style of the bank.
+
+    Raises:
+        InputError: the bank has no style of that number.
+    """
+    if number >= len(pipeline.style_bank):
+        raise InputError(f"expected a number of a bank style in 0..{len(pipeline.style_bank) - 1}, got {number}")
+    return pipeline.style_bank[number]
+
+
+def begin(editor: Editor, bank: int | None) -> None:
+    """Let a new editor show something, in a style of the bank or, without a number, in its mean.
+
+    Raises:
+        InputError: see `bank_style`.
+    """
+    if bank is not None:
+        editor.set_own_styles(bank_style(editor.pipeline, bank))
+    editor.set_segmap(first_segmap(editor.pipeline))
+
+
+def available_samples() -> tuple[str, ...]:
+    """The names of the sample photos; none where scikit-image, which holds them, is missing."""
+    return SAMPLES if importlib.util.find_spec("skimage") is not None else ()
+
+
+def sample_photo(name: str) -> bytes | None:
+    """A sample photo as a PNG file; None where there is no such one."""
+    if name not in available_samples():
+        return None
+    from skimage.data import astronaut
+
+    return png(astronaut())

@@ -1,7 +1,9 @@
-"""The WebSocket: what it answers, in which order, and what it does with nonsense."""
+"""The WebSocket: what it answers, in which order, what waits for a slow client, and what happens to nonsense."""
 
+import asyncio
 import json
 import time
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,12 @@ from starlette.websockets import WebSocketDisconnect
 from sean.editing.editor import Editor
 from sean.editing.edits import Paint
 from sean.editing.pipeline import SEANPipeline
-from sean.web.beginnings import begin
 from sean.web.limits import Limits
-from sean.web.live import MalformedMessage, Wish, parse
-from sean.web.studio import Studio
+from sean.web.service import Service, begin
+from sean.web.websocket import Connection, MalformedMessage, Message, Wish, binary, parse, text
 
 from ..pictures import difference
-from .conftest import client_of, pixels
+from .conftest import client_of, pixels, png_bytes
 
 HAT = {"kind": "paint", "points": [[0.5, 0.5]], "radius": 0.2, "label": "hat"}
 HEADERS = {"host": "127.0.0.1"}
@@ -62,6 +63,7 @@ def test_an_edit_is_done_and_shown(client: TestClient, session: str, pipeline: S
     editor = expected(pipeline, 1, edit)
     with connected(client, session) as socket:
         socket.send_json({"seq": 5, "edit": HAT})
+        sources, _ = received(socket)
         state, _ = received(socket)
         frame, picture = received(socket)
         map_header, segmap = received(socket)
@@ -70,7 +72,35 @@ def test_an_edit_is_done_and_shown(client: TestClient, session: str, pipeline: S
     assert map_header == {"type": "map", "seq": 5, "version": 1, "document": 0}
     assert difference(pixels(picture), np.asarray(editor.render())) <= 1
     assert np.array_equal(pixels(segmap), editor.state.segmap)
-    assert client.get(session).json() == {key: state[key] for key in state if key not in ("type", "seq")}
+    shown = {**state, "sources": sources["sources"]}
+    assert client.get(session).json() == {key: shown[key] for key in shown if key not in ("type", "seq")}
+
+
+def test_sources_and_maps_are_sent_when_they_change_and_only_then(client: TestClient, session: str) -> None:
+    """The sources are most of the bytes of a state, and most edits change neither them nor the map."""
+    photo = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    upload = {"file": ("other.png", png_bytes(photo)), "segmap": ("map.png", client.get(f"{session}/map.png").content)}
+    seen: list[dict[str, Any]] = []
+
+    def all_until(type_: str, seq: int) -> None:
+        while (seen[-1].get("type"), seen[-1].get("seq")) != (type_, seq) if seen else True:
+            seen.append(received(socket)[0])
+
+    with connected(client, session) as socket:
+        for seq in range(1, 6):
+            edit = HAT if seq == 1 else {"kind": "set_style", "source": f"bank:{seq % 3}"}
+            socket.send_json({"seq": seq, "edit": edit})
+            all_until("frame", seq)
+        assert client.post(f"{session}/styles", files=upload).status_code == 200
+        for seq in range(6, 9):
+            socket.send_json({"seq": seq, "edit": {"kind": "set_style", "source": "photo:1", "strength": seq / 10}})
+            all_until("frame", seq)
+    num = Counter(message["type"] for message in seen)
+    assert (num["state"], num["sources"], num["map"]) == (9, 2, 1)
+    assert not any("sources" in message for message in seen if message["type"] == "state")
+    first, second = (message for message in seen if message["type"] == "sources")
+    assert (first["version"], second["version"]) == (1, 6)
+    assert [source["source"] for source in second["sources"][len(first["sources"]) :]] == ["photo:1"]
 
 
 def test_a_preview_is_shown_and_not_done(client: TestClient, session: str, pipeline: SEANPipeline) -> None:
@@ -165,8 +195,8 @@ def test_sense_is_read() -> None:
 
 
 def test_a_session_survives_nonsense_until_there_is_too_much(pipeline: SEANPipeline) -> None:
-    studio = Studio(pipeline, limits=Limits(bad_messages=len(NONSENSE) + 2, message_bytes=200_000), num_threads=1)
-    with client_of(studio) as client:
+    service = Service(pipeline, limits=Limits(bad_messages=len(NONSENSE) + 2, message_bytes=200_000), num_threads=1)
+    with client_of(service) as client:
         session = f"/api/sessions/{client.post('/api/sessions').json()['id']}"
         with connected(client, session) as socket:
             for message, _, seq in NONSENSE:
@@ -209,8 +239,8 @@ def test_a_session_that_ends_closes_its_sockets(client: TestClient, session: str
 
 
 def test_messages_are_read_at_a_pace(pipeline: SEANPipeline) -> None:
-    studio = Studio(pipeline, limits=Limits(messages_per_second=20.0), num_threads=1)
-    with client_of(studio) as client:
+    service = Service(pipeline, limits=Limits(messages_per_second=20.0), num_threads=1)
+    with client_of(service) as client:
         session = f"/api/sessions/{client.post('/api/sessions').json()['id']}"
         with connected(client, session) as socket:
             start = time.monotonic()
@@ -219,3 +249,70 @@ def test_messages_are_read_at_a_pace(pipeline: SEANPipeline) -> None:
             until(socket, "frame", 30)
             # a burst of 20, then 20 a second
             assert time.monotonic() - start >= 0.45
+
+
+def pumped(connection: Connection, messages: int, seconds: float = 5.0) -> tuple[list[Message], int]:
+    """The messages that a client gets until it has that many, and how often a frame was its last."""
+    sent: list[Message] = []
+    frames: list[int] = []
+
+    async def send(message: Message) -> None:
+        await asyncio.sleep(0)
+        sent.append(message)
+        if len(sent) == messages:
+            connection.close(1000)
+
+    asyncio.run(connection.pump(send, seconds, lambda: frames.append(len(sent))))
+    return sent, len(frames)
+
+
+def test_a_binary_message_is_a_header_and_data() -> None:
+    message = binary("frame", b"data", seq=7, version=3)
+    length = int.from_bytes(message[:4], "big")
+    assert json.loads(message[4 : 4 + length]) == {"type": "frame", "seq": 7, "version": 3}
+    assert message[4 + length :] == b"data"
+
+
+def test_the_newest_of_a_kind_is_sent_in_the_place_of_the_first() -> None:
+    connection = Connection()
+    connection.put("frame", b"old frame")
+    connection.put("state", "state")
+    connection.put("frame", b"new frame")
+    assert connection.waits("frame") and not connection.waits("map")
+    assert pumped(connection, 2) == ([b"new frame", "state"], 1)
+    assert not connection.waits("frame")
+
+
+def test_errors_all_arrive_but_for_a_flood() -> None:
+    connection = Connection()
+    for number in range(100):
+        connection.put_error("wrong", number)
+    sent, _ = pumped(connection, 16)
+    assert sent == [text("error", detail="wrong", seq=number) for number in range(16)]
+    assert json.loads(sent[3]) == {"type": "error", "detail": "wrong", "seq": 3}
+    assert not connection._unsent
+
+
+def test_a_client_that_takes_nothing_is_disconnected_and_costs_little() -> None:
+    async def run() -> int | None:
+        connection = Connection()
+        pumping = asyncio.create_task(
+            connection.pump(lambda message: asyncio.Event().wait(), 0.05, lambda: None)  # type: ignore[arg-type]
+        )
+        for number in range(1000):
+            connection.put("frame", bytes(1000))
+            connection.put("state", str(number))
+        await pumping
+        assert len(connection._unsent) <= 2
+        return connection.close_code
+
+    assert asyncio.run(run()) == 1013
+
+
+def test_the_first_reason_to_close_counts() -> None:
+    connection = Connection()
+    connection.close(1001)
+    connection.close(1008)
+    connection.put("frame", b"frame")
+    assert pumped(connection, 1) == ([], 0)
+    assert connection.close_code == 1001

@@ -13,11 +13,11 @@ from sean.labels import CELEBAMASK_HQ
 from sean.parsing import photo
 from sean.parsing.faces import Crop
 from sean.web.limits import Limits
-from sean.web.studio import Studio
+from sean.web.service import Service
 
 from .conftest import client_of, pixels, png_bytes
-from .test_live import connected, received, until
 from .test_routes import DrawnParser, files
+from .test_websocket import connected, received, until
 
 HAT = {"kind": "paint", "points": [[0.5, 0.5]], "radius": 0.2, "label": "hat"}
 HAIR = {**HAT, "label": "hair"}
@@ -25,19 +25,19 @@ PHOTO = np.random.default_rng(5).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
 
 @pytest.fixture
-def studio(pipeline: SEANPipeline, monkeypatch: pytest.MonkeyPatch) -> Studio:
+def service(pipeline: SEANPipeline, monkeypatch: pytest.MonkeyPatch) -> Service:
     """With a parser, and two faces in every photo."""
     crops = [
         Crop(top=4.0, left=-3.0, size=40.0, photo_size=(60, 80)),
         Crop(top=20.0, left=40.0, size=30.0, photo_size=(60, 80)),
     ]
     monkeypatch.setattr(photo, "find_faces", lambda image, parser: crops)
-    return Studio(pipeline, parser=DrawnParser(), limits=Limits(documents=2), num_threads=1)
+    return Service(pipeline, parser=DrawnParser(), limits=Limits(documents=2), num_threads=1)
 
 
 @pytest.fixture
-def client(studio: Studio) -> Iterator[TestClient]:
-    with client_of(studio) as client:
+def client(service: Service) -> Iterator[TestClient]:
+    with client_of(service) as client:
         yield client
 
 

@@ -16,8 +16,7 @@ from PIL import Image, PngImagePlugin, features
 from sean.errors import InputError
 from sean.images import EncodedPicture, read_photo
 from sean.labels import CELEBAMASK_HQ
-from sean.web.decoder import Decoder
-from sean.web.decoding import FORMATS, decode, read_frame, write_frame
+from sean.web.decoding import FORMATS, Decoder, decode, read_frame, write_frame
 from sean.web.limits import MIB, Limits
 
 from ..profiles import WIDE_GAMUT

@@ -1,12 +1,17 @@
-"""What every answer and every request has to be like, as ASGI middleware: headers, hosts, origins.
+"""ASGI middleware around the application: headers, hosts and origins (`Guard`), and sizes of bodies (`BodyLimit`).
 
-A page of another site may make the user's browser send requests here. Browsers then say where the page is from
-(Origin), which must be this server; and a name that was made to point here (DNS rebinding) shows in Host.
+A page of another site may make the user's browser send requests to this server. Browsers then name that page in the
+Origin header, which must be this server. A host name that an attacker points at this server (DNS rebinding) shows in
+the Host header.
 
-Behind a reverse proxy the browser's Host may arrive as it was, in X-Forwarded-Host, or not at all. The first needs the
-public name among the names served, the second a proxy that is trusted, and the last an Origin of the public name.
+Behind a reverse proxy the browser's Host may arrive unchanged, in X-Forwarded-Host, or not at all. The first case needs
+the public name among the names served, the second a trusted proxy, and the last an Origin of the public name.
+Starlette's TrustedHostMiddleware covers the first case only: it reads no X-Forwarded-Host, accepts no host without a
+list, and answers in plain text instead of the JSON of all other errors.
 """
 
+import asyncio
+import contextlib
 import ipaddress
 import re
 from collections.abc import Sequence
@@ -14,10 +19,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sean.errors import InputError
+from sean.web.limits import MIB, Limits
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -49,6 +56,9 @@ _HEADERS = {
 # A host name or address, and a port where it is not the usual one.
 _NAME = re.compile(r"([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _LONGEST_SHOWN = 100
+_DRAIN_BYTES = 64 * MIB
+_DRAIN_SECONDS = 3.0
+_MULTIPART = "multipart/form-data"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,3 +201,108 @@ def _host_of(origin: str) -> str:
 def _without_port(host: str) -> str:
     name, colon, port = host.lower().rpartition(":")
     return name if colon and port.isdecimal() else host.lower()
+
+
+class BodyLimit:
+    """Refuses bodies: 413 for too many bytes (before the rest is read), 408 for too slow, 503 for too many at once.
+
+    A body with a Content-Length that is too large is refused at once; one that comes in chunks, as soon as it has
+    grown too large. Then the rest is thrown away for a moment before the connection ends: a browser that is still
+    sending would not see the answer otherwise.
+
+    Args:
+        app: what is guarded.
+        limits: of bytes of an upload (multipart) and of a message (anything else), of time and of uploads at once.
+    """
+
+    def __init__(self, app: ASGIApp, *, limits: Limits) -> None:
+        self._app = app
+        self._limits = limits
+        self._uploads = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        is_upload = headers.get("content-type", "").startswith(_MULTIPART)
+        limit = self._limits.upload_bytes if is_upload else self._limits.message_bytes
+        body = _Body(receive, limit, self._limits.upload_seconds)
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > limit:
+            await self._refuse(scope, body, send, body.too_large())
+        elif is_upload and self._uploads >= self._limits.uploads:
+            await self._refuse(scope, body, send, body.too_many())
+        else:
+            self._uploads += is_upload
+            try:
+                await self._app(scope, body.receive, _lingering(send, body))
+            finally:
+                self._uploads -= is_upload
+
+    @staticmethod
+    async def _refuse(scope: Scope, body: "_Body", send: Send, error: HTTPException) -> None:
+        response = JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
+        await response(scope, body.receive, _lingering(send, body))
+
+
+class _Body:
+    """The body of one request, as it arrives."""
+
+    def __init__(self, receive: Receive, limit: int, seconds: float) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._deadline = asyncio.get_running_loop().time() + seconds
+        self._received = 0
+        self._complete = False
+        self.refused = False
+
+    def too_many(self) -> HTTPException:
+        return self._refusal(503, "the server is busy with other uploads; try again in a moment")
+
+    def too_large(self) -> HTTPException:
+        return self._refusal(413, f"the upload is larger than {self._limit / MIB:.3g} MB; make it smaller")
+
+    async def receive(self) -> Message:
+        if self._complete:  # what comes now is the end of the connection, whenever that is
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            raise self._refusal(408, "the upload took too long; try again with a smaller file") from None
+        self._received += len(message.get("body", b""))
+        self._complete = not message.get("more_body", False)
+        if self._received > self._limit:
+            raise self.too_large()
+        return message
+
+    def _refusal(self, status: int, detail: str) -> HTTPException:
+        self.refused = True
+        # the web server would go on reading what nobody wants
+        return HTTPException(status, detail, {"Connection": "close"})
+
+    async def drain(self) -> None:
+        """Throw the rest away, as far as it comes soon and is not too much."""
+        received = 0
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while not self._complete and received < _DRAIN_BYTES:
+                    message = await self._receive()
+                    received += len(message.get("body", b""))
+                    self._complete = not message.get("more_body", False)
+
+
+def _lingering(send: Send, body: _Body) -> Send:
+    """`send`, which holds back the end of an answer that refuses a body until the rest has been drained."""
+
+    async def lingering(message: Message) -> None:
+        is_end = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if not (is_end and body.refused):
+            await send(message)
+            return
+        await send({**message, "more_body": True})
+        await body.drain()
+        await send({"type": "http.response.body"})
+
+    return lingering

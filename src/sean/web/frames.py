@@ -1,0 +1,291 @@
+"""What the page sees of a session, as JSON and picture files: its state, and its frames, with or without a preview.
+
+`Views` renders a frame for the newest state or preview and hands it to the session's WebSockets. At most one render
+per session waits in the queue, always the newest; while no client has taken the last frame, nothing is rendered.
+"""
+
+import asyncio
+import io
+import logging
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from sean.editing.editor import Editor
+from sean.editing.edits import Edit
+from sean.editing.sources import OWN
+from sean.editing.state import EditorState
+from sean.editing.state import Region as Place
+from sean.errors import InputError
+from sean.labels import LabelSet
+from sean.parsing.faces import Crop
+from sean.segmap import colorize, palette_image
+from sean.web.queue import Busy, FairQueue
+from sean.web.schemas import PhotoInfo, Region, Source, Square, State
+from sean.web.sessions import Document, Documents, Session, SessionStore
+from sean.web.websocket import MODEL, RESULT, Connection, View, binary
+
+_logger = logging.getLogger(__name__)
+SHOWN_SIDE = 1600
+"""Pixels of the longer side of a photo as the page shows it."""
+THUMBNAIL_SIZE = 128
+"""Pixels of the longer side of a thumbnail."""
+_SMALL_PIXELS = 256 * 256
+_JPEG_QUALITY = 95
+PNG_LEVEL = 1  # of compression: the levels above take several times as long for little
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patch:
+    """What edits have changed of a photo, as the page shows it.
+
+    Attributes:
+        area: left, top, width and height in parts of the photo's width and height; None where nothing has changed.
+        data: that area of the edited photo, PNG or JPEG; empty where nothing has changed.
+    """
+
+    area: tuple[float, float, float, float] | None
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What a state or a preview looks like.
+
+    Attributes:
+        version: of the session's state.
+        document: number of the picture that is edited.
+        picture: what the model made, PNG; empty where nobody asked for it.
+        patch: what that changes in the photo; None where there is no photo, or nobody asked for it.
+        map: palette PNG.
+    """
+
+    version: int
+    document: int
+    picture: bytes
+    patch: Patch | None
+    map: bytes
+
+
+def snapshot(session_id: str, documents: Documents, version: int) -> State:
+    """The state of a session as clients see it."""
+    editor = documents.current.editor
+    names = editor.pipeline.labels.names
+    regions = [
+        Region(
+            label=names[region.label],
+            instance=region.instance,
+            area=region.area,
+            at=_point_in(editor.state, region) if region.instance else None,
+            styles=[(OWN, 1.0) if setting is None else setting for setting in region.styles],
+        )
+        for region in editor.regions
+    ]
+    return State(
+        id=session_id,
+        version=version,
+        document=documents.current.number,
+        photo=_photo_info(documents.current),
+        regions=regions,
+        sources=[Source(source=name, regions=list(has)) for name, has in editor.sources.items()],
+        can_undo=documents.can_undo,
+        can_redo=documents.can_redo,
+        edits=editor.num_edits,
+    )
+
+
+def _point_in(state: EditorState, region: Place) -> tuple[float, float]:
+    """The pixel of a region that is nearest to its middle, as fractions x and y."""
+    rows, columns = np.nonzero((state.segmap == region.label) & (state.instances == region.instance))
+    nearest = int(np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2))
+    height, width = state.segmap.shape
+    return (float(columns[nearest]) + 0.5) / width, (float(rows[nearest]) + 0.5) / height
+
+
+def _photo_info(document: Document) -> PhotoInfo | None:
+    photo = document.editor.photo
+    if photo is None:
+        return None
+    height, width = photo.image.shape[:2]
+    return PhotoInfo(
+        name=document.name,
+        width=width,
+        height=height,
+        crop=None if photo.crop is None else _square(photo.crop),
+        faces=None if photo.crop is None else [_square(face) for face in photo.faces],
+    )
+
+
+def _square(crop: Crop) -> Square:
+    return Square(left=crop.left, top=crop.top, size=crop.size)
+
+
+def frame(
+    document: Document, version: int, preview: Edit | None = None, *, photo: bool = True, model: bool = True
+) -> Frame:
+    """The picture of a state, or, quicker and not quite as exact, of a preview: an edit that is not done.
+
+    Args:
+        document: with the editor.
+        version: of the session's state.
+        preview: see above.
+        photo: whether somebody looks at the edited photo, where there is one.
+        model: whether somebody looks at what the model made; without a photo, everybody does.
+
+    Raises:
+        InputError: the edit cannot be applied.
+    """
+    editor, quick = document.editor, preview is not None
+    state = editor.state if preview is None else editor.after(preview)
+    has_photo = editor.photo is not None
+    return Frame(
+        version=version,
+        document=document.number,
+        picture=png(editor.render(state, quick=quick)) if model or not has_photo else b"",
+        patch=_patch(editor, state, quick=quick) if photo and has_photo else None,
+        map=map_png(state.segmap, editor.pipeline.labels),
+    )
+
+
+def _patch(editor: Editor, state: EditorState, *, quick: bool) -> Patch:
+    edited = editor.composited(state, quick=quick, max_side=SHOWN_SIDE)
+    height, width = edited.shape[:2]
+    changed = (edited != editor.photo_at(SHOWN_SIDE).image).any(axis=2)
+    rows, columns = (np.flatnonzero(changed.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return Patch(area=None, data=b"")
+    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+    area = (left / width, top / height, (right - left) / width, (bottom - top) / height)
+    return Patch(area=area, data=photo_file(edited[top:bottom, left:right]))
+
+
+def new_document(editor: Editor, *, name: str = "") -> Document:
+    """The document of an editor that has just begun; renders a drawn picture.
+
+    Args:
+        editor: with a photo or a map.
+        name: of the photo's file.
+    """
+    if editor.photo is None:
+        original = png(editor.render())
+        return Document(editor=editor, original=original, whole=original)
+    assert editor.original is not None
+    whole = photo_file(editor.photo_at(SHOWN_SIDE).image)
+    return Document(editor=editor, original=png(editor.original), whole=whole, name=name)
+
+
+class Views:
+    """Renders what sessions show, and hands it to their connections.
+
+    Args:
+        queue: where renders wait.
+        store: of the sessions.
+    """
+
+    def __init__(self, queue: FairQueue, store: SessionStore) -> None:
+        self._queue = queue
+        self._store = store
+        self._due: dict[Session, View] = {}  # held back until a client takes the last frame
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def show(self, session: Session, view: View) -> None:
+        """Render for a view, unless a newer one comes before its turn."""
+        if session.expired or not session.connections:
+            return
+        if all(connection.waits("frame") for connection in session.connections):
+            self._due[session] = view
+            return
+        self._due.pop(session, None)
+        try:
+            rendering = self._queue.newest(session.id, partial(self._render, session, view.preview))
+        except Busy:  # the server stops
+            return
+        task = asyncio.create_task(self._deliver(session, view, rendering))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def taken(self, session: Session) -> None:
+        """A client has taken its last frame."""
+        view = self._due.pop(session, None)
+        if view is not None:
+            self.show(session, view)
+
+    def forget(self, session: Session) -> None:
+        """Let go of a session."""
+        self._due.pop(session, None)
+
+    def _render(self, session: Session, preview: Edit | None) -> Frame:
+        views = {connection.view for connection in session.connections}
+        photo, model = RESULT in views, MODEL in views
+        result = frame(session.document, session.state.version, preview, photo=photo, model=model)
+        session.measure()
+        return result
+
+    async def _deliver(self, session: Session, view: View, rendering: "Future[Frame]") -> None:
+        try:
+            result = await asyncio.wrap_future(rendering)
+        except asyncio.CancelledError:  # a newer one took its place
+            return
+        except Exception as error:
+            if not isinstance(error, InputError):
+                _logger.exception("a render failed")
+            if view.connection is not None:
+                detail = str(error) if isinstance(error, InputError) else "the picture could not be rendered"
+                view.connection.put_error(detail, view.seq)
+            return
+        if session.expired:
+            return
+        self._store.make_room(session)
+        for connection in session.connections:
+            if connection is view.connection or view.preview is None:
+                self._put(connection, result, view)
+
+    @staticmethod
+    def _put(connection: Connection, result: Frame, view: View) -> None:
+        seq = view.seq if connection is view.connection else connection.last_seq
+        header: dict[str, Any] = {"seq": seq, "version": result.version, "document": result.document}
+        if connection.view == RESULT and result.patch is not None:
+            connection.put("frame", binary("frame", result.patch.data, of="photo", area=result.patch.area, **header))
+        elif result.picture:
+            connection.put("frame", binary("frame", result.picture, of="model", **header))
+        if connection.map_sent != result.map:
+            connection.map_sent = result.map
+            connection.put("map", binary("map", result.map, **header))
+
+
+def png(image: Image.Image | np.ndarray) -> bytes:
+    """A PIL picture or an array that Pillow takes, as a PNG."""
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
+    file = io.BytesIO()
+    image.save(file, format="PNG", compress_level=PNG_LEVEL)
+    return file.getvalue()
+
+
+def photo_file(image: np.ndarray) -> bytes:
+    """A photo uint8 [h, w, 3] for a page: a PNG where it is small, else a JPEG whose losses are not seen."""
+    if image.shape[0] * image.shape[1] <= _SMALL_PIXELS:
+        return png(image)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    return file.getvalue()
+
+
+def map_png(segmap: np.ndarray, labels: LabelSet) -> bytes:
+    """Label ids [h, w] in 0..k as a PNG that `sean.segmap.read_segmap` reads back: a palette picture of the set's
+    colours, or, where the ids do not fit into that, one of the colours themselves."""
+    none = labels.num_regions if labels.ignore_id is None else labels.ignore_id
+    if none > 255:
+        return png(colorize(segmap, labels))
+    return png(palette_image(np.where(segmap == labels.num_regions, none, segmap), labels))
+
+
+def thumbnail(image: Image.Image | np.ndarray) -> bytes:
+    """A picture made to fit into a square of `THUMBNAIL_SIZE` pixels, as a PNG."""
+    small = Image.fromarray(image) if isinstance(image, np.ndarray) else image.copy()
+    small.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
+    return png(small)
