@@ -66,7 +66,7 @@ def test_a_photo_is_edited_without_any_map(
     write_image(tmp_path / "other.png", rendered(pipeline, 11))
     options = ["--image", f"{tmp_path}/photo.png", "--style", f"hair={tmp_path}/other.png"]
     assert main(["edit", *options, "--output", f"{tmp_path}/o.png"]) == 0
-    assert "o.png: 600 x 400; edited is the square of" in capsys.readouterr().out
+    assert "o.png: 600 x 400; the model sees the square of" in capsys.readouterr().out
     edited = read_image(tmp_path / "o.png")
     changed = (edited != photo).any(axis=2)
     hair = draw_face(FACE, (SIDE, SIDE)) == pipeline.labels.id_of("hair")

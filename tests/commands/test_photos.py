@@ -70,7 +70,7 @@ def test_an_edited_face_returns_into_its_photo(
     assert (
         "two.png: 2 faces, the largest one is taken (--face 1 is the next)" in printed and "one.png: 2" not in printed
     )
-    assert "o.png: 300 x 200; edited is the square of" in printed
+    assert "o.png: 300 x 200; the model sees the square of" in printed
     pipeline = SEANPipeline.from_pretrained(workplace / "model")
     crop = search.find_face(photo, color_parser())
     assert crop is not None and crop.overlap(SQUARE) > 0.88

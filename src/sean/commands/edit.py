@@ -272,11 +272,11 @@ def _written(editor: "Editor", output: Path, whole_render: bool, margin: float) 
 
 
 def _note(editor: "Editor", size: tuple[int, int]) -> str:
-    from sean.commands.photos import edited_square
+    from sean.commands.photos import seen_square
 
     if editor.photo is None:
         return ""
     if editor.photo.crop is not None:
-        return edited_square(editor.photo.crop)
+        return seen_square(editor.photo.crop)
     height, width = editor.photo.image.shape[:2]
     return "" if size == (height, width) else f", the model's size (the photo is {width} x {height})"

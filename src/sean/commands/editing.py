@@ -174,13 +174,13 @@ def crossover(
 
 
 def _write(output: Path, photo: "OpenedPhoto", rendered: "Image.Image") -> None:
-    from sean.commands.photos import edited_square
+    from sean.commands.photos import seen_square
 
     picture = photo.save(output, rendered)
     note = ""
     height, width = photo.photo.image.shape[:2]
     if photo.photo.crop is not None:
-        note = edited_square(photo.photo.crop)
+        note = seen_square(photo.photo.crop)
     elif (picture.width, picture.height) != (width, height):
         note = f", the model's size (the photo is {width} x {height})"
     print(f"{output}: {picture.width} x {picture.height}{note}")

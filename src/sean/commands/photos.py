@@ -49,9 +49,9 @@ class OpenedPhoto:
         return Image.fromarray(edited)
 
 
-def edited_square(crop: Crop) -> str:
-    """What a command says of the part of a photo that it edited."""
-    return f"; edited is the square of {crop.size:.0f} pixels at {crop.left:.0f}, {crop.top:.0f} (left, top)"
+def seen_square(crop: Crop) -> str:
+    """A command's message about the part of a photo that the model sees."""
+    return f"; the model sees the square of {crop.size:.0f} pixels at {crop.left:.0f}, {crop.top:.0f} (left, top)"
 
 
 def pipeline_for(model: str, device: str, options: PhotoOptions) -> SEANPipeline:

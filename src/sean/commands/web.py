@@ -26,7 +26,6 @@ def web(
     open: bool = True,
     public_name: tuple[str, ...] = (),
     trusted_proxy: tuple[str, ...] = (),
-    threads: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
     device: str = "auto",
 ) -> None:
@@ -52,7 +51,6 @@ def web(
             any.
         trusted_proxy: address or network of a reverse proxy whose X-Forwarded-Host is believed; repeat the option
             for more. Needed only where the proxy sends another Host than the browser's.
-        threads: threads that the model computes with; all cores when left out.
         limits: what users may do and how much memory they get.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
@@ -64,13 +62,11 @@ def web(
     from sean.web.service import Service
 
     access = Access.of(host, public_name, trusted_proxy)
-    if threads is not None and threads < 1:
-        raise InputError(f"expected at least 1 thread, got {threads}")
     where = chosen_device(device)
     listener = listen(host, port)
     with listener:
         pipeline = SEANPipeline.from_pretrained(model, where)
-        service = Service(pipeline, parser=_parser(parser, pipeline, where), limits=limits, num_threads=threads)
+        service = Service(pipeline, parser=_parser(parser, pipeline, where), limits=limits)
         url = url_of(listener)
 
         def started() -> None:
@@ -83,12 +79,12 @@ def web(
 
 
 def _parser(name: str | None, pipeline: "SEANPipeline", device: "torch.device") -> "Segmenter | None":
-    from sean.editing.demo import has_faces
+    from sean.parsing.faces import has_landmarks
     from sean.parsing.segmenter import Segmenter
 
     if name is not None:
         return Segmenter.from_pretrained(name, pipeline.labels, device)
-    if not has_faces(pipeline):
+    if not has_landmarks(pipeline.labels):
         return None
     try:
         return Segmenter.from_pretrained(BUNDLED, pipeline.labels, device)

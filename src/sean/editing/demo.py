@@ -12,12 +12,11 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from sean.contact_sheet import Tile, sheet
-from sean.data.faces.drawing import FaceShape, draw_face
+from sean.data.faces.drawing import FaceShape, can_draw_faces, draw_face
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import Region, StyleCodes
 from sean.errors import InputError
 from sean.images import resize_image, write_image
-from sean.labels import CELEBAMASK_HQ
 from sean.models.configs import NUM_STYLED_BLOCKS
 from sean.segmap import SegmapLike, colorize, resize_segmap
 
@@ -41,14 +40,9 @@ class Subject:
     changes: dict[str, np.ndarray]
 
 
-def has_faces(pipeline: SEANPipeline) -> bool:
-    """Whether a model's labels are those of CelebAMask-HQ."""
-    return pipeline.labels.names == CELEBAMASK_HQ.names
-
-
 def draws_faces(pipeline: SEANPipeline) -> bool:
     """Whether faces can be drawn for a model: it has a style bank and the labels of CelebAMask-HQ."""
-    return bool(pipeline.style_bank) and has_faces(pipeline)
+    return bool(pipeline.style_bank) and can_draw_faces(pipeline.labels)
 
 
 def drawn_faces(pipeline: SEANPipeline) -> list[Subject]:

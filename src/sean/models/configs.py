@@ -23,7 +23,7 @@ BLOCKS = (
 )
 
 EncoderLevel = Literal["unified", "resblk", "sean"]
-"""The parts of the generator with a style encoder each: the whole, every styled ResBlk, or every SEAN norm (Table 3)."""
+"""The units that have a style encoder: the whole generator, every styled ResBlk, or every SEAN norm (Table 3)."""
 
 EncoderNorm = Literal["instance", "group"]
 """The norms of the style encoder: instance norms as published, or group norms, which keep more of the colours."""

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Depends, File, Form, Path, Query, Request, 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from sean.editing.demo import has_faces
+from sean.data.faces.drawing import can_draw_faces
 from sean.editing.edits import edit_from_json, edit_schema
 from sean.errors import InputError
 from sean.web import photos, projects
@@ -105,7 +105,7 @@ async def model(request: Request, service: TheService) -> ModelInfo:
         size=pipeline.image_size,
         blocks=pipeline.model.style_inputs,
         bank=len(pipeline.style_bank),
-        faces=has_faces(pipeline),
+        faces=can_draw_faces(pipeline.labels),
         samples=list(available_samples()),
         parses=service.parser is not None,
         limits=LimitsInfo(**allowed),

@@ -15,9 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sean.allocator import give_back_freed_memory
-from sean.data.faces.drawing import FaceShape, draw_face
+from sean.data.faces.drawing import FaceShape, can_draw_faces, draw_face
 from sean.data.synthetic.layouts import draw_layout
-from sean.editing.demo import has_faces
 from sean.editing.editor import Editor
 from sean.editing.edits import Edit, edit_from_json
 from sean.editing.pipeline import SEANPipeline
@@ -308,7 +307,7 @@ def _as_json(edits: Iterable[Edit]) -> list[dict[str, Any]]:
 
 def first_segmap(pipeline: SEANPipeline) -> np.ndarray:
     """Label ids [h, w] of the model's size."""
-    if has_faces(pipeline):
+    if can_draw_faces(pipeline.labels):
         return draw_face(_FACE, pipeline.image_size)
     return draw_layout(_LAYOUT, pipeline.image_size, pipeline.labels.num_regions, np.random.default_rng(_SEED))
 

@@ -12,11 +12,16 @@ from PIL import Image, ImageDraw
 from sean.data.faces import parts
 from sean.data.faces.shape import FaceShape, random_face
 from sean.errors import InputError
-from sean.labels import CELEBAMASK_HQ
+from sean.labels import CELEBAMASK_HQ, LabelSet
 
 __all__ = ["FaceShape", "draw_face", "random_face"]
 
 _FINER = 4
+
+
+def can_draw_faces(labels: LabelSet) -> bool:
+    """Whether drawn faces fit a label set: its ids are those of `sean.labels.CELEBAMASK_HQ`."""
+    return labels.names == CELEBAMASK_HQ.names
 
 
 def draw_face(shape: FaceShape, size: tuple[int, int]) -> np.ndarray:

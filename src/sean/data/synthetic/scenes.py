@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from sean.data.faces.drawing import can_draw_faces
 from sean.data.synthetic.layouts import FACES, LAYOUTS, check_size, draw_layout
 from sean.errors import InputError
 from sean.files import write_text_atomic
@@ -224,15 +225,14 @@ class SyntheticScenes(Dataset[dict[str, Any]]):
         check_size(size)
         if length < 1 or seed < 0:
             raise InputError(f"expected a length of at least 1 and a seed of at least 0, got {length} and {seed}")
-        has_faces = labels.names == CELEBAMASK_HQ.names
         if layouts is None:
-            layouts = [name for name in LAYOUTS if has_faces or name != FACES]
+            layouts = [name for name in LAYOUTS if can_draw_faces(labels) or name != FACES]
         unknown = [name for name in layouts if name not in LAYOUTS]
         if not layouts:
             raise InputError(f"expected at least one layout of {', '.join(LAYOUTS)}, got none")
         if unknown:
             raise InputError(f"unknown layout {unknown[0]!r}; choose from {', '.join(LAYOUTS)}")
-        if FACES in layouts and not has_faces:
+        if FACES in layouts and not can_draw_faces(labels):
             raise InputError(
                 f"layout 'faces' needs the labels {CELEBAMASK_HQ.name!r}, got {labels.name!r}; leave it out"
             )
