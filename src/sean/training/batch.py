@@ -1,7 +1,7 @@
-"""What one process takes in one pass of a training step, and the noise that goes with it.
+"""The batch of one process in one pass of a training step, with the noise of its samples.
 
-All chance of a training follows from its seed and the place of a sample in the run (step, place in the batch): no
-state of a random generator is carried on, and neither the number of processes nor a resume changes a number.
+All random numbers of a training follow from its seed and the position of a sample in the run (step, place in the
+batch). No state of a random generator is kept, and neither the number of processes nor a resume changes a number.
 """
 
 from collections.abc import Generator, Sequence
@@ -20,7 +20,7 @@ from sean.plan.patch_plan import SegmapPlan
 from sean.training.config import TrainConfig
 from sean.training.data import TrainingData
 
-# keeps the noise of the steps apart from that under the recomputed batch-norm statistics
+# separates the noise of the steps from the noise used when batch-norm statistics are recomputed
 TRAINING_NOISE = 0
 STATISTICS_NOISE = 1
 
@@ -32,9 +32,9 @@ class TrainingBatch:
     Attributes:
         image: [b, 3, h, w] in [-1, 1].
         segmap: [b, h, w] label ids.
-        plan: of the segmap; None makes it where it is needed.
-        edges: [b, h, w], where the model takes them (see `sean.segmap.instance_edges`).
-        noise: a generator for each sample; None draws from torch's global one.
+        plan: plan of the segmap; None makes one where a plan is needed.
+        edges: [b, h, w] for models that take instance edges (see `sean.segmap.instance_edges`), else None.
+        noise: one generator per sample; None draws from torch's global generator.
     """
 
     image: Tensor
@@ -47,7 +47,7 @@ class TrainingBatch:
 def training_batches(
     data: TrainingData, config: TrainConfig, start_step: int, fabric: Fabric, stream: int = TRAINING_NOISE
 ) -> Generator[TrainingBatch]:
-    """The batches of this process from a step on, `config.accumulate` for every step, without end.
+    """An endless iterator over the batches of this process from a step on, `config.accumulate` per step.
 
     Raises:
         InputError: a sample cannot be read, or the processes cannot share the batch evenly.
@@ -78,7 +78,7 @@ def training_batches(
 
 
 def batch_schedule(data: TrainingData, config: TrainConfig, *, rank: int = 0, world_size: int = 1) -> BatchSchedule:
-    """Which samples a process takes for one pass, `config.accumulate` of which make a step."""
+    """The schedule of a process's samples for single passes; `config.accumulate` passes make a step."""
     if config.batch_size % (config.accumulate * world_size):
         raise InputError(
             f"expected a batch_size that is a multiple of {config.accumulate} passes x {world_size} processes, got "
@@ -97,7 +97,7 @@ def batch_schedule(data: TrainingData, config: TrainConfig, *, rank: int = 0, wo
 def noise_generators(
     seed: int, stream: int, places: Sequence[int], device: torch.device | str = "cpu"
 ) -> list[torch.Generator]:
-    """A generator for each sample, by its place among all samples that the run takes."""
+    """One generator per sample, seeded by the sample's position among all samples of the run."""
     return [torch.Generator(device).manual_seed(_mixed(seed, stream, place)) for place in places]
 
 

@@ -1,7 +1,7 @@
-"""The checkpoints of a run: the newest few, written atomically; a damaged one falls back to the one before.
+"""The checkpoints of a run. The newest few are kept, written atomically; a damaged one is replaced by its predecessor.
 
-A checkpoint is a tree of states (networks, optimizers) in one safetensors file, without pickle: tensors go into the
-file as they are; everything else, and the nesting, into its JSON header.
+A checkpoint is a tree of states (networks, optimizers) in one safetensors file, without pickle. Tensors are stored
+directly; other values and the nesting are stored in the JSON header.
 """
 
 import json
@@ -32,7 +32,7 @@ _HEADER = "tree"
 class RunState(ABC):
     """Networks and optimizers of a training, and the number of steps done.
 
-    The position in the data and the random numbers need no state of their own: both follow from the step.
+    The position in the data and the random numbers need no state, as both follow from the step.
 
     Attributes:
         step: optimizer steps done.
@@ -42,18 +42,18 @@ class RunState(ABC):
 
     config_type: ClassVar[type[RunConfig]]
     config_key: ClassVar[str]
-    """Where a checkpoint keeps the settings; another kind of training has another key."""
+    """Key of the settings in a checkpoint; every kind of training has its own key."""
 
     @abstractmethod
     def parts(self) -> dict[str, Any]:
         """Networks and optimizers by name."""
 
     def counts(self) -> dict[str, Any]:
-        """The numbers of the state, by the names of their attributes."""
+        """The numbers of the state, by attribute name."""
         return {"step": self.step}
 
     def save(self, path: Path, config: RunConfig) -> None:
-        """Write a checkpoint, atomically: a kill at any moment leaves the old one or the new one."""
+        """Write a checkpoint atomically: after a kill, either the old file or the new file exists."""
         tree = {name: dict(part.state_dict()) for name, part in self.parts().items()}
         save_tree(path, {**tree, **self.counts(), self.config_key: config.to_json()})
 
@@ -61,10 +61,10 @@ class RunState(ABC):
         """Continue from a checkpoint.
 
         Returns:
-            The settings that change from here on.
+            The settings that differ from the checkpoint's.
 
         Raises:
-            InputError: the file is missing, damaged, or of a run that cannot go on with these settings.
+            InputError: the file is missing or damaged, or its run cannot continue with these settings.
         """
         return self.restore(load_tree(path), path, config)
 
@@ -92,7 +92,7 @@ class RunState(ABC):
 
 
 def checkpoint_path(run: Path, step: int) -> Path:
-    """Where the checkpoint of a step lies."""
+    """Path of the checkpoint of a step."""
     return run / CHECKPOINTS_FOLDER / _NAME.format(step)
 
 
@@ -102,7 +102,7 @@ def checkpoint_files(run: Path) -> list[Path]:
 
 
 def newest_step(run: Path) -> int:
-    """The step of a run's newest checkpoint; 0 where there is none."""
+    """The step of a run's newest checkpoint; 0 without a checkpoint."""
     files = checkpoint_files(run)
     return int(files[0].stem.removeprefix("step-")) if files else 0
 
@@ -111,7 +111,7 @@ def save_checkpoint(run: Path, state: RunState, config: RunConfig) -> None:
     """Write the state, then remove all but the newest `config.keep_last` checkpoints.
 
     Raises:
-        InputError: the disk is full or the folder cannot be written; the older checkpoints are as they were.
+        InputError: the disk is full or the folder cannot be written; the older checkpoints are unchanged.
     """
     state.save(checkpoint_path(run, state.step), config)
     for old in checkpoint_files(run)[config.keep_last :]:
@@ -119,12 +119,12 @@ def save_checkpoint(run: Path, state: RunState, config: RunConfig) -> None:
 
 
 def read_newest(run: Path) -> tuple[Path, Any, list[str]] | None:
-    """The newest checkpoint that can be read: its path, its content, and what is wrong with newer ones.
+    """The newest readable checkpoint: its path, its content, and the errors of newer checkpoints.
 
-    None where there is no checkpoint.
+    None if there is no checkpoint.
 
     Raises:
-        InputError: there are checkpoints, but none can be read.
+        InputError: there are checkpoints, but none is readable.
     """
     problems: list[str] = []
     for path in checkpoint_files(run):
@@ -139,7 +139,7 @@ def read_newest(run: Path) -> tuple[Path, Any, list[str]] | None:
 
 @contextmanager
 def sole_user(run: Path) -> Iterator[None]:
-    """Keep other trainings out of a run's folder, and remove what a killed one left half-written.
+    """Lock a run's folder against other trainings, and remove files that a killed training left half-written.
 
     Raises:
         InputError: another training uses the folder, or it cannot be written.
@@ -162,18 +162,18 @@ def sole_user(run: Path) -> Iterator[None]:
             remove_unfinished(folder)
         yield
     finally:
-        lock.release()  # so does the end of a killed process
+        lock.release()  # the end of a killed process releases it too
 
 
 def save_tree(path: str | Path, tree: Any) -> None:
-    """Write a tree of dicts (of string or integer keys), lists, tuples, tensors, numbers, strings and None."""
+    """Write a tree of dicts (with string or integer keys), lists, tuples, tensors, numbers, strings and None."""
     tensors: dict[str, Tensor] = {}
     header = json.dumps(_pack(tree, "", tensors))
     write_safetensors(path, tensors, {_HEADER: header})
 
 
 def load_tree(path: str | Path) -> Any:
-    """The tree back, tensors on the CPU; tuples come back as lists.
+    """Read a tree; tensors are on the CPU, and tuples become lists.
 
     Raises:
         InputError: the file is missing, damaged, or was not written by `save_tree`.
@@ -195,7 +195,7 @@ def _pack(node: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(node, Tensor):
         while name in tensors:  # {"a": {"b": ...}, "a/b": ...}
             name += "'"
-        # a copy where memory is shared: safetensors refuses tensors that overlap
+        # copied if memory is shared, as safetensors refuses overlapping tensors
         tensors[name] = node.detach().cpu().clone(memory_format=torch.contiguous_format)
         return {"tensor": name}
     if isinstance(node, dict):

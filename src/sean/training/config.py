@@ -1,5 +1,4 @@
-"""The settings of trainings: everything a training depends on beside the data, their JSON form, their changes in a
-run."""
+"""The settings of a training, which with the data determine its result; their JSON form; their changes in a run."""
 
 import json
 import math
@@ -20,28 +19,28 @@ CONFIG_NAME = "config.json"
 
 Config = TypeVar("Config", bound="RunConfig")
 Changes = dict[str, tuple[Any, Any]]
-"""Settings that a run changed on its way: name -> (then, now)."""
+"""Settings that changed during a run: name -> (old value, new value)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Settings that all trainings share.
+    """Settings common to all trainings.
 
     Attributes:
         model: architecture and sizes of the networks; num_regions is taken from the data.
         batch_size: pictures per step.
         steps: optimizer steps of the whole training.
-        ema_decay: of the averaged weights, which are what is validated, sampled and exported.
-        flip: mirror half of the pictures, exchanging left and right labels.
+        ema_decay: decay of the averaged weights, which are validated, sampled and exported.
+        flip: mirror half of the pictures and exchange left and right labels.
         validation: held-out pairs: a fraction of the sorted names, or the prefix of their names. None takes the split
             of a prepared folder, and the last tenth of any other.
-        training_prefix: train only on files whose names start so ("train_" where there is a test set, too).
-        seed: of the initialization, the order of the data, its augmentation, and the noise.
+        training_prefix: train only on files whose names start with this prefix, such as "train_" beside a test set.
+        seed: seed of the initialization, the order of the data, its augmentation, and the noise.
         precision: 32-true, bf16-mixed or, for models, 16-mixed (lightning-fabric's names).
         num_workers: processes that read data ahead.
         log_every: steps between log lines.
         checkpoint_every: steps between checkpoints.
-        keep_last: how many of the newest checkpoints stay on the disk.
+        keep_last: number of newest checkpoints to keep on the disk.
     """
 
     model: Any
@@ -60,13 +59,13 @@ class RunConfig:
 
     # at least 1
     counts: ClassVar[tuple[str, ...]] = ("batch_size", "steps", "log_every", "checkpoint_every", "keep_last")
-    # The averaged weights stay in float32, so the trained ones must too.
+    # The averaged weights are float32, so the trained weights must be as well.
     precisions: ClassVar[tuple[str, ...]] = ("32-true", "bf16-mixed")
-    # steps of a part of the training, which grows with `steps`
+    # name of the setting for a part of the training whose length grows with `steps`
     ramp: ClassVar[str]
-    # what may differ between a run and its continuation: where and how it runs, not what it computes
+    # settings that may differ in a continuation, as they do not affect the result
     free_on_resume: ClassVar[tuple[str, ...]] = ("num_workers", "log_every", "checkpoint_every", "keep_last")
-    # what a run may change on its way; it then goes on from its checkpoint with the new values
+    # settings that a continuation may change; the run continues from its checkpoint with the new values
     changeable_on_resume: ClassVar[tuple[str, ...]] = ("steps", "batch_size", "precision")
 
     def __post_init__(self) -> None:
@@ -87,7 +86,7 @@ class RunConfig:
             raise InputError(f"expected {name} to be one of {', '.join(allowed)}, got {getattr(self, name)!r}")
 
     def with_steps(self: Config, steps: int) -> Config:
-        """The same training in another number of steps: the rates change over the same part of it."""
+        """The same training in another number of steps; the schedule of the rates is scaled with it."""
         return replace(self, steps=steps, **{self.ramp: round(getattr(self, self.ramp) * steps / self.steps)})
 
     def to_json(self) -> str:
@@ -99,14 +98,14 @@ class RunConfig:
     @classmethod
     @abstractmethod
     def from_json(cls: type[Config], text: str) -> Config:
-        """The settings back from `to_json`; ValueError, KeyError or TypeError where the text is of another kind."""
+        """Parse the settings from `to_json`; ValueError, KeyError or TypeError for any other text."""
 
     @classmethod
     def of_run(cls: type[Config], run: Path) -> Config | None:
-        """The settings that a run was started or continued with; None where there is no run.
+        """The settings of a run when it was last started or continued; None if there is no run.
 
         Raises:
-            InputError: its config.json is damaged, or of another kind of training.
+            InputError: config.json is damaged, or belongs to another kind of training.
         """
         path = run / CONFIG_NAME
         try:
@@ -120,10 +119,10 @@ class RunConfig:
             ) from error
 
     def changes_of(self, saved: "RunConfig") -> Changes:
-        """The settings that a run started under `saved` changes when it goes on under these: name -> (then, now).
+        """The changes when a run that was started under `saved` continues under these settings: name -> (old, new).
 
         Raises:
-            InputError: a setting differs that a run cannot change; names all of those.
+            InputError: settings differ that a run cannot change; the message lists them.
         """
         wanted = replace(self, **{name: getattr(saved, name) for name in self.free_on_resume})
         names = [each.name for each in fields(saved) if getattr(saved, each.name) != getattr(wanted, each.name)]
@@ -139,35 +138,35 @@ class RunConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(RunConfig):
-    """Everything a training depends on beside the data. The defaults are the paper's.
+    """The settings of a model's training. The defaults are the paper's.
 
     Attributes:
         losses: weights of the generator's loss terms.
-        discriminator: patch, the paper's; or projected, on frozen features of EfficientNet-Lite1 (Sauer et al. 2021),
-            whose weights come with the extra `imagenet`.
+        discriminator: "patch" as in the paper, or "projected" on frozen features of EfficientNet-Lite1 (Sauer et al.
+            2021), which needs the extra `imagenet`.
         discriminator_channels: width of the discriminator's first layer.
-        discriminator_augment: show the discriminator pictures with other colours, moved and cut (Zhao et al. 2020),
-            against overfitting on a small data set.
-        accumulate: passes that a process cuts its share of the batch into, to save memory. Batch norm sees one pass at
-            a time.
-        decay_steps: the learning rates fall linearly to 0 over the last so many steps.
+        discriminator_augment: change colours and position of the discriminator's input and cut parts out (Zhao et al.
+            2020), against overfitting on a small data set.
+        accumulate: number of passes into which a process divides its share of the batch, to save memory. Batch-norm
+            statistics are those of a single pass.
+        decay_steps: number of last steps over which the learning rates fall linearly to 0.
         generator_rate: Adam's learning rate of style encoder and generator.
         discriminator_rate: Adam's learning rate of the discriminator.
         beta1: Adam's decay of the mean; the paper says 0.
         beta2: Adam's decay of the square; the paper says 0.999, the released code uses 0.9.
-        init_gain: of the Xavier initialization of style encoder and generator; the paper's is 0.02. With 1 the styles
-            reach the picture from the first step on, which short trainings need.
+        init_gain: gain of the Xavier initialization of style encoder and generator; 0.02 in the paper. With 1 the
+            styles affect the picture from the first step on, which short trainings need.
         resize: pictures are scaled to cover this multiple of the size before the random crop.
-        shrink: pictures are scaled at random from this to `resize` times the size, the smaller ones with a margin of
-            their own reflection; 1 scales all alike.
-        recolor: probability with which the regions of a picture get other colours, in the input and the target alike
-            (see `sean.data.transforms`).
-        perceptual_network: whose features the perceptual term compares: vgg19; efficientnet-lite0 or -lite1, whose
-            weights come with the extra `imagenet`; or a model of ours (a bundled name or a model folder).
-        vgg_weights: torchvision's vgg19-dcbb9e9d.pth; None downloads it once.
-        non_finite: stop the training at a loss that is not finite, or skip the update and count it.
+        shrink: pictures are scaled at random between this and `resize` times the size; smaller ones get a margin by
+            reflection. 1 scales all pictures alike.
+        recolor: probability with which the regions of a picture are recoloured, in input and target alike (see
+            `sean.data.transforms`).
+        perceptual_network: network whose features the perceptual term compares: vgg19; efficientnet-lite0 or -lite1,
+            which need the extra `imagenet`; or a SEAN model (a bundled name or a model folder).
+        vgg_weights: path of torchvision's vgg19-dcbb9e9d.pth; None downloads it once.
+        non_finite: "stop" ends the training at a loss that is not finite, "skip" skips the update and counts it.
         sample_every: steps between validations, sample sheets and exports of the model.
-        keep_best: keep the model with the best PSNR on the held-out pairs beside the newest one.
+        keep_best: whether to keep the model with the best PSNR on the held-out pairs besides the newest model.
     """
 
     model: ModelConfig = field(default_factory=SEANConfig)
@@ -224,7 +223,7 @@ class TrainConfig(RunConfig):
         self._check_choice("discriminator", _DISCRIMINATORS)
 
     def rate_factor(self, step: int) -> float:
-        """What the learning rates are multiplied by at `step` (0, 1, ...): 1, then linearly down to 0."""
+        """Factor of the learning rates at `step` (0, 1, ...): 1, then falling linearly to 0."""
         if not self.decay_steps:
             return 1.0
         return min(1.0, (self.steps - step) / self.decay_steps)
@@ -241,11 +240,11 @@ class TrainConfig(RunConfig):
 
 
 def check_steps(done: int, steps: int) -> None:
-    """Raise InputError where a run is to end before the step that it has reached."""
+    """Raise InputError if a run is to end before the step that it has reached."""
     if steps < done:
         raise InputError(f"expected at least {done} steps, as the run has done so many, got {steps}")
 
 
 def listed(changes: Changes) -> str:
-    """The changed settings in an error's words."""
+    """The changed settings as text for an error."""
     return "; ".join(f"{name}: {then} then, {now} now" for name, (then, now) in changes.items())

@@ -1,4 +1,4 @@
-"""The curves of a run as a picture: every loss term, and the scores on held-out pairs, over the steps."""
+"""The curves of a run as a picture: loss terms and scores on held-out pairs over the steps."""
 
 import json
 from collections import defaultdict
@@ -34,7 +34,7 @@ def read_curves(run: Path) -> Curves:
             record: dict[str, Any] = json.loads(line)
             kind, step = record.pop("kind"), record.pop("step")
         except (ValueError, KeyError, AttributeError) as error:
-            raise InputError(f"{path} line {number} is no record of a training ({error}); remove the line") from error
+            raise InputError(f"{path} line {number} is not a training record ({error}); remove the line") from error
         for name, value in record.items():
             steps, values = curves[kind][name]
             steps.append(step)
@@ -59,7 +59,7 @@ def draw_curves(runs: Sequence[Path], output: Path) -> None:
     if not panels:
         raise InputError(f"{', '.join(map(str, runs))}: no step is recorded yet; train some more")
     num_rows = -(-len(panels) // _COLUMNS)
-    # a figure of its own, without pyplot: no window, and nothing global is touched
+    # without pyplot, which opens windows and changes global state
     with matplotlib.rc_context({"font.size": 9, "svg.hashsalt": "sean"}):
         figure = Figure(figsize=(4 * _COLUMNS, 2.6 * num_rows), layout="constrained")
         FigureCanvasAgg(figure)

@@ -1,4 +1,4 @@
-"""The data of a training: a paired folder, shards of one here or far away, or synthetic scenes."""
+"""The data of a training: a paired folder, local or remote shards of one, or synthetic scenes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +24,12 @@ class TrainingData:
     """Data sets whose samples are dicts of image [3, h, w] in [-1, 1], segmap [h, w] and name.
 
     Attributes:
-        training: takes keys (epoch, index).
-        validation: held out, never cropped at random or mirrored.
-        labels: of both.
-        location: folder or url that they come from; None for synthetic scenes.
-        held_out: whether the validation pictures are held out; else they are training pictures, and their scores say
-            nothing of others.
+        training: training set, indexed by (epoch, index).
+        validation: held-out set, without random crops and mirroring.
+        labels: label set of both.
+        location: folder or url of the data; None for synthetic scenes.
+        held_out: whether the validation pictures are held out. Otherwise they are training pictures, and their scores
+            do not generalize.
     """
 
     training: Dataset[Any]
@@ -40,7 +40,7 @@ class TrainingData:
 
     @property
     def groups(self) -> tuple[int, ...] | None:
-        """Sizes of the runs of training samples that lie together, for `BatchSchedule`; None where nothing does."""
+        """Numbers of training samples stored together, for `BatchSchedule`; None if samples are stored separately."""
         return self.training.source.groups if isinstance(self.training, PairedDataset) else None
 
 
@@ -49,11 +49,11 @@ def open_data(config: TrainConfig, folder: Path | str | None) -> TrainingData:
 
     Args:
         config: sizes, seed, geometry and split.
-        folder: paired folder, folder of shards, or the url of one; None gives synthetic scenes of the config's seed.
+        folder: paired folder, folder of shards, or url of shards; None gives synthetic scenes of the config's seed.
 
     Raises:
-        InputError: the folder is neither a well-formed paired folder nor one of shards, it has no instance maps and the
-            networks take such, or the prefix of the held-out pairs fits none.
+        InputError: the folder is neither a well-formed paired folder nor a folder of shards, it lacks the instance maps
+            that the networks take, or no pair has the prefix of the held-out pairs.
     """
     size = config.model.image_size
     if folder is None:
@@ -64,7 +64,7 @@ def open_data(config: TrainConfig, folder: Path | str | None) -> TrainingData:
     assert parts.training is not None, "a split for a training has training pairs"
     if config.model.instance_edges and not parts.training.has_instances:
         raise InputError(
-            f"expected instance maps (instances/*.png) in {folder} for networks that see the edges of instances; add "
+            f"expected instance maps (instances/*.png) in {folder} for networks that take the edges of instances; add "
             "them, or set instance_edges of the model to False"
         )
     transform = PairedTransform(size=size, resize=config.resize, shrink=config.shrink, flip=config.flip)
@@ -79,5 +79,5 @@ def open_data(config: TrainConfig, folder: Path | str | None) -> TrainingData:
 
 
 def absolute(folder: Path | str) -> str:
-    """A folder's absolute path; a url stays as it is."""
+    """The absolute path of a folder; urls are returned unchanged."""
     return str(folder) if is_url(str(folder)) else str(Path(folder).resolve())

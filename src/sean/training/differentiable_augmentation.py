@@ -1,7 +1,7 @@
-"""Differentiable augmentation of what a discriminator sees (Zhao et al. 2020): colour, translation, cutout.
+"""Differentiable augmentation of a discriminator's input (Zhao et al. 2020): colour, translation, cutout.
 
-A discriminator overfits on a small data set. It is therefore shown changed pictures only, fakes and photos changed
-alike, and the generator's gradient passes through the change.
+A discriminator overfits on a small data set. It is therefore given augmented pictures only; generated pictures and
+photos are augmented alike, and the generator's gradient passes through the augmentation.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-# brightness, saturation, contrast, then two places each of the translation and the cutout
+# brightness, saturation, contrast, two coordinates of the translation, two of the cutout
 _NUM_DRAWS = 7
 _LARGEST_SHIFT = 1 / 8
 _CUTOUT = 1 / 2
@@ -20,7 +20,7 @@ _CUTOUT = 1 / 2
 def draw_augmentation(
     count: int, rng: Sequence[torch.Generator] | None, device: torch.device | str
 ) -> Float[Tensor, "b 7"]:
-    """Random numbers in [0, 1) for `count` samples, each from its own generator; None takes torch's global one."""
+    """Random numbers in [0, 1) for `count` samples, each from its own generator; None takes the global generator."""
     if rng is None:
         return torch.rand(count, _NUM_DRAWS, device=device)
     return torch.stack([torch.rand(_NUM_DRAWS, generator=generator, device=device) for generator in rng])
@@ -29,12 +29,12 @@ def draw_augmentation(
 def augment(
     condition: Float[Tensor, "b cin h w"], image: Float[Tensor, "b 3 h w"], draws: Float[Tensor, "b 7"]
 ) -> tuple[Float[Tensor, "b cin h w"], Float[Tensor, "b 3 h w"]]:
-    """Change colours of pictures, and move and cut pictures and conditions.
+    """Change the colours of pictures, and move and cut pictures and conditions.
 
     Args:
-        condition: what stands beside the picture; moved and cut as it is, its colours have no meaning.
+        condition: the condition concatenated to the picture; it is moved and cut with the picture.
         image: RGB in [-1, 1]; the result may leave that range.
-        draws: of `draw_augmentation`; equal numbers change two samples alike.
+        draws: random numbers of `draw_augmentation`; equal numbers augment two samples alike.
     """
     brightness, saturation, contrast = (draws[:, index].view(-1, 1, 1, 1).to(image.dtype) for index in range(3))
     image = image + (brightness - 0.5)
@@ -48,7 +48,7 @@ def augment(
 
 
 def _moved(x: Tensor, draws: Tensor) -> Tensor:
-    """Each sample moved by up to an eighth of its size; 0 comes in."""
+    """Each sample moved by up to an eighth of its size and padded with 0."""
     height, width = x.shape[-2:]
     reach = [round(size * _LARGEST_SHIFT) for size in (height, width)]
     padded = F.pad(x, (reach[1], reach[1], reach[0], reach[0]))
@@ -59,7 +59,7 @@ def _moved(x: Tensor, draws: Tensor) -> Tensor:
 
 
 def _cut(x: Tensor, draws: Tensor) -> Tensor:
-    """Each sample with a rectangle of half its sizes set to 0; its middle lies anywhere in the picture."""
+    """Each sample with a rectangle of half its height and width, centred anywhere in the picture, set to 0."""
     inside = []
     for axis, size in enumerate(x.shape[-2:]):
         middle = (draws[:, axis] * size).floor()

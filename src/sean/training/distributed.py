@@ -1,7 +1,7 @@
-"""Processes of a training: one, or several on one or more machines, started by torchrun (`torchrun ... -m sean train`).
+"""The processes of a training: one, or several on one or more machines, started by torchrun (`torchrun -m sean train`).
 
 Every process holds all networks and renders its share of each batch; gradients, batch-norm statistics and loss values
-are averaged, so that n processes do what one would do with the whole batch. Files are the first process's business.
+are averaged, so n processes compute the same as one process with the whole batch. Only the first process writes files.
 """
 
 import inspect
@@ -21,7 +21,7 @@ from sean.errors import InputError
 
 Result = TypeVar("Result")
 
-# Every process computes the buffers (running statistics, singular vectors) for itself, and to the same values. Newer
+# Buffers (running statistics, singular vectors) are not broadcast, as every process computes the same values. Newer
 # versions of torch have another name for this option.
 _OPTIONS = inspect.signature(DistributedDataParallel.__init__).parameters
 _OWN_BUFFERS: dict[str, Any] = {
@@ -34,7 +34,7 @@ def start_processes(precision: str, accelerator: str = "auto") -> Fabric:
 
     Args:
         precision: 32-true, bf16-mixed or 16-mixed.
-        accelerator: cpu, cuda or cuda:1; "auto" takes a CUDA card where there is one.
+        accelerator: cpu, cuda or cuda:1; "auto" takes a CUDA card if there is one.
 
     Raises:
         InputError: torchrun started unequal numbers of processes on the machines, or more than a machine has GPUs.
@@ -49,7 +49,7 @@ def start_processes(precision: str, accelerator: str = "auto") -> Fabric:
             f"{local_size}; start fewer"
         )
     accelerator, _, index = accelerator.partition(":")
-    if accelerator == "auto":  # not Apple's, which has no float64
+    if accelerator == "auto":  # Apple's GPUs are left out, as they lack float64
         accelerator = "cuda" if torch.cuda.is_available() else "cpu"
     strategy: Any = DDPStrategy(gradient_as_bucket_view=True, **_OWN_BUFFERS) if world_size > 1 else "auto"
     plugins = [] if precision == "32-true" else [_MixedPrecision(precision, accelerator)]  # type: ignore[arg-type]
@@ -65,14 +65,14 @@ def start_processes(precision: str, accelerator: str = "auto") -> Fabric:
 
 
 class _MixedPrecision(MixedPrecision):
-    """Inputs go in as they are: to convert floats, which are 32-bit already, Fabric would take our plans apart."""
+    """Mixed precision without conversion of inputs: they are 32-bit already, and Fabric would take plans apart."""
 
     def convert_input(self, data: Any) -> Any:
         return data
 
 
 def device_line(fabric: Fabric) -> str:
-    """Which device a training uses, for its log."""
+    """The line of the log about the device of a training."""
     if fabric.device.type == "cuda":
         return f"training on {fabric.device} ({torch.cuda.get_device_name(fabric.device)})"
     count = torch.get_num_threads()
@@ -85,7 +85,7 @@ def mean_over_processes(values: Tensor, fabric: Fabric) -> Tensor:
 
 
 def largest(value: int, fabric: Fabric) -> int:
-    """The largest of the processes' values, on all of them."""
+    """The largest value of all processes; the same on each of them."""
     if fabric.world_size == 1:
         return value
     values = torch.tensor(float(value), device=fabric.device)
@@ -93,10 +93,10 @@ def largest(value: int, fabric: Fabric) -> int:
 
 
 def on_first(fabric: Fabric, action: Callable[[], Result]) -> Result:
-    """What `action` returns on the first process, while the others wait for it; small, as it is sent to them.
+    """Run `action` on the first process and return its result on all of them; the result must be small.
 
     Raises:
-        InputError: what the action raised, on the first process. The others end silently with the same exit code.
+        InputError: the error of the action, on the first process. The others end silently with the same exit code.
     """
     if fabric.world_size == 1:
         return action()

@@ -17,7 +17,7 @@ def averaged_copy(model: StyledModel) -> StyledModel:
 
 @torch.no_grad()
 def update_average(average: nn.Module, model: nn.Module, decay: float, step: int) -> None:
-    """Move `average` towards `model`, in place; early steps use a smaller decay so that the start is forgotten.
+    """Move `average` towards `model`, in place; early steps use a smaller decay, so that the initial weights fade.
 
     Floating-point buffers (running statistics, singular vectors) are averaged like weights.
     """
@@ -30,9 +30,8 @@ def update_average(average: nn.Module, model: nn.Module, decay: float, step: int
 def recompute_statistics(model: StyledModel, batches: Iterable[TrainingBatch]) -> None:
     """Replace the batch-norm statistics by plain means over batches, in place.
 
-    Averaged weights have activations that no training step saw, so their averaged statistics are a little off;
-    it shows in the pictures. The noise is on, as it was when the weights were trained. A model whose batch norms are
-    synchronized needs all processes to call this.
+    The activations of averaged weights differ from those of any training step, so averaged statistics are visibly
+    wrong. The noise is on, as in training. For a model with synchronized batch norms, all processes must call this.
     """
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:

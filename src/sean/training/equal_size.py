@@ -1,4 +1,4 @@
-"""Configs of one number of parameters, so that methods are compared at one size."""
+"""Configs with equal numbers of parameters, so that methods are compared at the same size."""
 
 import functools
 import math
@@ -11,15 +11,15 @@ from sean.models.build import new_model
 from sean.models.configs import ModelConfig, SEANConfig, num_encoders
 from sean.training.config import TrainConfig
 
-# fitted widths are looked for up to so many times the given ones
+# widths are searched up to this multiple of the given ones
 _WIDEST = 8
 
 
 def with_parameters_of(config: TrainConfig, like: ModelConfig) -> TrainConfig:
-    """A config whose model has the number of parameters of another, as nearly as a whole base width allows.
+    """A config whose model has as many parameters as another, as closely as a whole base width allows.
 
-    Where the widest layers are bounded, the bound grows with the base width. Several style encoders share the
-    parameters of one, so that the generator keeps about its width.
+    A bound on the width of layers grows with the base width. Several style encoders share the parameters of a single
+    one, so that the generator keeps about its width.
     """
     target = num_parameters(like)
     model: Any = config.model
@@ -39,7 +39,7 @@ def with_parameters_of(config: TrainConfig, like: ModelConfig) -> TrainConfig:
 
 @functools.cache
 def num_parameters(config: ModelConfig) -> int:
-    """Of encoder and generator together."""
+    """Number of parameters of encoder and generator together."""
     with torch.device("meta"):
         model = new_model(config)
     return sum(parameter.numel() for parameter in model.parameters())

@@ -1,5 +1,4 @@
-"""Signals that ask a training to stop: Ctrl-C; SIGTERM, as schedulers send it before they take a machine away; and
-SIGHUP, as a terminal that closes sends it."""
+"""Signals that stop a training: SIGINT (Ctrl-C), SIGTERM (sent by schedulers), SIGHUP (sent by a closing terminal)."""
 
 import signal
 import threading
@@ -7,17 +6,17 @@ from types import FrameType, TracebackType
 
 from sean.data.loader import STOPPING_SIGNALS
 
-# A job in the background of a script ignores Ctrl-C from the start; who sends it SIGINT all the same means it.
+# A background job of a script ignores Ctrl-C from the start; an explicit SIGINT must still stop it.
 _ALWAYS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Context manager that takes note of the signals, for the loop to look at between steps.
+    """Context manager that records signals, which the loop checks between steps.
 
     A second signal interrupts at once. A SIGHUP that is ignored from the start, as under nohup, stays ignored.
 
     Attributes:
-        signal: the number of the signal that came, or 0.
+        signal: number of the received signal, or 0.
     """
 
     def __init__(self) -> None:

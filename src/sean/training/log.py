@@ -1,4 +1,4 @@
-"""What a training tells while it runs: progress bar, log lines, JSON lines, TensorBoard and sample sheets."""
+"""The log of a training: progress bar, log lines, JSON lines, TensorBoard and sample sheets."""
 
 import json
 import sys
@@ -27,16 +27,16 @@ METRICS_NAME = "metrics.jsonl"
 
 
 class Log:
-    """What the loop tells of. This one is silent: the log of all processes but the first."""
+    """Interface of a log. This one is silent: the log of all processes but the first."""
 
     def step(self, step: int, terms: dict[str, float]) -> None:
-        """Note the loss terms of step number `step` (1, 2, ...); those of a skipped update are not there."""
+        """Record the loss terms of step number `step` (1, 2, ...), without those of a skipped update."""
 
     def record(self, kind: str, step: int, values: dict[str, float]) -> None:
-        """Note values that belong to a step."""
+        """Record values that belong to a step."""
 
     def message(self, text: str, *, quiet: bool = False) -> None:
-        """Tell the user a line; a quiet one only where no progress bar shows the same."""
+        """Print a line for the user; a quiet line only if no progress bar shows the same."""
 
 
 class TrainingLog(Log):
@@ -44,13 +44,13 @@ class TrainingLog(Log):
 
     Args:
         run: the run's folder.
-        start_step: steps already done; older records stay, records of later steps (lost by a kill) are dropped.
-        total_steps: of the whole training.
+        start_step: steps already done; older records are kept, records of later steps (undone by a kill) are dropped.
+        total_steps: steps of the whole training.
         log_every: steps between records.
-        batch_size: pictures of a step, for the speed.
+        batch_size: pictures per step, for the speed.
 
     Raises:
-        InputError: from any of its functions, when the run's folder cannot be written (any more).
+        InputError: from any method, if the run's folder cannot be written.
     """
 
     def __init__(self, run: Path, start_step: int, total_steps: int, log_every: int, batch_size: int = 1) -> None:
@@ -90,7 +90,7 @@ class TrainingLog(Log):
         try:
             self.writer.close()
         except OSError as failure:
-            if error is None:  # else it is told already
+            if error is None:  # otherwise already printed
                 raise InputError(self._cannot_write(failure)) from failure
 
     def step(self, step: int, terms: dict[str, float]) -> None:
@@ -128,7 +128,7 @@ class TrainingLog(Log):
                 self.writer.add_scalar(f"{kind}/{name}", value, step)
 
     def message(self, text: str, *, quiet: bool = False) -> None:
-        """Print a line; a quiet one only where there is no progress bar to show the same."""
+        """Print a line; a quiet line only if no progress bar shows the same."""
         if not (quiet and sys.stderr.isatty()):
             self.console.print(text, highlight=False, markup=False)
 
@@ -152,7 +152,7 @@ class TrainingLog(Log):
         for line in self.path.read_text(encoding="utf-8").splitlines():
             try:
                 record = json.loads(line)
-            except ValueError:  # the line that a kill cut off
+            except ValueError:  # a line cut off by a kill
                 continue
             if record["step"] <= step:
                 kept.append(line + "\n")

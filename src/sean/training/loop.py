@@ -1,4 +1,4 @@
-"""The training of models: the paper's task, on the loop that all trainings share."""
+"""The training of models: the paper's task, on the common loop of all trainings."""
 
 from collections.abc import Generator
 from dataclasses import replace
@@ -39,21 +39,21 @@ def train(
     processes (see `sean.training.distributed`) need a file system that all of them see.
 
     Args:
-        config: its number of regions is replaced by that of the data.
-        data: what to train and validate on.
+        config: settings; the number of regions is replaced by that of the data.
+        data: training and validation data.
         run: the run's folder.
-        resume: continue from the newest checkpoint in `run`; where there is none yet, start. Number of steps, rates,
-            batch size, accumulation and precision may have changed: see `sean.training.resume`.
-        start_from: model folder whose weights a new run starts with; the discriminator starts afresh.
-        device: cpu, cuda or cuda:1; None is a GPU where there is one.
+        resume: continue from the newest checkpoint in `run`, or start if there is none. Number of steps, rates, batch
+            size, accumulation and precision may have changed: see `sean.training.resume`.
+        start_from: model folder with the initial weights of a new run; the discriminator starts from random weights.
+        device: cpu, cuda or cuda:1; None takes a GPU if there is one.
 
     Returns:
         The model folder.
 
     Raises:
-        InputError: `run` holds a run and `resume` is off, or is in use by another training; the checkpoint or the model
-            to start from does not fit; a loss is not finite; the run's folder cannot be written; a process died.
-        Interrupted: SIGINT, SIGTERM or SIGHUP came; the checkpoint of the last step is written.
+        InputError: `run` holds a run and `resume` is off, or another training uses it; the checkpoint or the model to
+            start from does not fit; a loss is not finite; the run's folder cannot be written; a process died.
+        Interrupted: SIGINT, SIGTERM or SIGHUP was received; the checkpoint of the last step is written.
     """
     return ModelTraining(config, data, run, device or ACCELERATOR).train(resume=resume, start_from=start_from)
 
@@ -66,7 +66,8 @@ class ModelTraining(Training[TrainConfig, TrainingState]):
     def __init__(self, config: TrainConfig, data: TrainingData, run: Path, device: str) -> None:
         super().__init__(config, data, run, device)
         self.skipped_in_a_row = 0
-        batch_schedule(data, self.config, world_size=self.fabric.world_size)  # refuses a batch that cannot be shared
+        # raises if the processes cannot share the batch evenly
+        batch_schedule(data, self.config, world_size=self.fabric.world_size)
 
     @property
     def validate_every(self) -> int:
@@ -74,7 +75,7 @@ class ModelTraining(Training[TrainConfig, TrainingState]):
         return self.config.sample_every
 
     def new_state(self, start_from: Path | None) -> TrainingState:
-        """Fresh networks; the discriminator starts afresh in any case."""
+        """New networks; the discriminator always starts from random weights."""
         state = new_state(self.config, self.fabric)
         if start_from is not None:
             _take_weights(state, start_from, self.config)
@@ -94,7 +95,7 @@ class ModelTraining(Training[TrainConfig, TrainingState]):
         return terms
 
     def note_step(self, terms: dict[str, float]) -> None:
-        """Log the loss terms; InputError when many updates in a row were skipped."""
+        """Log the loss terms; InputError after too many skipped updates in a row."""
         super().note_step(terms)
         if not self.skipped_in_a_row:
             return
@@ -110,7 +111,7 @@ class ModelTraining(Training[TrainConfig, TrainingState]):
         validate_and_export(self)
 
     def remarks(self) -> list[str]:
-        """A line where GPUs stand idle."""
+        """A hint if GPUs are idle."""
         gpus = torch.cuda.device_count() if self.fabric.device.type == "cuda" else 0
         if self.fabric.world_size > 1 or gpus < 2:
             return []

@@ -1,7 +1,7 @@
 """The methods that the paper compares: SEAN, its variants and the baselines, each as a change of any training config.
 
-Data, sizes, schedule and loss weights stay those of the config (a preset, say); only what makes a method what it is
-changes. So methods trained from one config are compared on equal terms.
+Data, sizes, schedule and loss weights stay those of the config, for instance a preset; only the settings that define
+the method change. Methods trained from the same config are therefore compared on equal terms.
 """
 
 import math
@@ -40,8 +40,8 @@ def _spade(style: StyleKind) -> Callable[[TrainConfig, SEANConfig], TrainConfig]
 
 
 def _pix2pixhd(config: TrainConfig, model: SEANConfig) -> TrainConfig:
-    # The published four halvings leave 16 pixels of the paper's 256. Colours and places have no other way through the
-    # hourglass, so smaller pictures are halved less often.
+    # The four published halvings reduce the paper's 256 pixels to 16. All information on colours and positions passes
+    # through this bottleneck, so smaller pictures are halved less often.
     halvings = max(1, min(4, math.floor(math.log2(min(model.image_size) / 16))))
     innermost = block_width(16, model.base_channels, model.max_channels)
     pix2pixhd = Pix2PixHDConfig(
@@ -63,18 +63,18 @@ METHODS: dict[str, tuple[str, Callable[[TrainConfig, SEANConfig], TrainConfig]]]
     "spade++": ("SPADE++", _spade("regions")),
     "pix2pixhd": ("Pix2PixHD", _pix2pixhd),
 }
-"""Method -> its name in tables, and what it changes of a config for SEAN."""
+"""Method -> its name in tables, and its change of a config for SEAN."""
 
 
 def with_method(config: TrainConfig, method: str) -> TrainConfig:
     """A config for another method.
 
     Args:
-        config: for SEAN.
+        config: a config for SEAN.
         method: one of `METHODS`.
 
     Raises:
-        InputError: no such method, or the config is not for SEAN.
+        InputError: the method is unknown, or the config is not for SEAN.
     """
     if method not in METHODS:
         raise InputError(f"unknown method {method!r}; expected one of: {', '.join(METHODS)}")

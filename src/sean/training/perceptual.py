@@ -1,4 +1,4 @@
-"""The perceptual term of a training: its feature network found, moved to the device, or said to be missing."""
+"""The perceptual term of a training: finds its feature network, or reports that it is missing."""
 
 from lightning_fabric import Fabric
 
@@ -15,14 +15,14 @@ from sean.training.log import Log
 
 
 def perceptual_loss(config: TrainConfig, fabric: Fabric, log: Log) -> PerceptualLoss | None:
-    """The term on this process's device; None where its weight is 0, or where VGG19 cannot be had, which is told.
+    """The term on this process's device; None if its weight is 0, or, with a message, if VGG19 is not available.
 
     Raises:
         InputError: the named network does not exist or is damaged.
     """
     if config.losses.perceptual == 0:
         return None
-    # one process downloads, the others find the file in the cache
+    # the first process downloads the file, the others find it in the cache
     if not on_first(fabric, lambda: _load(config) is not None):
         log.message(
             "the perceptual term is OFF: VGG19's weights could not be downloaded; give torchvision's "

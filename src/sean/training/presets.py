@@ -8,7 +8,7 @@ from sean.losses.weights import LossWeights
 from sean.models.configs import SEANConfig
 from sean.training.config import TrainConfig
 
-_EPOCHS = 100  # the paper's: half of them at constant rates, half with falling ones
+_EPOCHS = 100  # as in the paper: half of them with constant learning rates, half with falling ones
 
 
 def celebamask_hq() -> TrainConfig:
@@ -29,7 +29,7 @@ def cityscapes() -> TrainConfig:
 def facades() -> TrainConfig:
     """The paper's training on facades, with the labels of CMP Facades: 256 px, 100 epochs of its 546 pictures.
 
-    The paper's own 30 000 labelled street views were never published.
+    The paper's 30 000 labelled street views were never published.
     """
     return _for_epochs(546, SEANConfig(num_regions=12))
 
@@ -43,8 +43,8 @@ def _for_epochs(num_images: int, model: SEANConfig) -> TrainConfig:
 def mini(size: int) -> TrainConfig:
     """Small networks for small machines and data sets of about a thousand pictures; no VGG19 needed.
 
-    Narrow layers (16 channels at full size, none wider than 128), an L1 term in the place of the perceptual
-    one and higher rates: about three quarters of an hour on two CPU cores at 128 px.
+    Narrow layers (16 channels at full size, at most 128), an L1 term instead of the perceptual term, and higher rates:
+    about three quarters of an hour on two CPU cores at 128 px.
     """
     return TrainConfig(
         model=SEANConfig(
@@ -74,9 +74,8 @@ def mini(size: int) -> TrainConfig:
 def portraits(size: int) -> TrainConfig:
     """The bundled model's training: faces with true colours, from some thousand pictures on one CPU core.
 
-    Reconstruction alone (L1 and EfficientNet-Lite's features), first at 128 px, then at 256 px with `start_from`; the
-    adversarial terms come last, when there is something to refine: see the model's card. Wide layers where the picture
-    is small cost next to nothing.
+    Reconstruction terms only (L1 and EfficientNet-Lite features), first at 128 px, then at 256 px with `start_from`;
+    the adversarial terms follow last, see the model's card. Wide layers at low resolutions cost little.
     """
     config = mini(size)
     model = SEANConfig(
@@ -128,7 +127,7 @@ PRESETS: dict[str, Callable[[], TrainConfig]] = {
 
 
 def preset(name: str) -> TrainConfig:
-    """The preset of that name; InputError lists the names."""
+    """The preset of a name; InputError lists the names if it is unknown."""
     if name not in PRESETS:
         raise InputError(f"unknown preset {name!r}; expected one of: {', '.join(PRESETS)}")
     return PRESETS[name]()

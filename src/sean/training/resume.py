@@ -1,7 +1,7 @@
-"""The history of a run: what changed at which step.
+"""The history of a run: the changes of its settings.
 
-`history.jsonl` in the run's folder has a line for the start and for every continuation that changed something: the
-step, the data, its labels, the device, and the changed settings as [then, now].
+`history.jsonl` in the run's folder has a line for the start and for every continuation with changes: the step, the
+data, its labels, the device, and the changed settings as [old value, new value].
 """
 
 import json
@@ -21,7 +21,7 @@ HISTORY_NAME = "history.jsonl"
 
 
 def last_entry(run: Path) -> dict[str, Any] | None:
-    """The last line of a run's history; None where there is none.
+    """The last line of a run's history; None if the run has no history.
 
     Raises:
         InputError: the file is damaged.
@@ -31,14 +31,14 @@ def last_entry(run: Path) -> dict[str, Any] | None:
 
 
 def note(run: Path, step: int, *, data: str | None, labels: LabelSet, device: str, changes: Changes) -> None:
-    """Add a line to a run's history, unless it says no more than the last one.
+    """Add a line to a run's history, unless nothing has changed since the last line.
 
     Args:
         run: the run's folder.
-        step: done so far. Lines of later steps, which a kill has undone, are dropped, and an older line of the same
-            changes.
+        step: number of steps done. Lines of later steps, which a kill has undone, are dropped, as is an older line
+            with the same changes.
         data: folder or url of the data; None for synthetic scenes.
-        labels: of the data.
+        labels: label set of the data.
         device: type of the device, "cpu" or "cuda".
         changes: see `RunConfig.changes_of`.
     """
@@ -52,7 +52,7 @@ def note(run: Path, step: int, *, data: str | None, labels: LabelSet, device: st
 
 
 def said(changes: Changes) -> str:
-    """The changed settings in a line for the log."""
+    """The changed settings as a line for the log."""
     return ", ".join(f"{name} {then} -> {now}" for name, (then, now) in changes.items())
 
 

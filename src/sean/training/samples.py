@@ -19,15 +19,15 @@ def write_samples(
     """Render and write a sheet.
 
     Args:
-        path: of the picture.
-        model: in evaluation mode.
+        path: path of the sheet.
+        model: model in evaluation mode.
         image: [b, 3, h, w] in [-1, 1]; segmap: [b, h, w]; edges: [b, h, w] of the instances, if the model takes them.
-        labels: for the colours of the segmaps.
-        title: of the sheet.
+        labels: label set with the colours of the segmaps.
+        title: title of the sheet.
     """
     codes, present = model.encode(image, segmap)
     other = torch.roll(codes, 1, dims=0)
-    # a region that the other photo lacks keeps its own style
+    # regions missing from the other photo keep their own styles
     exchanged = torch.where(torch.roll(present, 1, dims=0).unsqueeze(-1), other, codes)
     rows = {
         "segmap": [Tile(colorize(ids.cpu().numpy(), labels), pixelated=True) for ids in segmap],

@@ -34,22 +34,22 @@ def train(
         data: folder with images/, labels/ and classes.txt, or folder or url of shards. None gives synthetic scenes, for
             the preset "synthetic", and with `resume` the data of the run.
         output: the run's folder: checkpoints, logs and, in model/ (the best one in best/), the model folder.
-        preset: where the settings come from, see `sean.training.presets.PRESETS`.
+        preset: name of the settings, see `sean.training.presets.PRESETS`.
         method: one of `sean.training.methods.METHODS`: SEAN, its variants and the baselines.
         config: all settings at once, instead of preset and method.
-        resume: continue the run in `output` from its newest checkpoint, with the run's own settings; where there is
-            no run, start one.
-        start_from: the model whose weights a new run starts with: a bundled name, a model folder, or a hub id.
-        device: "auto" (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
-        settings: single settings that differ, such as `steps=2000` or `batch_size=4`; see
-            `sean.training.config.TrainConfig`. With another number of steps, the rates' schedule is shortened too.
+        resume: continue the run in `output` from its newest checkpoint, with the run's own settings; start a run if
+            there is none.
+        start_from: model with the initial weights of a new run: a bundled name, a model folder, or a hub id.
+        device: "auto" (a CUDA card if there is one, else the CPU), cpu, cuda, or cuda:1.
+        settings: single settings to change, such as `steps=2000` or `batch_size=4`; see
+            `sean.training.config.TrainConfig`. With another number of steps, the schedule of the rates is scaled too.
 
     Returns:
         The model folder, for `SEANPipeline.from_pretrained`.
 
     Raises:
         InputError: see `sean.training.loop.train`; an unknown preset, method or setting; malformed data.
-        Interrupted: SIGINT, SIGTERM or SIGHUP came; the checkpoint of the last step is written.
+        Interrupted: SIGINT, SIGTERM or SIGHUP was received; the checkpoint of the last step is written.
     """
     run = Path(output)
     where = named_device(device)
@@ -66,7 +66,7 @@ def train(
 
 
 def opened_data(config: TrainConfig, data: str | os.PathLike[str] | None, run: Path | None) -> TrainingData:
-    """The data of a training; without a name, that of the run which goes on.
+    """The data of a training; without a name, the data of the run to continue.
 
     Raises:
         InputError: see `open_data`.

@@ -27,8 +27,8 @@ class TrainingState(RunState):
     `model` and `discriminator` are wrapped by Fabric for device, precision and processes; `average` is not.
 
     Attributes:
-        skipped: updates that were left out because a loss was not finite.
-        best: the best PSNR on the held-out pairs so far and its step; None before the first validation.
+        skipped: number of updates skipped because a loss was not finite.
+        best: the best PSNR on the held-out pairs so far, and its step; None before the first validation.
     """
 
     model: _FabricModule
@@ -58,7 +58,7 @@ class TrainingState(RunState):
 
 
 def new_state(config: TrainConfig, fabric: Fabric) -> TrainingState:
-    """Fresh networks and optimizers, the same on all processes: they are drawn from the config's seed."""
+    """New networks and optimizers, equal on all processes, as they are drawn from the config's seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = build_model(config.model, config.init_gain)
@@ -67,14 +67,14 @@ def new_state(config: TrainConfig, fabric: Fabric) -> TrainingState:
         synchronize_batch_norms(model)
     betas = (config.beta1, config.beta2)
     generator_optimizer = torch.optim.Adam(model.parameters(), lr=config.generator_rate, betas=betas)
-    judges = [parameter for parameter in discriminator.parameters() if parameter.requires_grad]  # not a frozen trunk
+    judges = [parameter for parameter in discriminator.parameters() if parameter.requires_grad]  # no frozen trunk
     discriminator_optimizer = torch.optim.Adam(judges, lr=config.discriminator_rate, betas=betas)
     average = averaged_copy(model)
     fabric.to_device(average)
     wrapped_model, wrapped_generator_optimizer = fabric.setup(model, generator_optimizer)
     wrapped_model.mark_forward_method("training_pass")
     wrapped_discriminator, wrapped_discriminator_optimizer = fabric.setup(discriminator, discriminator_optimizer)
-    # gradients of the discriminator are switched on only for its own update
+    # the discriminator's gradients are switched on for its own update only
     wrapped_discriminator.requires_grad_(False)
     return TrainingState(
         model=wrapped_model,
@@ -86,10 +86,10 @@ def new_state(config: TrainConfig, fabric: Fabric) -> TrainingState:
 
 
 def new_discriminator(config: TrainConfig) -> nn.Module:
-    """The discriminator that the config names, drawn from torch's global generator; a frozen trunk needs no gradient.
+    """The discriminator of the config, drawn from torch's global generator.
 
     Raises:
-        InputError: the projected one is named, and its ImageNet weights are not installed or damaged.
+        InputError: the ImageNet weights of the projected discriminator are not installed or damaged.
     """
     model = config.model
     if config.discriminator == "projected":

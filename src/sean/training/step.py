@@ -34,25 +34,25 @@ def training_step(
     """Reconstruct pictures from their own styles and update all networks and the average, in place.
 
     Args:
-        state: is moved one step on.
-        batches: of this process; their gradients are added up.
-        config: of the training.
-        fabric: that the networks of the state were set up with.
-        perceptual: the perceptual term, or None where its network is not available.
+        state: state of the training; its step is increased by one.
+        batches: batches of this process; their gradients are summed.
+        config: settings of the training.
+        fabric: the Fabric with which the networks were set up.
+        perceptual: the perceptual term, or None if its network is not available.
 
     Returns:
-        Every weighted loss term by name, the mean over batches and processes; those of an update that was skipped
-        because one of them is not finite are left out, and counted in the state.
+        The weighted loss terms by name, averaged over batches and processes. An update with a term that is not finite
+        is skipped: its terms are left out, and the state counts it.
 
     Raises:
-        InputError: a term is not finite and the config says to stop; names step and term. The weights are left as they
-            were before that update. Or all terms are off.
+        InputError: a term is not finite and `config.non_finite` is "stop" (the message names step and term, and the
+            weights are those before the update); or all terms are off.
     """
     _set_rates(state, config)
     generator = _Update(state, state.generator_optimizer, (state.model, state.discriminator), config, fabric)
     fakes = []
     for index, batch in enumerate(batches):
-        # the discriminator is only looked through here, so its weights need no gradient
+        # gradients pass through the discriminator here, but its weights need none
         with (
             fabric.no_backward_sync(state.discriminator),
             fabric.no_backward_sync(state.model, enabled=index + 1 < len(batches)),
@@ -92,7 +92,7 @@ def _update_discriminator(
 
 
 def _let_learn(optimizer: torch.optim.Optimizer, learns: bool) -> None:
-    """Switch the gradients of what an optimizer updates; the frozen parts of its network stay frozen."""
+    """Switch the gradients of an optimizer's parameters on or off; frozen parts of the network stay frozen."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             parameter.requires_grad_(learns)
@@ -110,9 +110,9 @@ def _set_rates(state: TrainingState, config: TrainConfig) -> None:
 def _discriminate(
     state: TrainingState, fake: Tensor, batch: TrainingBatch, config: TrainConfig, *, with_real: bool
 ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
-    """The discriminator's outputs for fake and real pictures, passed as one batch; empty where no term needs them.
+    """The discriminator's outputs for generated and real pictures, passed as one batch; empty if no term needs them.
 
-    A fake and its photo are augmented alike, with other numbers in each of a step's two updates.
+    A generated picture and its photo are augmented alike; the two updates of a step use different random numbers.
     """
     if not config.losses.uses_discriminator:
         return [], []
@@ -139,7 +139,7 @@ class _Update:
     def __post_init__(self) -> None:
         self.names: list[str] = []
         self.total: Tensor | None = None
-        # a pass that ends in a loss that is not finite has ruined running statistics and singular vectors on its way
+        # a pass with a loss that is not finite also spoils running statistics and singular vectors
         self.buffers: list[tuple[Tensor, Tensor]] = []
         if self.config.non_finite == "skip":
             self.buffers = [(buffer, buffer.clone()) for network in self.networks for buffer in network.buffers()]
@@ -154,7 +154,7 @@ class _Update:
         self.total = values if self.total is None else self.total + values
 
     def finish(self) -> Terms | None:
-        """Apply the gradients; the terms, or None where the update was skipped."""
+        """Apply the gradients; returns the terms, or None if the update was skipped."""
         assert self.total is not None, "an update needs a batch"
         means = mean_over_processes(self.total, self.fabric).tolist()
         values = dict(zip(self.names, means, strict=True))

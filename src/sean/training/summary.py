@@ -1,4 +1,4 @@
-"""What a training is going to be, before it starts: settings, sizes, memory, and how long an epoch is."""
+"""The summary of a training before it starts: settings, sizes, memory, and length of an epoch."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,13 +22,13 @@ _FLOAT = 4  # bytes
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryEstimate:
-    """Bytes that one process needs on its device, without the libraries' own and a perceptual network's.
+    """Memory in bytes that one process needs on its device, without the libraries and a perceptual network.
 
     Attributes:
         networks: weights, gradients, Adam's two means, and the averaged weights.
-        fixed: what a pass keeps for its backward pass whatever the number of pictures (normalized weights).
-        picture: what it keeps for each picture.
-        pictures: of a pass.
+        fixed: memory kept for the backward pass independent of the number of pictures (normalized weights).
+        picture: memory kept for the backward pass per picture.
+        pictures: number of pictures in a pass.
     """
 
     networks: int
@@ -38,14 +38,14 @@ class MemoryEstimate:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The sum."""
         return self.networks + self.fixed + self.picture * self.pictures
 
 
 def summary(config: TrainConfig, data: TrainingData, num_processes: int) -> str:
-    """A text for the reader: the resolved settings as JSON, then the figures.
+    """The summary as text: the resolved settings as JSON, then the figures.
 
-    One forward pass on the CPU with one and with two pictures of the data measures the memory.
+    The memory is measured by forward passes on the CPU with one and with two pictures of the data.
     """
     plan = batch_schedule(data, config, world_size=num_processes)
     model = build_model(config.model, config.init_gain)
@@ -73,7 +73,7 @@ def summary(config: TrainConfig, data: TrainingData, num_processes: int) -> str:
 def estimate_memory(
     model: StyledModel, discriminator: nn.Module, config: TrainConfig, data: TrainingData, pictures: int
 ) -> MemoryEstimate:
-    """Count the parameters, and what a pass of both networks keeps with one and with two pictures."""
+    """Count the parameters, and the memory that a pass of both networks keeps with one and with two pictures."""
     generator, critic = _count(model), _count(discriminator)
     learned = sum(parameter.numel() for parameter in discriminator.parameters() if parameter.requires_grad)
     one, two = (_kept_bytes(model, discriminator, config, data, count) for count in (1, 2))
@@ -108,7 +108,7 @@ def _kept_bytes(
 
 @contextmanager
 def _counting(networks: Sequence[nn.Module]) -> Iterator[dict[int, int]]:
-    """Bytes of all storages kept for a backward pass, but the parameters', by their address."""
+    """Sizes in bytes, by address, of all storages kept for a backward pass, without those of parameters."""
     own = {parameter.untyped_storage().data_ptr() for network in networks for parameter in network.parameters()}
     sizes: dict[int, int] = {}
 

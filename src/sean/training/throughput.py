@@ -1,4 +1,4 @@
-"""Whether the data keeps up: pictures a second that the loader delivers, and that the training step consumes."""
+"""Throughput of a training: pictures per second that the loader delivers and that the training step consumes."""
 
 import statistics
 import time
@@ -23,8 +23,8 @@ class Throughput:
     """Pictures a second.
 
     Attributes:
-        loader: delivered, with nothing else to do.
-        step: consumed by the training step, the data being there; the perceptual term is left out.
+        loader: pictures per second delivered by the loader alone.
+        step: pictures per second consumed by the training step without waiting for data and without perceptual term.
     """
 
     loader: float
@@ -37,16 +37,16 @@ def measure_throughput(
     """Time the loader and the step, one after the other.
 
     Args:
-        config: with the number of workers; its number of regions is replaced by that of the data.
-        data: whose training part is read.
-        num_batches: to be read, after those that the workers have read ahead.
-        num_steps: to be taken.
-        accelerator: lightning-fabric's name.
+        config: settings; the number of regions is replaced by that of the data.
+        data: data whose training part is read.
+        num_batches: number of batches to read, after those that the workers have read ahead.
+        num_steps: number of steps to take.
+        accelerator: name of the accelerator for lightning-fabric.
     """
     config = replace(config, model=replace(config.model, num_regions=data.labels.num_regions))
     fabric = start_processes(config.precision, accelerator)
     stream = training_batches(data, config, 0, fabric)
-    # as many as the workers hold ready: two each
+    # every worker prefetches two batches
     ready = list(islice(stream, _WARM_UP + 2 * config.num_workers))
     start = time.perf_counter()
     for _ in islice(stream, num_batches):

@@ -1,7 +1,7 @@
-"""The loop of every training: the run's folder, signals, checkpoints, logs, and the steps of a task between them.
+"""The loop of every training: the run's folder, signals, checkpoints, logs, and the steps of a task.
 
-A task (`sean.training.loop` for models, `sean.training.parser.loop` for parsers) says what its state is, what a step
-does with a batch, and what a validation writes.
+A task (`sean.training.loop` for models, `sean.training.parser.loop` for parsers) defines its state, the step on a
+batch, and the validation.
 """
 
 from abc import ABC, abstractmethod
@@ -40,7 +40,7 @@ State = TypeVar("State", bound=RunState)
 
 @dataclass(frozen=True, kw_only=True)
 class _Continued:
-    """The checkpoint that a run goes on from: damaged newer ones, and settings that change."""
+    """The checkpoint that a run continues from: errors of damaged newer checkpoints, and changed settings."""
 
     problems: list[str]
     changes: Changes
@@ -50,19 +50,19 @@ class Training(ABC, Generic[Config, State]):
     """One training in its run's folder.
 
     Args:
-        config: its number of regions is replaced by that of the data.
-        data: what to train and validate on.
+        config: settings; the number of regions is replaced by that of the data.
+        data: training and validation data.
         run: the run's folder.
         device: auto, cpu, cuda or cuda:1.
 
     Attributes:
         fabric: device, precision and processes.
         state: networks, optimizers and step, once `train` has begun.
-        log: what the user sees; silent on all processes but the first.
+        log: the log for the user; silent on all processes but the first.
     """
 
     noun: ClassVar[str]
-    """What is trained, for messages."""
+    """The kind of network, for messages."""
 
     def __init__(self, config: Config, data: TrainingData, run: Path, device: str) -> None:
         self.config = replace(config, model=replace(config.model, num_regions=data.labels.num_regions))
@@ -79,29 +79,29 @@ class Training(ABC, Generic[Config, State]):
 
     @abstractmethod
     def new_state(self, start_from: Path | None) -> State:
-        """Fresh networks, with the weights of a model folder where one is given."""
+        """New networks, with the weights of a model folder if one is given."""
 
     @abstractmethod
     def batches(self) -> Generator[Any]:
-        """The batches of the state's step and of all steps after it, without end."""
+        """An endless iterator over the batches from the state's step on."""
 
     @abstractmethod
     def step(self, batches: Generator[Any]) -> dict[str, float]:
-        """Move the state one step on; returns the loss terms."""
+        """Do one step; returns the loss terms."""
 
     @abstractmethod
     def validate(self) -> None:
         """Score, sample and export the averaged weights."""
 
     def prepare(self) -> None:
-        """Work that the data needs before the first step; a signal ends it at once."""
+        """Preparation of the data before the first step; a signal interrupts it at once."""
 
     def remarks(self) -> list[str]:
         """Lines for the log before the first step."""
         return []
 
     def note_step(self, terms: dict[str, float]) -> None:
-        """Log the loss terms of the step that was just done."""
+        """Log the loss terms of the last step."""
         self.log.step(self.state.step, terms)
 
     def train(self, *, resume: bool, start_from: Path | None) -> Path:
@@ -140,7 +140,7 @@ class Training(ABC, Generic[Config, State]):
                 )
 
     def _enter(self, stack: ExitStack, resume: bool) -> None:
-        """Take the run's folder for this training."""
+        """Prepare the run's folder for this training."""
         begun = bool(checkpoint_files(self.run))
         if not resume and (begun or (self.run / METRICS_NAME).exists()):
             raise InputError(
@@ -155,7 +155,7 @@ class Training(ABC, Generic[Config, State]):
             check_labels(self.data.labels, labels, self.data.location or "the synthetic scenes")
 
     def _continue(self) -> _Continued | None:
-        """Load the newest checkpoint into the state; None where there is none."""
+        """Load the newest checkpoint into the state; None if there is no checkpoint."""
 
         def load_first() -> tuple[str, _Continued] | None:
             newest = read_newest(self.run)
@@ -173,7 +173,7 @@ class Training(ABC, Generic[Config, State]):
         return continued
 
     def _write_down(self, changes: Changes) -> None:
-        """The settings, and in the run's history what has changed."""
+        """Write the settings, and their changes into the run's history."""
         write_text_atomic(self.run / CONFIG_NAME, self.config.to_json() + "\n")
         data, device = self.data, self.fabric.device.type
         note(self.run, self.state.step, data=data.location, labels=data.labels, device=device, changes=changes)
@@ -192,7 +192,7 @@ class Training(ABC, Generic[Config, State]):
 
 
 def _refuse_unused(config: RunConfig) -> None:
-    """Raise InputError for settings that synthetic scenes, which are drawn at their size, cannot follow."""
+    """Raise InputError for settings that have no meaning for synthetic scenes, which are drawn at their final size."""
     for name, neutral in (("resize", 1.0), ("shrink", 1.0), ("recolor", 0.0)):
         value = getattr(config, name, neutral)
         if value != neutral:

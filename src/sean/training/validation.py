@@ -1,4 +1,4 @@
-"""What is made of the averaged weights while they are trained: scores on held-out pairs, a sample sheet, the model."""
+"""Validation of the averaged weights during training: scores on held-out pairs, a sample sheet, the exported model."""
 
 from itertools import islice
 
@@ -23,9 +23,9 @@ SAMPLE_IMAGES = 6
 
 
 def validate_and_export(training: Training[TrainConfig, TrainingState]) -> None:
-    """Score, sample and export the averaged weights; of the state, only the best score is touched.
+    """Score, sample and export the averaged weights; only the best score of the state changes.
 
-    All processes recompute the batch-norm statistics together; the rest is the first one's work.
+    All processes recompute the batch-norm statistics together; the first process does the rest.
     """
     state, config, fabric = training.state, training.config, training.fabric
     model = averaged_copy(state.average)

@@ -1,4 +1,4 @@
-"""Processes that read data for a training and die: said in one line, with what to do."""
+"""One-line errors, with advice, for data-loading processes that died."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ class _Stepping(Protocol):
 
 @contextmanager
 def dead_workers_as_input_errors(state: _Stepping) -> Iterator[None]:
-    """Turn torch's error of a dead loader process into an InputError with the step that the training has reached."""
+    """Convert torch's error about a dead loader process into an InputError with the step of the training."""
     try:
         yield
     except Exception as error:
@@ -35,7 +35,7 @@ def dead_workers_as_input_errors(state: _Stepping) -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """The message of an error in one line: of one that a worker passed on, its last part without the traceback."""
+    """The message of an error in one line; for an error passed on by a worker, without the traceback."""
     lines = str(error).strip().splitlines()
     if any(line.startswith("Traceback") or line.startswith("Original Traceback") for line in lines):
         starts = [number for number, line in enumerate(lines) if re.match(r"[\w.]+(Error|Exception): ", line)]
@@ -44,7 +44,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _worker_error(error: BaseException | None) -> BaseException | None:
-    """What torch's signal handler raised at a worker's death: amid any function, which may have wrapped it."""
+    """The error of torch's signal handler for a dead worker, which any function may have wrapped."""
     while error is not None and not (isinstance(error, RuntimeError) and "DataLoader" in str(error)):
         error = error.__cause__ or error.__context__
     return error

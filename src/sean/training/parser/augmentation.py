@@ -1,6 +1,6 @@
-"""Chance in the pictures that a parser is trained on: zoom, shift and rotation, colours, grey, blur, JPEG, occlusion.
+"""Augmentation of a parser's training pictures: zoom, shift and rotation, colours, grey, blur, JPEG, occlusion.
 
-All of it follows from one generator for each sample, so that a resumed training sees the same pictures.
+Every sample has its own generator, so that a resumed training uses the same pictures.
 """
 
 import math
@@ -29,15 +29,15 @@ def augment(
     generators: Sequence[torch.Generator],
     amount: Augmentation,
 ) -> tuple[Float[Tensor, "b 3 h w"], Int[Tensor, "b h w"]]:
-    """Change every sample by its own generator.
+    """Augment every sample with its own generator.
 
     Args:
         image: in [-1, 1], `amount.oversampling` times as large as `size`.
         segmap: label ids, as large as `image`.
         size: (h, w) of the results.
-        num_regions: k, the id of what lies outside the source.
-        generators: one for each sample, on the CPU.
-        amount: how far.
+        num_regions: k, the id of pixels outside the source.
+        generators: one per sample, on the CPU.
+        amount: strength of the augmentation.
 
     Returns:
         Pictures in [-1, 1] and their label ids.
@@ -52,13 +52,13 @@ def augment(
     image = _recolored(image, color, grey=chances[:, 0] < amount.grey, amount=amount)
     strength = torch.where(chances[:, 1] < amount.blur, chances[:, 2], 0.0)
     image = _blurred(image, strength).clamp(-1, 1)
-    # a number below `compression` is spread over the qualities
+    # numbers below `compression` are mapped to the range of qualities
     quality = torch.where(chances[:, 4] < amount.compression, chances[:, 4] / max(amount.compression, 1e-9), -1.0)
     return _compressed(image, quality.tolist()), segmap
 
 
 def _placements(drawn: Tensor, size: tuple[int, int], amount: Augmentation) -> Tensor:
-    """[b, 2, 3] matrices from places in the result to places in the source, both in [-1, 1]."""
+    """[b, 2, 3] matrices from coordinates in the result to coordinates in the source, both in [-1, 1]."""
     step = torch.exp(-amount.zoom * drawn[:, 0])
     angle = math.radians(amount.rotation) * drawn[:, 1]
     height, width = size
@@ -77,7 +77,7 @@ def _placed(
     # `resize_segmap` takes the first source pixel of those that a pixel covers, and so do the maps of validation
     first = torch.tensor([1 / width_in - 1 / width, 1 / height_in - 1 / height], device=image.device)
     grid = grid + torch.einsum("bij,j->bi", matrix[:, :, :2], first).view(-1, 1, 1, 2)
-    # one more than the ids, so that the zero of the padding means outside
+    # ids plus one, so that the zeros of the padding mean "outside"
     ids = (segmap + 1).to(torch.float32).unsqueeze(1)
     ids = F.grid_sample(ids, grid, mode="nearest", padding_mode="zeros", align_corners=False)
     found = ids[:, 0].round().long() - 1
@@ -108,14 +108,14 @@ def _blurred(image: Tensor, strength: Tensor) -> Tensor:
 
 
 def _occluded(image: Tensor, segmap: Tensor, drawn: Tensor, covered: Tensor, num_regions: int) -> tuple[Tensor, Tensor]:
-    """Cover an ellipse with a flat colour or with another part of the same picture, as a hand or a hat would be.
+    """Cover an ellipse with a flat colour or with another part of the same picture, like a hand or a hat.
 
     Args:
         image: [b, 3, h, w].
         segmap: [b, h, w].
         drawn: [b, 11] in 0..1: centre, axes, angle, kind, colour, and where the other part lies.
-        covered: [b], which pictures.
-        num_regions: the id for what is covered: its label is not known.
+        covered: [b], whether a picture is covered.
+        num_regions: the id of covered pixels, whose label is unknown.
     """
     height, width = image.shape[-2:]
     y = torch.arange(height, device=image.device).view(1, -1, 1) / height - drawn[:, 0].view(-1, 1, 1)
@@ -137,7 +137,7 @@ def _occluded(image: Tensor, segmap: Tensor, drawn: Tensor, covered: Tensor, num
 
 
 def _compressed(image: Tensor, quality: Sequence[float]) -> Tensor:
-    """Store pictures as JPEG and read them back, those of a quality in 0..1 (from bad to good); others stay."""
+    """Compress pictures as JPEG if their quality is in 0..1 (bad to good); other pictures stay unchanged."""
     lowest, highest = _QUALITIES
     results = []
     for picture, share in zip(image, quality, strict=True):

@@ -1,4 +1,4 @@
-"""The config of a parser's training: everything it depends on beside the data, its JSON form, and presets."""
+"""The settings of a parser's training, which with the data determine its result; their JSON form, and presets."""
 
 import json
 import math
@@ -22,20 +22,20 @@ _PARTS = ("grey", "blur", "compression", "occlusion")
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How far the pictures are changed; each amount is drawn evenly from minus to plus the setting.
+    """Strength of the augmentation; each amount is drawn uniformly from minus to plus the setting.
 
     Attributes:
-        oversampling: training pairs are read at so many times the size, so that what is enlarged stays sharp.
-        zoom: of the logarithm of the scale: 0.25 draws between 0.78 and 1.28 times the size.
-        shift: of the place, as a part of the picture's extent.
-        rotation: in degrees.
-        brightness: added to values in [-1, 1].
-        contrast, saturation: of the logarithm of the factor.
-        hue: rotation of the colours in the IQ plane, in degrees.
-        grey: part of the pictures that lose their colour.
-        blur: part of the pictures that are blurred, as generated ones often are.
-        compression: part of the pictures that are stored as JPEG of quality 20 to 90.
-        occlusion: part of the pictures in which an ellipse covers something; what it covers is left unlabelled.
+        oversampling: factor of the size at which training pairs are read, so that enlarged parts stay sharp.
+        zoom: range of the logarithm of the scale: 0.25 draws between 0.78 and 1.28 times the size.
+        shift: range of the shift, as a fraction of the picture's extent.
+        rotation: range of the angle, in degrees.
+        brightness: range of the offset of values in [-1, 1].
+        contrast, saturation: range of the logarithm of the factor.
+        hue: range of the rotation of the colours in the IQ plane, in degrees.
+        grey: fraction of the pictures that lose their colour.
+        blur: fraction of the pictures that are blurred, as generated pictures often are.
+        compression: fraction of the pictures that are compressed as JPEG of quality 20 to 90.
+        occlusion: fraction of the pictures in which an ellipse covers a part, which is left unlabelled.
     """
 
     oversampling: int = 2
@@ -64,12 +64,13 @@ class Augmentation:
 class SelfTraining:
     """How pictures without label maps are used (Lee 2013, "Pseudo-Label"; Tarvainen and Valpola 2017, "Mean teachers").
 
-    The averaged weights label each picture as it is; the network then has to find the same labels in the changed one.
+    The averaged weights label each original picture; the network is trained to find the same labels in the augmented
+    picture.
 
     Attributes:
-        start_step: from which step on; before it, the teacher is not worth following.
-        batch_size: such pictures in a step, beside the labelled ones.
-        confidence: probability of the label from which on a pixel counts; the others are left unlabelled.
+        start_step: first step with self-training; before it, the teacher is too weak.
+        batch_size: number of such pictures per step, besides the labelled ones.
+        confidence: least probability of a label; pixels below it are left unlabelled.
     """
 
     start_step: int = 1500
@@ -86,23 +87,24 @@ class SelfTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class ParserTrainConfig(RunConfig):
-    """Everything a parser's training depends on beside the data.
+    """The settings of a parser's training.
 
     Attributes:
-        augmentation: how far the pictures are changed.
-        self_training: how pictures without label maps are used, where there are such.
-        warmup_steps: the learning rate rises over so many steps, then falls to 0 along a cosine.
+        augmentation: strength of the augmentation.
+        self_training: use of pictures without label maps, if there are any.
+        warmup_steps: number of steps over which the learning rate rises; then it falls to 0 along a cosine.
         rate: AdamW's largest learning rate.
-        encoder_rate: that of an encoder of ImageNet, as a part of `rate`.
-        frozen_stages: so many of its first stages are not trained.
-        weight_decay: AdamW's, of the convolutions alone.
-        dice: weight of the Dice term beside the cross-entropy.
-        class_weight_power: labels weigh frequency to the power of minus this; 0 weights all labels alike.
-        largest_class_weight: cut of the weights of rare labels.
-        loss_stride: the loss looks at every so many-th pixel of a row and of a column, at another phase in each step.
-        gradient_norm: gradients are cut to this length.
-        test_fraction: this part of the pairs, the last by sorted name, is kept for a test: neither trained on nor
-            validated on. `validation` divides the others.
+        encoder_rate: learning rate of an ImageNet encoder, as a fraction of `rate`.
+        frozen_stages: number of first stages of the encoder that are not trained.
+        weight_decay: AdamW's weight decay of the convolutions; other parameters have none.
+        dice: weight of the Dice term relative to the cross-entropy.
+        class_weight_power: the weight of a label is its frequency to the power of minus this; 0 weights all labels
+            alike.
+        largest_class_weight: upper bound on the weights of rare labels.
+        loss_stride: the loss uses every n-th pixel of a row and of a column, with another phase in each step.
+        gradient_norm: upper bound on the norm of the gradients.
+        test_fraction: fraction of the pairs, the last by sorted name, kept for a test and used neither for training
+            nor for validation. `validation` divides the others.
         validate_every: steps between validations, sample sheets and exports of the model.
     """
 
@@ -167,14 +169,14 @@ class ParserTrainConfig(RunConfig):
 
 def mini(size: int) -> ParserTrainConfig:
     """Data sets of about a thousand pictures: about 20 minutes on one CPU core at 64 px, four times that at 128 px."""
-    oversampling = 1 if size > 128 else 2  # such data sets are 256 px themselves
+    oversampling = 1 if size > 128 else 2  # these data sets have 256 px
     return ParserTrainConfig(
         model=UNetParserConfig(image_size=(size, size)), augmentation=Augmentation(oversampling=oversampling)
     )
 
 
 def pyramid(size: int) -> ParserTrainConfig:
-    """The parser that starts from ImageNet, for faces as photos show them: turned, near and far, partly covered."""
+    """The parser that starts from ImageNet, for faces in photos: turned, near and far, partly covered."""
     return ParserTrainConfig(
         model=PyramidParserConfig(image_size=(size, size)),
         augmentation=Augmentation(
@@ -203,7 +205,7 @@ PRESETS: dict[str, Callable[[], ParserTrainConfig]] = {
 
 
 def preset(name: str) -> ParserTrainConfig:
-    """The preset of that name; InputError lists the names."""
+    """The preset of a name; InputError lists the names if it is unknown."""
     if name not in PRESETS:
         raise InputError(f"unknown preset {name!r}; expected one of: {', '.join(PRESETS)}")
     return PRESETS[name]()

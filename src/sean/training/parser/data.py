@@ -1,4 +1,4 @@
-"""The data of a parser's training, its batches, and how often each label occurs in it."""
+"""The data of a parser's training, its batches, and the frequencies of its labels."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ from sean.training.parser.augmentation import augment
 from sean.training.parser.config import ParserTrainConfig
 
 COUNTS_NAME = "label_pixels.json"
-# keeps the augmentation apart from the noise of the other trainings
+# separates the random numbers of the augmentation from the noise of other trainings
 _STREAM = 2
 
 
@@ -36,14 +36,14 @@ def open_parser_data(config: ParserTrainConfig, folder: Path | str | None) -> Tr
 
     Args:
         config: sizes, seed and split.
-        folder: paired folder, folder of shards, or the url of one; None gives synthetic scenes of the config's seed.
+        folder: paired folder, folder of shards, or url of shards; None gives synthetic scenes of the config's seed.
 
     Returns:
-        Training pairs at `oversampling` times the size, held-out ones at the size; where the split holds none out,
-        training pairs stand in for them.
+        Training pairs at `oversampling` times the size, held-out pairs at the size; if the split holds out no pairs,
+        training pairs take their place.
 
     Raises:
-        InputError: the data is malformed, or cannot be split so.
+        InputError: the data is malformed, or cannot be split this way.
     """
     size = config.model.image_size
     factor = config.augmentation.oversampling
@@ -71,9 +71,9 @@ def open_parser_data(config: ParserTrainConfig, folder: Path | str | None) -> Tr
 def parser_batches(
     data: TrainingData, config: ParserTrainConfig, start_step: int, fabric: Fabric
 ) -> Generator[tuple[Tensor, Tensor]]:
-    """Augmented (image [b, 3, h, w] in [-1, 1], segmap [b, h, w]) of a step and those after it, without end.
+    """An endless generator of augmented (image [b, 3, h, w] in [-1, 1], segmap [b, h, w]) from a step on.
 
-    Close the generator to end its workers.
+    Close the generator to stop its workers.
     """
     schedule = BatchSchedule(
         length=len(data.training),  # type: ignore[arg-type]
@@ -102,7 +102,7 @@ def parser_batches(
 
 
 def label_pixels(run: Path, data: TrainingData) -> Tensor:
-    """Training pixels of each label, int64 [k]: counted once, then kept in the run's folder.
+    """Numbers of training pixels of each label, int64 [k], counted once and cached in the run's folder.
 
     Raises:
         InputError: a sample cannot be read, or the file in the run's folder is damaged.
@@ -119,7 +119,7 @@ def label_pixels(run: Path, data: TrainingData) -> Tensor:
 
 
 def count_labels(dataset: Dataset[Any], num_regions: int) -> Tensor:
-    """Pixels of each label in a data set's segmaps, int64 [k]; unlabelled ones are left out."""
+    """Numbers of pixels of each label in a data set's segmaps, int64 [k], without unlabelled pixels."""
     counts = torch.zeros(num_regions + 1, dtype=torch.int64)
     samples = track(
         range(len(dataset)),  # type: ignore[arg-type]

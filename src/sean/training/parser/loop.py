@@ -1,4 +1,4 @@
-"""The training of parsers, on the loop that all trainings share: their step, validation and exported model."""
+"""The training of parsers, on the common loop of all trainings: step, validation and exported parser."""
 
 import os
 from collections.abc import Generator
@@ -48,22 +48,22 @@ def train_parser(
     checkpoints/ and, at every validation and at the end, model/: the averaged weights as a parser's folder.
 
     Args:
-        config: its number of regions is replaced by that of the data.
-        data: of `open_parser_data`.
+        config: settings; the number of regions is replaced by that of the data.
+        data: data from `open_parser_data`.
         run: the run's folder.
-        unlabelled: pictures for the self-training, see `open_unlabelled`.
-        start_from: a parser's folder whose weights a new run begins with; it may be of another size.
-        resume: continue from the newest checkpoint in `run`; where there is none yet, start. Number of steps, rate,
-            batch size and precision may have changed: see `sean.training.resume`.
-        device: cpu, cuda or cuda:1; None is a GPU where there is one.
+        unlabelled: pictures for self-training, see `open_unlabelled`.
+        start_from: parser folder with the initial weights of a new run; its size may differ.
+        resume: continue from the newest checkpoint in `run`, or start if there is none. Number of steps, rate, batch
+            size and precision may have changed: see `sean.training.resume`.
+        device: cpu, cuda or cuda:1; None takes a GPU if there is one.
 
     Returns:
         The model folder.
 
     Raises:
-        InputError: `run` holds a run and `resume` is off, or is in use by another training; the checkpoint does not
-            fit; a loss is not finite; the run's folder cannot be written; a process that reads data died.
-        Interrupted: SIGINT, SIGTERM or SIGHUP came; the checkpoint of the last step is written.
+        InputError: `run` holds a run and `resume` is off, or another training uses it; the checkpoint does not fit; a
+            loss is not finite; the run's folder cannot be written; a process that reads data died.
+        Interrupted: SIGINT, SIGTERM or SIGHUP was received; the checkpoint of the last step is written.
     """
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise InputError("a parser is trained by one process; start sean train-parser without torchrun")
@@ -72,7 +72,7 @@ def train_parser(
 
 
 class ParserTraining(Training[ParserTrainConfig, ParserState]):
-    """A parser, trained by cross-entropy and Dice; self-trained where there are pictures without label maps."""
+    """A parser, trained with cross-entropy and Dice, and by self-training on pictures without label maps."""
 
     noun = "parser"
 
@@ -93,7 +93,7 @@ class ParserTraining(Training[ParserTrainConfig, ParserState]):
         return self.config.validate_every
 
     def prepare(self) -> None:
-        """Count the labels, whose weights follow from it."""
+        """Count the labels; their weights follow from the counts."""
         counts = label_pixels(self.run, self.data)
         weights = class_weights(counts, self.config.largest_class_weight, self.config.class_weight_power)
         self.weights = self.fabric.to_device(weights)
@@ -103,7 +103,7 @@ class ParserTraining(Training[ParserTrainConfig, ParserState]):
         return new_parser_state(self.config, self.fabric, None if start_from is None else _start(start_from, self.data))
 
     def batches(self) -> Generator[tuple[Tensor, Tensor]]:
-        """Augmented pictures and label maps; with the self-training, of pictures without label maps, too."""
+        """Augmented pictures and label maps; with self-training, also of pictures without label maps."""
         with closing(parser_batches(self.data, self.config, self.state.step, self.fabric)) as labelled:
             if self.unlabelled is None:
                 yield from labelled
@@ -115,7 +115,7 @@ class ParserTraining(Training[ParserTrainConfig, ParserState]):
         return parser_step(self.state, next(batches), self.weights, self.config, self.fabric)
 
     def validate(self) -> None:
-        """Score, sample and export the averaged weights; the state is left as it is."""
+        """Score, sample and export the averaged weights; the state does not change."""
         state, data, config = self.state, self.data, self.config
         held_out = collated_batches(data.validation, config.batch_size, self.fabric.device, with_edges=False)
         scores = parser_scores(state.average, (batch[:2] for batch in held_out), data.labels.names)
@@ -149,14 +149,14 @@ def parser_step(
     """One update of the network and its average, in place; returns the loss terms and their weighted sum.
 
     Args:
-        state: its step goes up by one.
+        state: state of the training; its step is increased by one.
         batch: image [b, 3, h, w] in [-1, 1] and segmap [b, h, w].
-        weights: [k], of the labels.
+        weights: [k], weights of the labels.
         config: rates and weights.
         fabric: device and precision.
 
     Raises:
-        InputError: a loss is not finite; names step and term.
+        InputError: a loss is not finite; the message names step and term.
     """
     for group in state.optimizer.param_groups:
         group["lr"] = config.rate_at(state.step) * group["rate_factor"]
@@ -182,7 +182,7 @@ def parser_step(
 
 @torch.no_grad()
 def _write_samples(path: Path, state: ParserState, data: TrainingData, fabric: Fabric) -> None:
-    """A sheet of held-out photos, their label maps, and what the averaged network makes of them."""
+    """A sheet of held-out photos, their label maps, and the label maps of the averaged network."""
     shown = range(min(SAMPLE_IMAGES, len(data.validation)))  # type: ignore[arg-type]
     image, segmap, _ = collated(data.validation, shown, fabric.device, with_edges=False)
     maps = {"label map": segmap, "prediction": state.average.predict(image)}

@@ -1,4 +1,4 @@
-"""Losses and scores of a parser: cross-entropy weighted against rare labels, a soft Dice term, mIoU and accuracy."""
+"""Losses and scores of a parser: cross-entropy with weighted labels, a soft Dice term, mIoU and accuracy."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,19 +12,19 @@ from sean.evaluation.metrics import confusion_matrix, segmentation_scores
 from sean.models.parsers import Parser
 
 _SMOOTHING = 1.0
-"""Pixels added to both sides of the Dice quotient, so that a label of few pixels does not jump between 0 and 1."""
+"""Pixels added to numerator and denominator of Dice, so that labels of few pixels do not jump between 0 and 1."""
 
 
 def class_weights(counts: Int[Tensor, " k"], largest: float, power: float = 0.5) -> Float[Tensor, " k"]:
-    """Weights ~ frequency^-power, scaled so that the mean over the pixels is 1, then cut at `largest`.
+    """Weights proportional to frequency^-power, scaled to a mean of 1 over the pixels, then bounded by `largest`.
 
-    Powers between 0 and 1 lie between no weights, under which rare labels are never predicted, and 1 / frequency,
-    under which they are everywhere. A label that does not occur gets 0.
+    Without weights (power 0) rare labels are never predicted, with power 1 they are predicted everywhere. Labels that
+    do not occur have the weight 0.
 
     Args:
-        counts: pixels of each label.
-        largest: of any weight.
-        power: how far rare labels are preferred.
+        counts: number of pixels of each label.
+        largest: upper bound on the weights.
+        power: preference for rare labels, in [0, 1].
     """
     frequency = counts.double() / counts.sum().clamp(min=1)
     raw = torch.where(counts > 0, frequency.clamp(min=1e-12) ** -power, 0.0)
@@ -35,15 +35,16 @@ def class_weights(counts: Int[Tensor, " k"], largest: float, power: float = 0.5)
 def parser_losses(
     logits: Float[Tensor, "b k h w"], segmap: Int[Tensor, "b h w"], weights: Float[Tensor, " k"]
 ) -> dict[str, Tensor]:
-    """The terms `cross_entropy` and `dice`, each a mean over the labelled pixels; 0 where there are none.
+    """The terms `cross_entropy` and `dice`, each a mean over the labelled pixels; 0 without labelled pixels.
 
-    Dice (Milletari et al. 2016) is 1 - 2 |p t| / (|p| + |t|), over the whole batch for each label that occurs in it,
-    and the mean over these labels.
+    Dice (Milletari et al. 2016) is 1 - 2 |p t| / (|p| + |t|) over the whole batch, averaged over the labels that occur
+    in the batch.
 
     Args:
-        logits: of k labels.
-        segmap: label ids; pixels of ids from k on count in neither term.
-        weights: of the labels in the cross-entropy, which is divided by the number of pixels, not by their weights.
+        logits: logits of k labels.
+        segmap: label ids; pixels with ids from k on are ignored.
+        weights: weights of the labels in the cross-entropy, which is divided by the number of pixels, not by the sum of
+            the weights.
     """
     num_regions = logits.shape[1]
     labelled = segmap < num_regions
@@ -65,9 +66,9 @@ def parser_scores(parser: Parser, batches: Iterable[tuple[Tensor, Tensor]], name
     """See `sean.evaluation.metrics.segmentation_scores`.
 
     Args:
-        parser: in evaluation mode.
+        parser: parser in evaluation mode.
         batches: image [b, 3, h, w] in [-1, 1] and segmap [b, h, w].
-        names: of the k labels.
+        names: names of the k labels.
     """
     total = torch.zeros(len(names), len(names) + 1, dtype=torch.int64)
     for image, segmap in batches:

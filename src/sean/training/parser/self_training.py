@@ -1,4 +1,4 @@
-"""Self-training of a parser: pictures without label maps, labelled by the averaged weights, where these are sure."""
+"""Self-training of a parser: pictures without label maps, labelled by the averaged weights where they are confident."""
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -19,12 +19,12 @@ from sean.training.parser.augmentation import augment
 from sean.training.parser.config import ParserTrainConfig
 from sean.training.parser.state import ParserState
 
-# keeps the augmentation apart from that of the labelled pictures
+# separates the random numbers from those of the labelled pictures
 _STREAM = 3
 
 
 def open_unlabelled(config: ParserTrainConfig, folder: Path) -> PictureDataset:
-    """The pictures of a folder as the training reads them; InputError where it holds none."""
+    """The pictures of a folder as training data; InputError if the folder holds no picture."""
     factor = config.augmentation.oversampling
     height, width = config.model.image_size
     transform = PairedTransform(size=(height * factor, width * factor), flip=config.flip)
@@ -40,7 +40,7 @@ def with_pseudo_labels(
 ) -> Generator[tuple[Tensor, Tensor]]:
     """The batches of `parser_batches` from the state's step on, each with augmented pictures and their pseudo-labels.
 
-    The teacher is the average as it is when the batch is asked for, which a resumed training has, too.
+    The teacher is the present average, which a resumed training has as well.
     """
     settings = config.self_training
     while state.step < settings.start_step:
@@ -71,12 +71,12 @@ def with_pseudo_labels(
 
 @torch.no_grad()
 def pseudo_labels(teacher: Parser, image: Float[Tensor, "b 3 h w"], confidence: float) -> Int[Tensor, "b h w"]:
-    """The teacher's label of every pixel; k, "unlabelled", where its probability lies below `confidence`.
+    """The teacher's label of every pixel, or k ("unlabelled") if its probability is below `confidence`.
 
     Args:
-        teacher: in evaluation mode.
-        image: in [-1, 1].
-        confidence: 0 keeps all.
+        teacher: parser in evaluation mode.
+        image: pictures in [-1, 1].
+        confidence: least probability; 0 keeps all labels.
     """
     logits = teacher(image).float()
     probability, ids = logits.softmax(dim=1).max(dim=1)

@@ -1,4 +1,4 @@
-"""All that a parser's training is at one moment, and its checkpoints."""
+"""The state of a parser's training, and its checkpoints."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ class ParserState(RunState):
     """The state of a parser's training: the network, its average, and the optimizer.
 
     Attributes:
-        parser: wrapped by Fabric for device and precision; `average` is not.
+        parser: the network, wrapped by Fabric for device and precision; `average` is not wrapped.
     """
 
     parser: _FabricModule
@@ -37,12 +37,12 @@ class ParserState(RunState):
 
 
 def new_parser_state(config: ParserTrainConfig, fabric: Fabric, start: Parser | None = None) -> ParserState:
-    """A fresh network, drawn from the config's seed but for an encoder of ImageNet, and its optimizer.
+    """A new network, drawn from the config's seed except for an ImageNet encoder, and its optimizer.
 
     Args:
         config: sizes and rates.
         fabric: device and precision.
-        start: a parser whose weights it begins with.
+        start: parser with the initial weights.
 
     Raises:
         InputError: the package with the weights of the encoder is not installed, or `start` has other sizes.
