@@ -49,7 +49,7 @@ def test_bad_runs_are_one_line(run: Path, tmp_path: Path) -> None:
         draw_curves([tmp_path / "none"], tmp_path / "x.png")
     with (run / "metrics.jsonl").open("a") as file:
         file.write("{cut\n")
-    with pytest.raises(InputError, match=r"metrics\.jsonl line 4 is no record"):
+    with pytest.raises(InputError, match=r"metrics\.jsonl line 4 is not a training record"):
         draw_curves([run], tmp_path / "x.png")
     (run / "metrics.jsonl").write_text("")
     with pytest.raises(InputError, match="no step is recorded yet"):
