@@ -218,7 +218,7 @@ def test_config_that_is_a_folder(folder: Path) -> None:
         (lambda c: c["model"].update(colour=1, size=2), "colour, size"),
         (lambda c: c["model"].pop("image_size"), "image_size"),
         (lambda c: c["model"].update(image_size=32), "whole numbers"),
-        (lambda c: c["model"].update(image_size=[32]), "no model configuration"),
+        (lambda c: c["model"].update(image_size=[32]), "not a model configuration"),
         (lambda c: c["model"].update(image_size=[32, 33]), "multiples of 32"),
         (lambda c: c["model"].update(image_size=[32.0, 64]), "whole numbers"),
         (lambda c: c["model"].update(style_dim=4.0), "whole numbers"),
