@@ -1,9 +1,9 @@
 """The pixels that brushes, polygons and fills cover: pure functions from coordinates and maps to masks.
 
-Coordinates are fractions of width and height (see `sean.editing.edits`). A pixel belongs to a shape when its middle
-does. A convex shape meets a row of pixels in one interval, and the winding number of a polygon changes along a row
-only at its edges: so both are drawn row by row as numbers that begin and end to count, for all segments at once, in a
-time that does not depend on how far a stroke goes.
+Coordinates are fractions of width and height (see `sean.editing.edits`). A pixel belongs to a shape if its centre does.
+A convex shape meets a row of pixels in one interval, and the winding number of a polygon changes along a row only at
+the polygon's edges. Both are therefore drawn row by row with differences at the ends of intervals, for all segments at
+once, in a time that does not depend on the length of a stroke.
 """
 
 import math
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 SEAM_MARGIN = 0.02
-"""A part of the height: in photos the colours of a region reach so far into the next; the margin hides most seams."""
+"""Fraction of the height by which the colours of a region in photos extend into the next; it hides most seams."""
 # A brush at least this wide, in pixels, covers every pixel that its middle passes through, wherever in the pixel.
 _MIN_RADIUS = math.sqrt(0.5)
 # Middles of pixels at exactly the edge are covered, whatever the rounding.
@@ -25,11 +25,11 @@ Points = Sequence[tuple[float, float]]
 
 
 def brush_mask(points: Points, radius: float, size: Size) -> np.ndarray:
-    """The pixels whose middle is no farther than the radius from a polyline.
+    """The pixels whose centre lies within the radius of a polyline.
 
     Args:
-        points: the corners of the line, at least one; each (x, y) in fractions.
-        radius: a fraction of the height; at least what covers the pixels that the line passes through.
+        points: vertices of the line, at least one; each (x, y) in fractions.
+        radius: a fraction of the height; increased if needed to cover the pixels that the line passes through.
         size: (h, w) in pixels.
 
     Returns:
@@ -52,10 +52,10 @@ def brush_mask(points: Points, radius: float, size: Size) -> np.ndarray:
 
 
 def polygon_mask(points: Points, size: Size) -> np.ndarray:
-    """The pixels whose middle a closed polygon goes round, once or more often in one direction (non-zero rule).
+    """The pixels whose centre lies in a closed polygon, by the non-zero winding rule.
 
     Args:
-        points: the corners; each (x, y) in fractions.
+        points: vertices of the polygon; each (x, y) in fractions.
         size: (h, w) in pixels.
 
     Returns:
@@ -68,7 +68,7 @@ def polygon_mask(points: Points, size: Size) -> np.ndarray:
     followers = np.roll(corners, -1, axis=0)
     for first in range(0, len(corners), _CHUNK):
         (x0, y0), (x1, y1) = (c[first : first + _CHUNK].T[:, :, None] for c in (corners, followers))
-        # half open, so that a corner between two edges is crossed once
+        # half open, so that a vertex between two edges is crossed once
         crossed = (np.minimum(y0, y1) <= rows) & (rows < np.maximum(y0, y1))
         edge, row = np.nonzero(crossed)
         share = (row - y0[edge, 0]) / (y1 - y0)[edge, 0]
@@ -79,11 +79,11 @@ def polygon_mask(points: Points, size: Size) -> np.ndarray:
 
 
 def connected_area(regions: np.ndarray, pixel: tuple[int, int]) -> np.ndarray:
-    """The pixels that are reached from one over the four neighbours without leaving its region.
+    """The connected area (4 neighbours) of a pixel within its region.
 
     Args:
         regions: integers [h, w], one number per region.
-        pixel: (row, column) where to begin.
+        pixel: (row, column) of the first pixel.
 
     Returns:
         bool [h, w].
@@ -101,11 +101,11 @@ def connected_area(regions: np.ndarray, pixel: tuple[int, int]) -> np.ndarray:
 
 
 def faded(mask: np.ndarray, reach: float) -> np.ndarray:
-    """A mask with a soft edge around it: 1 where it is True, falling smoothly to 0 at `reach` pixels beyond.
+    """A mask with a soft edge: 1 inside, falling smoothly to 0 at a distance of `reach` pixels.
 
     Args:
         mask: bool [h, w].
-        reach: in pixels; up to 1 there is no edge.
+        reach: width of the edge in pixels; there is no edge up to 1.
 
     Returns:
         float32 [h, w], 3 t^2 - 2 t^3 with t = 1 - distance / reach to the nearest pixel of the mask.
@@ -125,21 +125,21 @@ def faded(mask: np.ndarray, reach: float) -> np.ndarray:
 
 
 def pixel_at(point: tuple[float, float], size: Size) -> tuple[int, int]:
-    """(row, column) of the pixel at a point with fractions in [0, 1] of a picture of size (h, w)."""
+    """(row, column) of the pixel at a point, given in fractions of a picture of size (h, w)."""
     height, width = size
     return min(int(point[1] * height), height - 1), min(int(point[0] * width), width - 1)
 
 
 def _pixels(points: Points, size: Size) -> np.ndarray:
-    """Fractions -> (x, y) [n, 2] in pixels, whole numbers at the middles of pixels."""
+    """Fractions as (x, y) [n, 2] in pixels, with whole numbers at pixel centres."""
     height, width = size
     return np.asarray(points, dtype=np.float64).reshape(-1, 2) * (width, height) - 0.5
 
 
 def _stadium_rows(starts: np.ndarray, ends: np.ndarray, reach: float, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where the rows of a picture lie within `reach` of segments: first and last x, each [n, h]; inf and -inf: nowhere.
+    """The intervals of a picture's rows within `reach` of segments: first and last x, each [n, h]; inf, -inf if empty.
 
-    The set of points within a distance of a segment is convex: two discs and the rectangle between them.
+    The points within a distance of a segment form a convex set: two discs and the rectangle between them.
     """
     rows = np.arange(height)
     low, high = np.full((len(starts), height), np.inf), np.full((len(starts), height), -np.inf)
@@ -168,7 +168,7 @@ def _stadium_rows(starts: np.ndarray, ends: np.ndarray, reach: float, height: in
 def _between(
     slope: np.ndarray, offset: np.ndarray, lowest: np.ndarray, highest: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """First and last u with lowest <= slope * u + offset <= highest; all u, or no u, where the slope is 0."""
+    """First and last u with lowest <= slope * u + offset <= highest; all u or none if the slope is 0."""
     flat = np.abs(slope) < _EDGE
     divisor = np.where(flat, 1.0, slope)
     one, other = (lowest - offset) / divisor, (highest - offset) / divisor

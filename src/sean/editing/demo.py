@@ -1,7 +1,7 @@
-"""The demo: everything the model can do, on one contact sheet, without any photo.
+"""The demo: all abilities of the model on one contact sheet, without any photo.
 
-Faces drawn as parametric label maps are rendered with styles of the model's bank; the renderings then serve as the
-photos that are encoded, edited, interpolated and crossed over. With a photo of the user's the same is done to that.
+Faces drawn as parametric label maps are rendered with styles of the model's bank; the renderings then serve as photos
+to encode, edit, interpolate and cross over. The user's photo can take the place of the first face.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from sean.segmap import SegmapLike, colorize, resize_segmap
 
 SHEET_NAME = "contact-sheet.png"
 INTERPOLATION_STEPS = 7
-# parametric faces and the bank styles that they are drawn with; the first two play photo A and photo B
+# parametric faces with numbers of bank styles; the first two serve as photo A and photo B
 _FACES: tuple[tuple[FaceShape, int], ...] = (
     (FaceShape(hair_length=0.45, fringe=0.3), 25),
     (FaceShape(hair_length=0.15, turn=-0.25, mouth_openness=0.25), 19),
@@ -33,7 +33,7 @@ _FACES: tuple[tuple[FaceShape, int], ...] = (
 
 @dataclass(frozen=True)
 class Subject:
-    """A picture with its label map; `changes` are other label maps of the same subject, by what was changed."""
+    """A picture with its label map, and changed label maps of the same subject by the name of the change."""
 
     image: np.ndarray
     segmap: np.ndarray
@@ -46,7 +46,7 @@ def draws_faces(pipeline: SEANPipeline) -> bool:
 
 
 def drawn_faces(pipeline: SEANPipeline) -> list[Subject]:
-    """Parametric faces, rendered with styles of the bank; for models that `draws_faces` is true of."""
+    """Parametric faces, rendered with styles of the bank; requires `draws_faces`."""
     return [_drawn_face(pipeline, shape, number) for shape, number in _FACES]
 
 
@@ -63,7 +63,7 @@ def _drawn_face(pipeline: SEANPipeline, shape: FaceShape, bank_number: int) -> S
 
 
 def photo_subject(pipeline: SEANPipeline, image: np.ndarray, segmap: np.ndarray) -> Subject:
-    """The user's photo at the model's size; its map is changed by growing its two largest regions."""
+    """The user's photo at the model's size, and label maps in which its two largest regions are dilated."""
     image, segmap = resize_image(image, pipeline.image_size), resize_segmap(segmap, pipeline.image_size)
     counts = np.bincount(segmap.ravel(), minlength=pipeline.labels.num_regions)[: pipeline.labels.num_regions]
     largest = [int(label) for label in np.argsort(-counts, kind="stable")[:2] if counts[label]]
@@ -81,7 +81,7 @@ def _grow(segmap: np.ndarray, label: int, radius: int) -> np.ndarray:
 def regions_to_exchange(
     pipeline: SEANPipeline, segmap: np.ndarray, styles_a: StyleCodes, styles_b: StyleCodes
 ) -> list[str]:
-    """Hair, skin and background where both have them, else the three largest regions that both have."""
+    """Hair, skin and background if both subjects have them, else the three largest common regions."""
     shared = [name for name in styles_a.regions if name in styles_b.regions]
     face_regions = ["hair", "skin", "background"]
     if set(face_regions) <= set(shared):
@@ -98,7 +98,7 @@ def interpolation_strip(
     steps: int,
     regions: Region | Iterable[Region] | None = None,
 ) -> list[Tile]:
-    """`steps` pictures of one segmap, its styles going linearly from `start` to `end`; captions give the weight."""
+    """`steps` pictures of a segmap with styles interpolated linearly from `start` to `end`, captioned by weight."""
     regions = list(regions) if isinstance(regions, Iterable) and not isinstance(regions, str) else regions
     tiles = []
     for weight in np.linspace(0.0, 1.0, steps).tolist():
@@ -108,7 +108,7 @@ def interpolation_strip(
 
 
 def crossover_strip(pipeline: SEANPipeline, segmap: SegmapLike, a: StyleCodes, b: StyleCodes) -> list[Tile]:
-    """Seven pictures: the first n ResBlks with styles `a`, the others with `b`, n from 6 to 0, each under its bar."""
+    """Seven pictures with styles `a` in the first n ResBlks and `b` in the others, n from 6 to 0, each with a bar."""
     tiles = []
     for count in range(NUM_STYLED_BLOCKS, -1, -1):
         styles = [a] * count + [b] * (NUM_STYLED_BLOCKS - count)
@@ -121,15 +121,15 @@ def run_demo(pipeline: SEANPipeline, output: Path, *, photo: tuple[np.ndarray, n
     """Render the demo's pictures and the contact sheet into `output`.
 
     Args:
-        pipeline: its model must have a style bank; without `photo`, the labels of CelebAMask-HQ too.
-        output: folder, made when missing.
+        pipeline: a model with a style bank and, without `photo`, the labels of CelebAMask-HQ.
+        output: folder, created if missing.
         photo: uint8 [h, w, 3] and label ids [h, w] to use instead of the first parametric face.
 
     Returns:
         The path of the contact sheet.
 
     Raises:
-        InputError: the model cannot do it.
+        InputError: the model lacks the style bank or the labels.
     """
     if not pipeline.style_bank:
         raise InputError(
@@ -189,7 +189,7 @@ def _edit_rows(
 
 
 def _most_different(pipeline: SEANPipeline, styles: StyleCodes) -> StyleCodes:
-    """The style of the bank that is farthest from `styles` over the regions that both have."""
+    """The style of the bank that is farthest from `styles` over the common regions."""
 
     def distance(other: StyleCodes) -> float:
         shared = styles.present & other.present

@@ -1,4 +1,4 @@
-"""The editor: one photo or map, all edits of it, and the model's picture of the result. It has no user interface.
+"""The editor: a photo or label map, its edits, and the model's picture of the result. It has no user interface.
 
     editor = sean.Editor.from_pretrained()
     editor.set_image("me.jpg")
@@ -7,8 +7,8 @@
     editor.composite().save("edited.png")
     editor.undo()
 
-Edits are values (`sean.editing.edits`): the same edits on the same beginning give the same picture, bit for bit.
-Editors share the model of their pipelines and nothing else; one editor is for one thread at a time.
+Edits are values (`sean.editing.edits`): the same edits from the same start give the same picture, bit for bit. Editors
+share only the model of their pipelines. An editor must not be used by two threads at once.
 """
 
 import os
@@ -67,12 +67,12 @@ class Editor:
 
     Args:
         pipeline: the model, which any number of editors may share.
-        parser: makes the maps of photos that come without one: a segmenter with the model's labels, its name (see
-            `sean.Segmenter.from_pretrained`), "auto" (the bundled parser where the labels are those of faces, loaded
-            when it is needed), or None.
+        parser: makes the label maps of photos without one: a segmenter with the model's labels, its name (see
+            `sean.Segmenter.from_pretrained`), "auto" (the bundled parser if the labels are those of faces, loaded when
+            needed), or None.
 
     Raises:
-        InputError: a parser of other labels.
+        InputError: the parser has other labels.
     """
 
     def __init__(self, pipeline: SEANPipeline, *, parser: ParserChoice = AUTO) -> None:
@@ -110,7 +110,7 @@ class Editor:
 
     @property
     def parser(self) -> Segmenter | None:
-        """What makes the maps of photos that come without one; None where there is no parser."""
+        """The segmenter that makes label maps of photos; None if there is no parser."""
         return self.photos.parser
 
     # --- photo, map and styles ---
@@ -124,23 +124,23 @@ class Editor:
         *,
         on_no_face: OnNoFace = "error",
     ) -> None:
-        """Begin a new session with a photo; style photos stay.
+        """Begin a new session with a photo; style photos are kept.
 
         Args:
-            image: the path of a file, a PIL picture (turned upright as its EXIF orientation says, in sRGB as its ICC
-                profile says), uint8 [h, w, 3] or a tensor [3, h, w], uint8 or float in [-1, 1], of any size; or a
-                `Photo` whose crop is chosen already (see `photos`).
-            segmap: label ids of the whole photo: the path of a file, a PIL picture or integers [h, w], of the photo's
-                shape in any size, or of the model's size; None has the parser make it.
-            crop: what the model sees. "auto": of a photo without a label map, where the labels are those of faces, the
-                square around a face; else the whole photo, stretched to the model's size. (left, top, size) in pixels,
-                or a `Crop`, names the square; "none" or None takes the whole photo.
-            face: which of the faces that "auto" finds, by their size: 0 is the largest. `photo.faces` has all.
-            on_no_face: what "auto" does where it finds no face: "error", or "whole" for the square around the photo.
+            image: the path of a file, a PIL picture (turned upright by its EXIF orientation and converted to sRGB by
+                its ICC profile), uint8 [h, w, 3] or a tensor [3, h, w], uint8 or float in [-1, 1], of any size; or a
+                `Photo` with a crop (see `photos`).
+            segmap: label ids of the whole photo: the path of a file, a PIL picture or integers [h, w], with the aspect
+                ratio of the photo in any size, or of the model's size; None lets the parser make the map.
+            crop: the part that the model sees. "auto" is the square around a face if the labels are those of faces and
+                no label map is given, else the whole photo, stretched to the model's size. (left, top, size) in pixels
+                or a `Crop` gives the square; "none" or None takes the whole photo.
+            face: index of the face for "auto", ordered by size: 0 is the largest. `photo.faces` lists all faces.
+            on_no_face: action of "auto" if it finds no face: "error", or "whole" for the square around the photo.
 
         Raises:
-            InputError: not a picture, a map of other labels or of another shape, no face, no face of that number,
-                neither map nor parser, or scikit-image is missing. The session goes on as it was then.
+            InputError: not a picture, a map with other labels or of another shape, no face, no face of that index,
+                neither map nor parser, or scikit-image is missing. The session is then unchanged.
         """
         photo, ids = self.photos.open(image, segmap, crop=crop, face=face, on_no_face=on_no_face)
         self._sources.own = self.pipeline.encode_seen(photo.seen(self.pipeline.image_size), ids)
@@ -149,16 +149,16 @@ class Editor:
         self._begin(new_state(ids))
 
     def set_segmap(self, segmap: SegmapLike) -> None:
-        """Begin anew on another map; photo and styles stay, those set for instances go with their instances.
+        """Begin a new session on another map. Photo and styles are kept, except styles of instances.
 
-        Before there is a photo, its own styles are the mean of the model's bank (see `set_own_styles`).
+        Without a photo, the own styles are the mean of the model's bank (see `set_own_styles`).
 
         Args:
-            segmap: label ids of what the model sees (of the crop, where there is one): the path of a file, a PIL
+            segmap: label ids of the part that the model sees (the crop, if there is one): the path of a file, a PIL
                 picture or integers [h, w]; resized to the model's size.
 
         Raises:
-            InputError: no map of these labels.
+            InputError: not a map with these labels.
         """
         ids = segmap_of(segmap, self.pipeline.labels)
         set_so_far = {} if self._history is None else self._history.state.styles
@@ -166,15 +166,15 @@ class Editor:
         self._begin(new_state(resize_segmap(ids, self.pipeline.image_size), styles=styles))
 
     def set_own_styles(self, styles: StyleCodes) -> None:
-        """Set the "own" styles of a session without a photo. The session begins anew on its map, with no styles set.
+        """Set the "own" styles of a session without a photo. The session restarts on its map, with no styles set.
 
         Raises:
-            InputError: styles of another model, or there is a photo, whose own styles are encoded from it.
+            InputError: styles of another model, or the session has a photo, which defines the own styles.
         """
         if self._photo is not None:
             raise InputError("expected no own styles for a session with a photo; add_styles and set_style give it some")
         self._sources.own = styles
-        if self._history is not None:  # styles of regions may have come from own ones that are no longer there
+        if self._history is not None:  # styles of regions may refer to own styles that no longer exist
             self._begin(new_state(self._history.state.segmap))
 
     def add_style_photo(
@@ -187,27 +187,27 @@ class Editor:
         *,
         on_no_face: OnNoFace = "error",
     ) -> str:
-        """Encode a photo whose styles edits can then take.
+        """Encode a photo as a source of styles for edits.
 
         Args:
-            name: new in this editor.
+            name: a name that is new in this editor.
             image, segmap, crop, face, on_no_face: see `set_image`.
 
         Returns:
             The source for `set_style`, "photo:NAME".
 
         Raises:
-            InputError: see `set_image`, or the name is taken.
+            InputError: see `set_image`, or the name exists.
         """
         photo, ids = self.photos.open(image, segmap, crop=crop, face=face, on_no_face=on_no_face)
         return self.add_styles(name, self.pipeline.encode_seen(photo.seen(self.pipeline.image_size), ids))
 
     def add_styles(self, name: str, styles: StyleCodes) -> str:
-        """Add styles as those of a style photo; see `add_style_photo`."""
+        """Add styles as a style photo; see `add_style_photo`."""
         return self._sources.add(name, styles)
 
     def new_name(self, name: str) -> str:
-        """A name for a style photo that is not taken yet: `name`, with a number where that is needed."""
+        """A free name for a style photo: `name`, followed by a number if needed."""
         stem = "".join(character if character.isprintable() else "_" for character in name)[: MAX_NAME - 10] or "style"
         names = [stem, *(f"{stem} {number}" for number in range(2, len(self._sources.photos) + 2))]
         return next(name for name in names if name not in self._sources.photos)
@@ -215,7 +215,7 @@ class Editor:
     def branch(self) -> "Editor":
         """Another editor of the same picture in its present state, with the same style photos and no history.
 
-        A new picture opened in the branch leaves this editor as it is, so that opening can be taken back.
+        A picture opened in the branch does not change this editor, so that opening can be undone.
         """
         other = type(self)(self.pipeline, parser=None)
         other.photos = self.photos
@@ -270,22 +270,22 @@ class Editor:
         blocks: Iterable[int] | None = None,
         instance: int | None = None,
     ) -> None:
-        """Take the style of regions from elsewhere.
+        """Set the style of regions.
 
-        The older order, `set_style(source, regions)`, is understood too.
+        The older order of arguments, `set_style(source, regions)`, works too.
 
         Args:
-            regions: one or several labels, by name or id, or groups as "face", "lips", "eyes" and "brows" (see
-                `LabelSet.groups`); labels of a group that the style lacks stay as they are. None means all that the
-                style has, and so does `set_style(style)`.
+            regions: one or several labels, by name or id, or groups such as "face", "lips", "eyes" and "brows" (see
+                `LabelSet.groups`); labels of a group without a style in the source do not change. None, as in
+                `set_style(style)`, means all regions of the style.
             style: "own" (the picture's own), "mean" (of the model's bank), "bank:N" or "bank:NAME", "region:NAME" (the
-                picture's own style of another region), "photo:NAME" (of a style photo of this editor), a colour as
-                "#a0522d" (the style of the bank whose colour is nearest), StyleCodes, the path of a style file
-                (.safetensors), or a photo in any form that `set_image` takes: its largest face is found and encoded.
+                picture's own style of another region), "photo:NAME" (of a style photo of this editor), a colour such
+                as "#a0522d" (the style of the bank with the nearest colour), StyleCodes, the path of a style file
+                (.safetensors), or a photo in any form that `set_image` takes, whose largest face is encoded.
             strength, blocks, instance: see `sean.editing.edits.SetStyle`.
 
         Raises:
-            InputError: no such region or style, the style has no such region, or see `set_image`.
+            InputError: the region or style does not exist, the style lacks the region, or see `set_image`.
         """
         if style is None:
             regions, style = None, regions
@@ -299,7 +299,7 @@ class Editor:
         self.apply(new_edit(SetStyle, **values))
 
     def _source_of(self, style: Any) -> str:
-        """The source string of what `set_style` takes; styles and photos become style photos of this editor."""
+        """The source string of a style for `set_style`; styles and photos become style photos of this editor."""
         if isinstance(style, str) and is_source(style):
             return style
         if isinstance(style, StyleCodes):
@@ -318,25 +318,25 @@ class Editor:
     # --- history ---
 
     def apply(self, edit: Edit) -> EditorState:
-        """Do an edit. Edits that were undone before it can no longer be redone.
+        """Apply an edit. Undone edits can then no longer be redone.
 
         Returns:
             The new state.
 
         Raises:
-            InputError: it cannot be done here (see `sean.editing.state.applied`); nothing has changed then.
+            InputError: the edit cannot be applied (see `sean.editing.state.applied`); nothing has changed then.
         """
         return self._begun_history.push(edit)
 
     def after(self, edit: Edit) -> EditorState:
-        """The state that an edit would give, without doing the edit: for a preview."""
+        """The state after an edit, without applying the edit: for a preview."""
         return applied(self.state, edit, self._begun)
 
     def replay(self, edits: Iterable[Edit]) -> None:
-        """Do edits one after the other.
+        """Apply edits in order.
 
         Raises:
-            InputError: one cannot be done; the message gives its number, from 1. Those before it are done then.
+            InputError: an edit cannot be applied; the message gives its number, from 1. Earlier edits stay applied.
         """
         for number, edit in enumerate(edits, start=1):
             try:
@@ -345,36 +345,36 @@ class Editor:
                 raise InputError(f"edit {number}: {error}") from None
 
     def undo(self) -> bool:
-        """Take the last edit back; False if there is no edit."""
+        """Undo the last edit; False if there is no edit."""
         return self._history is not None and self._history.undo()
 
     def redo(self) -> bool:
-        """Do the edit again that was taken back last; False if there is no such edit."""
+        """Redo the edit that was undone last; False if there is no such edit."""
         return self._history is not None and self._history.redo()
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an edit to take back."""
+        """Whether there is an edit to undo."""
         return self._history is not None and self._history.can_undo
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an edit to do again."""
+        """Whether there is an edit to redo."""
         return self._history is not None and self._history.can_redo
 
     @property
     def edits(self) -> Iterator[Edit]:
-        """The edits done so far; `num_edits` of them."""
+        """The applied edits, `num_edits` in number."""
         return iter(()) if self._history is None else self._history.done()
 
     @property
     def undone(self) -> Iterator[Edit]:
-        """The edits that `redo` would do, in that order."""
+        """The edits that `redo` would apply, in that order."""
         return iter(()) if self._history is None else self._history.undone()
 
     @property
     def num_edits(self) -> int:
-        """How many edits are done."""
+        """Number of applied edits."""
         return 0 if self._history is None else self._history.position
 
     # --- the present state ---
@@ -386,7 +386,7 @@ class Editor:
 
     @property
     def state(self) -> EditorState:
-        """The map, the instances and the styles set so far."""
+        """The present map, instances and styles."""
         return self._begun_history.state
 
     @property
@@ -396,34 +396,34 @@ class Editor:
 
     @property
     def sources(self) -> dict[str, tuple[str, ...]]:
-        """The sources for `set_style` (besides "region:NAME" and colours), and the regions that each has."""
+        """The sources for `set_style` (besides "region:NAME" and colours), with their regions."""
         return self._sources.names()
 
     @property
     def styles(self) -> StyleCodes:
-        """The picture's own styles; before there is a photo, the mean of the model's bank."""
+        """The picture's own styles; without a photo, the mean of the model's bank."""
         return self._sources.own
 
     @property
     def photo(self) -> Photo | None:
-        """The photo, its crop and the faces found in it; None in a session without one."""
+        """The photo, its crop and the faces found in it; None in a session without a photo."""
         return self._photo
 
     @property
     def original(self) -> np.ndarray | None:
-        """What the model sees of the photo: uint8 [h, w, 3] of its size."""
+        """The part of the photo that the model sees: uint8 [h, w, 3] of the model's size."""
         return None if self._photo is None else self._photo.seen(self.pipeline.image_size)
 
     def photo_at(self, max_side: int) -> Photo:
-        """The photo made smaller, so that its longer side has at most so many pixels; kept for the next time.
+        """The photo reduced so that its longer side has at most `max_side` pixels; cached.
 
         Raises:
-            InputError: there is no photo.
+            InputError: the session has no photo.
         """
         return self._composite_at(max_side).photo
 
     def forget_rendered(self) -> None:
-        """Give the memory back that makes the next picture quick, for a session that rests."""
+        """Free the memory that accelerates the next picture, for a session that is idle."""
         self.pipeline = self.pipeline.fork()
         self._rendered = None
         self._composites.clear()
@@ -445,7 +445,7 @@ class Editor:
 
     @property
     def touched(self) -> np.ndarray:
-        """bool [h, w] of the model's size: where map, instances or styles are no longer the picture's own."""
+        """bool [h, w] of the model's size: the pixels whose label, instance or style has been changed."""
         return self._touched_in(self.state)
 
     def _touched_in(self, state: EditorState) -> np.ndarray:
@@ -459,9 +459,9 @@ class Editor:
         """The picture of a state, of the model's size.
 
         Args:
-            state: by default the present one; or one from `after`.
-            seed: of the learned noise; None renders without noise.
-            quick: begin from what the last quick picture left, as while a brush is moving. Some pixels may then differ
+            state: a state from `after`; by default the present state.
+            seed: seed of the learned noise; None renders without noise.
+            quick: reuse the plan of the last quick picture, as while a brush is moving. Some pixels may then differ
                 from the exact picture by one level of 255. Otherwise the picture depends on the state only.
         """
         state, base = self.state if state is None else state, self._begun
@@ -487,20 +487,19 @@ class Editor:
         """The whole photo with the edits in it, upright, in sRGB; see also `save_composite`.
 
         Args:
-            blend: "detail" keeps the photo's detail: regions of another style are recoloured at the photo's resolution,
-                also where they go on beyond the crop, and where the map was changed new regions are drawn after the
-                model's picture, in the photo's colours and grain. "paste" puts the model's picture wherever map or
-                style were changed. Both leave the rest of the photo as it is, bit for bit. "render" puts the model's
-                picture into all of the crop.
-            margin: of "paste", in [0, 0.1], a part of the model's height: so far beyond what it replaces the model's
-                picture fades out. With 0 the photo's own pixels begin at once.
-            feather: of "paste" and "render": width, as a part of the crop's size, of the edge in which the photo goes
-                over into the picture at the borders of the crop.
+            blend: "detail" keeps the photo's detail: regions with another style are recoloured at the photo's
+                resolution, also beyond the crop, and changed parts of the map are redrawn from the model's picture in
+                the photo's colours and grain. "paste" replaces changed parts by the model's picture. Both keep the rest
+                of the photo bit for bit. "render" replaces the whole crop by the model's picture.
+            margin: for "paste": distance over which the model's picture fades out beyond the replaced parts, as a
+                fraction of the model's height in [0, 0.1]. With 0 there is no transition.
+            feather: for "paste" and "render": width of the transition at the borders of the crop, as a fraction of the
+                crop's size.
             seed: see `render`.
             keep_original: the earlier form of `blend`: True for "detail", False for "render".
 
         Raises:
-            InputError: there is no photo, or an argument out of range.
+            InputError: the session has no photo, or an argument is out of range.
         """
         blend = _blend(blend, keep_original)
         return Image.fromarray(self.composited(blend=blend, margin=margin, feather=feather, seed=seed))
@@ -516,13 +515,13 @@ class Editor:
         quick: bool = False,
         max_side: int | None = None,
     ) -> np.ndarray:
-        """The same as `composite` as uint8 [h, w, 3], which takes less memory.
+        """`composite` as uint8 [h, w, 3], which takes less memory.
 
         Args:
             state: see `render`.
             blend, margin, feather, seed: see `composite`.
             quick: see `render`.
-            max_side: put the edits into the photo made smaller to that (see `photo_at`).
+            max_side: size of a reduced photo to use (see `photo_at`).
         """
         state = self.state if state is None else state
         composite = self._composite_at(max_side)
@@ -551,10 +550,11 @@ class Editor:
         seed: int | None = None,
         keep_original: bool | None = None,
     ) -> None:
-        """Write the whole photo with the edits in it as its file was: ICC profile, transparency and EXIF stay.
+        """Write the whole photo with the edits in it, with the ICC profile, transparency and EXIF data of its file.
 
         Args:
-            path: the suffix names the format; metadata that the format cannot hold is left out (`sean.photo_output`).
+            path: path of the file; its suffix determines the format. Metadata that the format does not support is left
+                out (`sean.photo_output`).
             blend, margin, feather, seed, keep_original: see `composite`.
 
         Raises:
@@ -564,7 +564,7 @@ class Editor:
         save_photo(path, edited, None if self._photo is None else self._photo.source)
 
     def _composite_at(self, max_side: int | None) -> PhotoComposite:
-        """The composites of the photo, or of the photo made smaller."""
+        """The composites of the photo or of the reduced photo."""
         photo, segmap = self._photo, self._photo_segmap
         if photo is None or segmap is None:
             raise InputError("expected a session with a photo to put the edits into; begin it with set_image")
@@ -580,10 +580,10 @@ class Editor:
     # --- projects ---
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the session as a project (see `sean.editing.project`): a folder, or a zip file if it is named so.
+        """Write the session as a project (see `sean.editing.project`): a folder, or a zip file if `path` ends in .zip.
 
         Raises:
-            InputError: the place cannot be written or holds something else.
+            InputError: the path cannot be written or holds something else.
         """
         history = self._begun_history
         project = Project(
@@ -608,16 +608,16 @@ class Editor:
         parser: ParserChoice = AUTO,
         limits: ProjectLimits | None = None,
     ) -> "Editor":
-        """Go on with a saved session: the same picture, and the same edits to undo and redo.
+        """Load a saved session: the same picture, and the same edits to undo and redo.
 
         Args:
-            path: a project that `save` wrote.
-            pipeline: of the model that the session was made with.
+            path: a project written by `save`.
+            pipeline: pipeline of the session's model.
             parser: see `Editor`.
-            limits: of the size of a project from a stranger.
+            limits: limits on the size of untrusted projects.
 
         Raises:
-            InputError: no project, a damaged one, or one of another model.
+            InputError: the project is missing or damaged, or belongs to another model.
         """
         project = read_project(Path(path), pipeline.labels, model_of(pipeline), limits or ProjectLimits())
         editor = cls(pipeline, parser=parser)
@@ -644,7 +644,7 @@ class Editor:
         self._history = History(state, partial(applied, base=self._base))
 
     def _bank_colours(self) -> Tensor:
-        """The mean colours [n, k, 3] of the bank's styles; those of no known colour are rendered on the first map."""
+        """The mean colours [n, k, 3] of the bank's styles; unknown colours are measured in renders of the first map."""
         segmap = self._begun.state.segmap.astype(np.int64)
         pipeline, colours = self.pipeline.fork(), []
         for style in pipeline.style_bank:

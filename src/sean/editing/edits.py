@@ -1,11 +1,11 @@
-"""Edits as values: the actions of a user, with coordinates that fit any size, checked, and as JSON.
+"""Edits as values: the actions of a user, validated, convertible to JSON, with coordinates independent of the size.
 
-x is a fraction of the width, from the left, y a fraction of the height, from the top, a radius a fraction of the
-height; so a script of edits can be replayed on models of any size. Labels are names or ids; whether a label set has
-them, and whether there is such a style, shows only when the edit is applied (`sean.editing.state.applied`).
+x is a fraction of the width from the left, y a fraction of the height from the top, and a radius a fraction of the
+height, so a script of edits can be replayed on models of any size. Labels are names or ids. Whether labels and styles
+exist is checked when the edit is applied (`sean.editing.state.applied`).
 
-The models below accept JSON from a stranger and values of Python code alike, and bring every value into one form: whole
-numbers as int, fractions as float, lists as tuples.
+The models below accept both untrusted JSON and Python values, and normalize them: whole numbers to int, fractions to
+float, lists to tuples.
 """
 
 import json
@@ -41,7 +41,7 @@ _INSIDE, _AROUND = "[x, y] with fractions in [0, 1]", "[x, y] with fractions in 
 
 
 def is_source(value: object) -> bool:
-    """Whether a value has the form of a source of styles, see `SetStyle`."""
+    """Whether a value has the form of a style source, see `SetStyle`."""
     return isinstance(value, str) and len(value) <= _MAX_NAME and re.fullmatch(_SOURCE, value) is not None
 
 
@@ -80,7 +80,7 @@ class Edit(BaseModel):
     """The base of all edits; see the classes below.
 
     Raises:
-        InputError: a value of the wrong kind or out of its range, in one line that names the edit and the value.
+        InputError: a value has the wrong type or is out of range; one line that names the edit and the value.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", hide_input_in_errors=True)
@@ -96,14 +96,14 @@ class Edit(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _plain(cls, values: Any) -> Any:
-        """NumPy's numbers and arrays as Python's."""
+        """Convert NumPy's numbers and arrays to Python's."""
         if not isinstance(values, dict):
             return values
         arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray | np.generic)}
         return values | {name: value.tolist() for name, value in arrays.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """The edit as plain values for JSON; `edit_from_json` reads it back, equal."""
+        """The edit as plain values for JSON; `edit_from_json` gives an equal edit."""
         values = self.model_dump()
         if values.get("keep", ()) is None:  # rarely used
             del values["keep"]
@@ -114,11 +114,11 @@ class Paint(Edit):
     """Paint a label with a round brush.
 
     Attributes:
-        points: the middle of the brush from place to place; it goes straight between them. A stroke may leave the
-            picture: coordinates in [-1, 2].
-        radius: in (0, 1]; the brush is at least as wide as the pixels that its middle passes over.
-        label: the label that is painted.
-        keep: labels, or groups of labels (see `LabelSet.groups`), that stay as they are under the brush.
+        points: positions of the brush's centre, connected by straight lines. A stroke may leave the picture:
+            coordinates are in [-1, 2].
+        radius: radius in (0, 1]; the brush covers at least the pixels that its centre passes over.
+        label: label to paint.
+        keep: labels, or groups of labels (see `LabelSet.groups`), that the brush does not change.
     """
 
     kind: Literal["paint"] = "paint"
@@ -129,7 +129,7 @@ class Paint(Edit):
 
 
 class Erase(Edit):
-    """Bring back, with a round brush, the map that the session began with.
+    """Restore, with a round brush, the map at the start of the session.
 
     Attributes:
         points: see `Paint`.
@@ -145,7 +145,7 @@ class Fill(Edit):
     """Give a label to the connected area (4 neighbours) of one region.
 
     Attributes:
-        point: in the area; coordinates in [0, 1].
+        point: a point in the area; coordinates in [0, 1].
         label: the new label of the area.
     """
 
@@ -155,11 +155,11 @@ class Fill(Edit):
 
 
 class Polygon(Edit):
-    """Give a label to a polygon. Where its outline crosses itself, everything that it goes round is inside.
+    """Give a label to a polygon; self-intersecting outlines follow the non-zero winding rule.
 
     Attributes:
-        points: the corners, at least three; coordinates in [-1, 2].
-        label: its new label.
+        points: at least three vertices; coordinates in [-1, 2].
+        label: the new label of the polygon.
         keep: see `Paint`.
     """
 
@@ -170,11 +170,11 @@ class Polygon(Edit):
 
 
 class ReplaceLabel(Edit):
-    """Turn everything that has one label into another.
+    """Replace a label by another everywhere.
 
     Attributes:
-        old: the label that goes.
-        new: the label that comes.
+        old: the label to replace.
+        new: the new label.
     """
 
     kind: Literal["replace_label"] = "replace_label"
@@ -183,16 +183,16 @@ class ReplaceLabel(Edit):
 
 
 class ResetSegmap(Edit):
-    """Bring back the whole map that the session began with; styles stay."""
+    """Restore the whole map at the start of the session; styles are kept."""
 
     kind: Literal["reset_segmap"] = "reset_segmap"
 
 
 class SplitRegion(Edit):
-    """Make the connected area (4 neighbours) around a point an instance of its own, which can take its own style.
+    """Make the connected area (4 neighbours) around a point a separate instance, which can have its own style.
 
     Attributes:
-        point: in the area; coordinates in [0, 1].
+        point: a point in the area; coordinates in [0, 1].
     """
 
     kind: Literal["split_region"] = "split_region"
@@ -200,19 +200,19 @@ class SplitRegion(Edit):
 
 
 class SetStyle(Edit):
-    """Take the style of regions from elsewhere.
+    """Set the style of regions.
 
     Attributes:
         source: "own" (the picture's own), "mean" (of the model's bank), "bank:N" or "bank:NAME", "region:NAME" (the own
-            style of another region), "photo:NAME" (of a style photo of the session), or a colour as "#a0522d" (of the
-            bank, the style whose colour is nearest).
-        regions: whose styles change, labels or groups of labels (see `LabelSet.groups`); labels of a group that the
-            source has no style for stay as they are. None means all that the source has.
-        strength: in [0, 1], from the own style at 0 to the source at 1, linearly (interpolation, Fig. 5).
-        blocks: which SEAN ResBlks, 0 (coarse) to 5 (fine), take it, the others stay (style crossover, Fig. 7); None
+            style of another region), "photo:NAME" (a style photo of the session), or a colour such as "#a0522d" (the
+            style of the bank with the nearest colour).
+        regions: labels or groups of labels to change (see `LabelSet.groups`); labels of a group without a style in the
+            source do not change. None means all regions of the source.
+        strength: linear weight in [0, 1] between the own style at 0 and the source at 1 (interpolation, Fig. 5).
+        blocks: the SEAN ResBlks to change, 0 (coarse) to 5 (fine); the others are kept (style crossover, Fig. 7). None
             means all.
-        instance: of the one region named, only this instance, a number from `SplitRegion`; None means the region as a
-            class, that is all its instances that have no style of their own.
+        instance: number of the single instance to change, from `SplitRegion`; requires exactly one region. None means
+            the region as a class: all its instances without a style of their own.
     """
 
     kind: Literal["set_style"] = "set_style"
@@ -244,7 +244,7 @@ KINDS: dict[str, type[Edit]] = {
 
 
 def new_edit(cls: type[Kind], **values: object) -> Kind:
-    """An edit of values in any form that means them: lists for tuples, whole numbers for fractions, NumPy's numbers.
+    """Make an edit from loosely typed values: lists for tuples, whole numbers for fractions, NumPy's numbers.
 
     Raises:
         InputError: see `Edit`.
@@ -253,13 +253,13 @@ def new_edit(cls: type[Kind], **values: object) -> Kind:
 
 
 def edit_from_json(values: object) -> Edit:
-    """Read what `Edit.to_json` gives, from anywhere.
+    """Read the output of `Edit.to_json` from an untrusted source.
 
     Args:
-        values: the parsed JSON. Keys with a default may be left out.
+        values: the parsed JSON. Keys with a default may be missing.
 
     Raises:
-        InputError: anything else; one line.
+        InputError: the values are not an edit; one line.
     """
     if not isinstance(values, dict) or not isinstance(values.get("kind"), str):
         raise InputError(f'expected an edit as {{"kind": ..., ...}}, got {shown(values)}')

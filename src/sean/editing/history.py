@@ -1,8 +1,8 @@
-"""Undo and redo without bound on the count, in bounded memory.
+"""Unlimited undo and redo in bounded memory.
 
-Edits are small, states are not: every edit is kept as a line of JSON in a file that moves from memory to the disk when
-it grows, and of the states only the last few, and one in 64, compressed, in a file of the same kind. Any other state
-is made again from the snapshot before it; that gives the same state, because applying an edit is a pure function.
+Edits are small, states are large. Every edit is kept as a line of JSON in a file that moves from memory to disk as it
+grows. The last few states are kept in memory, and one state in 64 is kept compressed in a second such file. Any other
+state is recomputed from the snapshot before it; the result is the same, as applying an edit is a pure function.
 """
 
 import json
@@ -25,11 +25,11 @@ _NUM_KEPT = 32
 
 
 class History:
-    """The states of a session, one after each edit, and a position among them.
+    """The states of a session, one after each edit, and the present position among them.
 
     Args:
         beginning: the state before the first edit.
-        apply: makes the next state of a state and an edit, always the same.
+        apply: pure function from a state and an edit to the next state.
     """
 
     def __init__(self, beginning: EditorState, apply: Callable[[EditorState, Edit], EditorState]) -> None:
@@ -42,7 +42,7 @@ class History:
 
     @property
     def position(self) -> int:
-        """How many edits are done."""
+        """Number of applied edits."""
         return self._position
 
     @property
@@ -56,7 +56,7 @@ class History:
         return self._position < len(self._edits)
 
     def push(self, edit: Edit) -> EditorState:
-        """Apply an edit; edits that were undone before are dropped. If applying fails, nothing has changed."""
+        """Apply an edit and drop undone edits. If applying fails, nothing has changed."""
         state = self._apply(self.state, edit)
         self._edits.cut(self._position)
         self._snapshots.cut(self._position // _SNAPSHOT_EVERY)
@@ -67,21 +67,21 @@ class History:
         return state
 
     def undo(self) -> bool:
-        """Take the last edit back; False if there is no edit."""
+        """Undo the last edit; False if there is no edit."""
         if not self.can_undo:
             return False
         self._move(self._position - 1, self._state_at(self._position - 1))
         return True
 
     def redo(self) -> bool:
-        """Do the edit again that was undone last; False if there is no such edit."""
+        """Redo the edit that was undone last; False if there is no such edit."""
         if not self.can_redo:
             return False
         self._move(self._position + 1, self._state_at(self._position + 1))
         return True
 
     def done(self) -> Iterator[Edit]:
-        """The edits done so far, in order."""
+        """The applied edits, in order."""
         return map(self._edit, range(self._position))
 
     def undone(self) -> Iterator[Edit]:
@@ -89,12 +89,12 @@ class History:
         return map(self._edit, range(self._position, len(self._edits)))
 
     def memory(self) -> Iterator[np.ndarray]:
-        """The arrays of the states that are kept as such."""
+        """The arrays of the states that are kept uncompressed."""
         for state in (self._beginning, self.state, *self._recent.values()):
             yield from (state.segmap, state.instances)
 
     def close(self) -> None:
-        """Give the files back; the history must not be used any more."""
+        """Close the files; the history must not be used afterwards."""
         self._edits.close()
         self._snapshots.close()
 
@@ -104,7 +104,7 @@ class History:
     def _move(self, position: int, state: EditorState) -> None:
         self._position, self.state = position, state
         self._keep(position, state)
-        # a new snapshot comes only after all before it are there: positions are passed one by one
+        # all earlier snapshots exist, as positions are passed one by one
         if position == (len(self._snapshots) + 1) * _SNAPSHOT_EVERY:
             self._snapshots.append(_packed(state))
 
@@ -122,17 +122,17 @@ class History:
         state = self._beginning if not index else _unpacked(self._snapshots.read(index - 1))
         for number in range(at, position):
             state = self._apply(state, self._edit(number))
-            self._keep(number + 1, state)  # the next undo is likely to want it
+            self._keep(number + 1, state)  # the next undo is likely to need it
         return state
 
 
 class _Lines:
-    """A growing list of bytes in a file that lives in memory as long as it is small."""
+    """A growing list of byte strings in a file, which stays in memory while it is small."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (it lives as long as this)
+        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (closed below)
         self._ends = array("q")
-        # the file may be a real one by then, which must not be left to the garbage collector
+        # explicitly, as the file may be on disk, and must not be left to the garbage collector
         self.close = weakref.finalize(self, self._file.close)
 
     def __len__(self) -> int:
@@ -150,7 +150,7 @@ class _Lines:
         return self._file.read(self._ends[index] - begin)
 
     def cut(self, length: int) -> None:
-        """Forget all but the first entries."""
+        """Drop all entries after the first `length`."""
         del self._ends[length:]
 
 

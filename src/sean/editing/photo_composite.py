@@ -1,9 +1,9 @@
-"""A session's edits in its photo, at the photo's own resolution: the person stays, only what was edited changes.
+"""A session's edits in its photo, at the photo's own resolution: only the edited regions change.
 
-Three kinds of pixels. Where a region keeps its shape and takes another style, the photo itself is recoloured
-(`sean.compositing`): its detail stays, its light and colour become those of the style, also where the region goes on
-beyond what the model sees. Where the map was changed, new regions are drawn with the model's light and shade in the
-photo's colours and grain. Everything else is the photo, bit for bit.
+There are three kinds of pixels. If a region keeps its shape and takes another style, the photo is recoloured
+(`sean.compositing`): the detail stays, and light and colour become those of the style, also beyond the part that the
+model sees. If the map was changed, new regions are drawn with the model's light and shade in the photo's colours and
+grain. All other pixels are those of the photo, bit for bit.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,27 +23,27 @@ from sean.parsing.photo import Photo
 from sean.parsing.segmenter import Segmenter
 
 Blend = Literal["detail", "paste", "render"]
-"""How edits get into a photo: "detail", as this module says; "paste", the model's picture wherever map or style were
-changed; "render", the model's picture in all of the crop."""
+"""Method of compositing: "detail", described above; "paste", the model's picture wherever map or style were changed;
+"render", the model's picture in the whole crop."""
 
 BLENDS: tuple[Blend, ...] = ("detail", "paste", "render")
 
-# A parser that labels so much of the crop as the map has it may say what lies around the crop, too.
+# Least agreement of a parser with the label map inside the crop for its labels to be used around the crop.
 _AGREEMENT = 0.85
-# Regions that go on far beyond the crop: they are followed through the whole photo.
+# Regions that extend far beyond the crop: they are followed through the whole photo.
 _FAR = (BACKGROUND, "cloth")
 _STRANDS = ("hair",)
 
 
 class PhotoComposite:
-    """One photo with the edits of states in it; what depends on the photo alone is computed once.
+    """Composites of one photo with the edits of states; results that depend on the photo alone are cached.
 
     Args:
         photo: the photo and its crop.
-        segmap: label ids [h, w] of what the model sees of it.
-        own: gives the model's picture of that map with the photo's own styles, uint8 [h, w, 3]; called when a change
-            has to be told from the model's pictures.
-        parser: gives what follows regions out of the crop, or None to end them there.
+        segmap: label ids [h, w] of the part that the model sees.
+        own: returns the model's picture of that map with the photo's own styles, uint8 [h, w, 3]; called when a change
+            must be derived from the model's pictures.
+        parser: returns the segmenter that follows regions beyond the crop, or None to end regions at the crop.
     """
 
     def __init__(
@@ -68,13 +68,13 @@ class PhotoComposite:
         """The photo with the edits of a state in it.
 
         Args:
-            state: its map has the size of the photo's.
-            base: of the session.
-            rendered: gives the model's picture of the state, uint8 [h, w, 3]; called when it is needed.
+            state: a state whose map has the size of `segmap`.
+            base: base of the session.
+            rendered: returns the model's picture of the state, uint8 [h, w, 3]; called when needed.
             quick: draw new regions more coarsely, as while a brush is moving.
 
         Returns:
-            uint8 [H, W, 3], a new array; the photo's own bits where nothing was edited.
+            uint8 [H, W, 3], a new array; unedited pixels equal the photo.
         """
         labels = base.sources.labels
         restyled = restyled_regions(state, base)
@@ -101,7 +101,7 @@ class PhotoComposite:
         )
 
     def memory(self) -> Iterator[np.ndarray | bytes]:
-        """The arrays that are kept of the photo, the photo included."""
+        """The cached arrays, including the photo."""
         yield from self.photo.memory()
         if self._own_picture is not None:
             yield self._own_picture
@@ -128,9 +128,9 @@ class PhotoComposite:
         return changes
 
     def _guide(self, everywhere: bool) -> tuple[PhotoGuide, np.ndarray]:
-        """The guide, and the map of its frame: of the crop and some surroundings, or of the whole photo."""
+        """The guide and the map of its frame: the crop with surroundings, or the whole photo."""
         if everywhere not in self._guides:
-            self._guides.clear()  # of a large photo each takes hundreds of megabytes
+            self._guides.clear()  # a guide of a large photo takes hundreds of megabytes
             parser, frame, ids = self._following, self._place, self._segmap
             if parser is not None:
                 frame, ids = surroundings(self.photo, self._segmap, parser, whole=everywhere)
@@ -140,7 +140,7 @@ class PhotoComposite:
 
     @property
     def _following(self) -> Segmenter | None:
-        """The parser, where there is a photo around the crop and it sees the crop as the map does."""
+        """The parser if the photo extends beyond the crop and the parser agrees with the map inside the crop."""
         if self._follower is None:
             parser = None if self.photo.crop is None else self._parser()
             if parser is not None:
@@ -152,7 +152,7 @@ class PhotoComposite:
 
 
 def restyled_regions(state: EditorState, base: Base) -> dict[tuple[int, int], BlockSettings]:
-    """The styles set, by (label, instance), that are others than the picture's own."""
+    """The styles by (label, instance) that differ from the picture's own."""
     return {
         key: settings
         for key, settings in sorted(state.styles.items(), key=lambda item: item[0])
@@ -161,7 +161,7 @@ def restyled_regions(state: EditorState, base: Base) -> dict[tuple[int, int], Bl
 
 
 def _is_own(label: int, settings: BlockSettings, base: Base) -> bool:
-    """Whether the styles set for a label are the picture's own: unset, of strength 0, or equal."""
+    """Whether the styles of a label are the picture's own: unset, of strength 0, or equal."""
     own = base.sources.complete_own.codes[label]
     if not base.sources.own.present[label] and settings != (None,) * len(settings):
         return False  # it has no colour of its own
@@ -169,7 +169,7 @@ def _is_own(label: int, settings: BlockSettings, base: Base) -> bool:
 
 
 def _target(label: int, settings: BlockSettings, base: Base) -> tuple[RegionColour | None, float]:
-    """The colour that a style gives a label, and its strength; None where the model's pictures have to tell."""
+    """The colour that a style gives to a label, and its strength; None if only the model's pictures show it."""
     setting = settings[0]
     if setting is None or any(other != setting for other in settings):
         return None, 1.0

@@ -33,7 +33,7 @@ DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
 def check_dtype(dtype: torch.dtype, device: torch.device) -> None:
-    """Raise InputError unless a network can compute in `dtype` on `device`."""
+    """Raise InputError unless networks can compute in `dtype` on `device`."""
     if dtype not in (*DTYPES, torch.float64):
         raise InputError(f"expected a dtype of {', '.join(map(str, DTYPES))}, got {dtype}")
     if dtype == torch.float16 and device.type == "cpu":
@@ -44,13 +44,13 @@ class SEANPipeline:
     """Encode photos into style codes and render segmaps with them.
 
     Args:
-        model: moved to evaluation mode; results follow its device. Its weights are packed here and must not change
-            from here on.
+        model: the model, which is set to evaluation mode; results are on its device. Its weights are packed and must
+            not change afterwards.
         labels: the label set of its regions.
-        style_bank: styles of training pictures, for editing without a second photo; may be empty. Regions that a
-            rendered segmap has but its styles lack take the bank's mean (without a bank: the zero code, as published).
+        style_bank: styles of training pictures, for editing without a second photo; may be empty. Regions of a segmap
+            that the styles lack take the bank's mean (without a bank: the zero code, as published).
         card: text of the model card.
-        dtype: to compute in, of `DTYPES`; None is that of the model. `model` itself stays as it is.
+        dtype: dtype to compute in, one of `DTYPES`; None means that of the model. `model` itself does not change.
 
     Raises:
         InputError: another dtype, or float16 on a CPU.
@@ -76,12 +76,12 @@ class SEANPipeline:
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width, in pixels, of what the model sees and renders."""
+        """Height and width, in pixels, of the model's pictures."""
         return self.model.config.image_size
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """The device that the model computes on."""
         return next(self.model.parameters()).device
 
     @property
@@ -105,9 +105,9 @@ class SEANPipeline:
         """Compute on another device or in another dtype from now on; returns this pipeline.
 
         Args:
-            device: where to compute, see `from_pretrained`; None leaves it. A dtype may stand here, too.
-            dtype: of `DTYPES`, or its name; None leaves it. Weights are rounded from those of `model`, so that nothing
-                is lost on the way back.
+            device: device to compute on, see `from_pretrained`; None keeps it. A dtype is accepted in its place.
+            dtype: one of `DTYPES`, or its name; None keeps it. Weights are always rounded from those of `model`, so
+                nothing is lost by switching back.
 
         Raises:
             InputError: as for the class.
@@ -142,16 +142,16 @@ class SEANPipeline:
         Args:
             name: a bundled model (by default the one for faces), a local model folder, or a Hugging Face hub id
                 (owner/name).
-            device: where it is to compute: "auto" (a CUDA card where there is one, else the CPU), cpu, cuda or cuda:1.
-            dtype: to compute in, of `DTYPES`, or its name; None is float32. In bfloat16 pictures of the bundled model
-                differ by 2/255 at most.
-            revision: of a hub id: branch, tag or commit.
-            cache_dir: of a hub id: the folder for downloads.
-            token: of a hub id: of the hub, for private models; None takes the one that its client knows.
-            local_files_only: of a hub id: takes what was downloaded before, without a connection.
+            device: device to compute on: "auto" (a CUDA card if there is one, else the CPU), cpu, cuda or cuda:1.
+            dtype: dtype to compute in, one of `DTYPES`, or its name; None is float32. In bfloat16, pictures of the
+                bundled model differ by at most 2/255.
+            revision: for a hub id: branch, tag or commit.
+            cache_dir: for a hub id: the folder for downloads.
+            token: for a hub id: access token of the hub for private models; None takes the stored token.
+            local_files_only: for a hub id: use earlier downloads, without a connection.
 
         Raises:
-            InputError: no such model, its files are damaged, no such device here, or another dtype.
+            InputError: the model does not exist, its files are damaged, the device does not exist, or another dtype.
         """
         where, number_type = chosen_device(device), torch.float32 if dtype is None else _dtype_of(dtype)
         folder = find_model(os.fspath(name), revision, cache_dir, token, local_files_only)
@@ -161,13 +161,13 @@ class SEANPipeline:
         return cls(model.to(where), labels, style_bank=bank, card=card, dtype=number_type)
 
     def fork(self, num_kept: int = 1) -> "SEANPipeline":
-        """This model with its own memory, for another picture edited meanwhile; the weights are shared.
+        """A pipeline with the same weights and its own memory, for another picture edited at the same time.
 
-        A pipeline remembers the plans and rows of the last segmaps and styles, so that the next change of one of them
-        is quick. Two users of one pipeline would push each other out of that memory.
+        A pipeline remembers the plans and rows of the last segmaps and styles, so that their next change is quick. Two
+        users of one pipeline would displace each other's entries.
 
         Args:
-            num_kept: how many segmaps and styles are remembered.
+            num_kept: number of segmaps and styles to remember.
         """
         other = copy.copy(self)
         other._engine = self._engine.fork(num_kept)
@@ -175,16 +175,16 @@ class SEANPipeline:
         return other
 
     def memory(self) -> Iterator[np.ndarray | Tensor]:
-        """What this fork remembers of the last segmaps and styles: rows and plans, not the weights."""
+        """The remembered rows and plans of the last segmaps and styles, without the weights."""
         yield from self._engine.memory()
         yield from self._plans.memory()
 
     def save_pretrained(self, folder: str | os.PathLike[str], *, dtype: torch.dtype = torch.float32) -> None:
-        """Write config.json, model.safetensors and, if there are any, the style bank and the model card.
+        """Write config.json, model.safetensors and, if present, the style bank and the model card.
 
         Args:
-            folder: made when missing.
-            dtype: of the numbers on disk; float16 halves the files.
+            folder: folder, created if missing.
+            dtype: dtype of the numbers on disk; float16 halves the files.
         """
         folder = Path(folder)
         save_model(folder, self.model, self.labels, dtype=dtype)
@@ -205,23 +205,23 @@ class SEANPipeline:
         datasets: Sequence[str] = (),
         report: Mapping[str, Any] | None = None,
     ) -> str:
-        """Upload the model to the Hugging Face hub: what `save_pretrained` writes, the card with a head.
+        """Upload the files of `save_pretrained` to the Hugging Face hub, with a metadata header in the model card.
 
         Args:
-            repo_id: owner/name; made where it is missing.
+            repo_id: owner/name; the repository is created if missing.
             revision: the branch; None is the main branch.
-            token: of the hub; None takes the one that its client knows.
-            private: whether a new repository is seen by its owner alone.
-            dtype: of the numbers; float16 halves the files.
-            licence: of the weights, as SPDX names it ("apache-2.0"); those trained on others' data have their terms.
+            token: access token of the hub; None takes the stored token.
+            private: whether a new repository is private.
+            dtype: dtype of the numbers; float16 halves the files.
+            licence: SPDX identifier of the weights' licence ("apache-2.0"); the terms of the training data apply.
             datasets: hub ids of the training data.
-            report: of `sean.evaluate`, or what `sean evaluate` wrote; its scores of reconstruction go into the head.
+            report: report of `sean.evaluate` or `sean evaluate`; its reconstruction scores go into the header.
 
         Returns:
-            the address of the commit.
+            The address of the commit.
 
         Raises:
-            InputError: the hub refuses, or is not there.
+            InputError: the hub refuses the upload or cannot be reached.
         """
         scores = {} if report is None else report.get("rows", {}).get("model", report)["reconstruction"]
         card = with_card_head(
@@ -267,23 +267,23 @@ class SEANPipeline:
         face: int = 0,
         on_no_face: OnNoFace = "error",
     ) -> StyleCodes | list[StyleCodes]:
-        """The style of every region of a photo.
+        """Encode the style of every region of a photo.
 
         Args:
-            image: the path of a file, a PIL picture (turned upright as its EXIF orientation says, in sRGB as its ICC
-                profile says), uint8 [h, w, 3] or a tensor [3, h, w], uint8 or float in [-1, 1]; or a list of photos.
-            segmap: label ids of the same photo: the path of a file, a PIL picture or integers [h, w], of the shape of
-                the photo in any size, or of `image_size`. Photo and map are resized to `image_size`. A map of the shape
-                of the photo before it was turned upright is turned with it. None has the parser make the map of the
-                face in the photo. For a list of photos, a list of as many maps, or None.
+            image: the path of a file, a PIL picture (turned upright by its EXIF orientation, converted to sRGB by its
+                ICC profile), uint8 [h, w, 3] or a tensor [3, h, w], uint8 or float in [-1, 1]; or a list of photos.
+            segmap: label ids of the photo: the path of a file, a PIL picture or integers [h, w], with the aspect ratio
+                of the photo in any size, or of `image_size`. Photo and map are resized to `image_size`. A map with the
+                shape of the photo before it was turned upright is turned with it. None lets the parser make the map of
+                the face in the photo. For a list of photos, a list of as many maps, or None.
             crop, face, on_no_face: see `sean.Editor.set_image`.
 
         Returns:
-            The styles; a list of them for a list of photos.
+            The styles; a list of styles for a list of photos.
 
         Raises:
             InputError: not a picture, not a map of label ids, ids out of range, a map of another shape, no face, or no
-                map for a photo of a model whose labels are not those of faces.
+                map for a model whose labels are not those of faces.
         """
         if isinstance(image, list):
             maps = [None] * len(image) if segmap is None else segmap
@@ -300,7 +300,7 @@ class SEANPipeline:
 
     @torch.inference_mode()
     def encode_seen(self, image: np.ndarray, segmap: np.ndarray) -> StyleCodes:
-        """The styles of what the model sees of a photo.
+        """Encode the styles of a picture of the model's size.
 
         Args:
             image: uint8 [h, w, 3] of `image_size`.
@@ -362,29 +362,29 @@ class SEANPipeline:
 
         Args:
             segmap: label ids: the path of a file, a PIL picture or integers [h, w], as an array or a tensor; resized to
-                `image_size`. A list or tuple of such is a batch.
+                `image_size`. A list or tuple of segmaps is a batch.
             styles: see the table.
-            instances: for a model with instance edges, one number per object, of the segmap's size and in the same
-                forms; resized with it. By default the segmap itself: neighbours of one label are then one object. For a
+            instances: for a model with instance edges, a map with one number per object, of the size and type of the
+                segmap. By default the segmap itself, so that neighbours with the same label are one object. For a
                 batch, a list.
-            variants: for one segmap, which of several `styles` every pixel takes, numbers from 0 of the segmap's size
-                and in the same forms; `styles` is then a sequence of one or more, each one StyleCodes or six. So two
-                windows of one label get two styles.
+            variants: for a single segmap, a map with the index in `styles` of every pixel, of the size and type of the
+                segmap; `styles` is then a sequence of entries that are each one StyleCodes or six. Two windows with the
+                same label can thus have different styles.
             output_type: "pil"; "np" for uint8 [h, w, 3]; "pt" for a float tensor [3, h, w] in [-1, 1] on the model's
                 device. For a batch, "np" and "pt" give one array or tensor with a leading axis.
-            noise: whether to add the learned noise. None adds it where a seed or a generator is given; otherwise the
+            noise: whether to add the learned noise. None adds it if a seed or a generator is given; otherwise the
                 picture depends on segmap and styles only.
-            seed: of the noise; every picture of a batch takes the noise that it would have alone.
-            generator: where the noise comes from, instead of a seed; for a batch, one or a list.
+            seed: seed of the noise; every picture of a batch gets the noise that it would get alone.
+            generator: source of the noise instead of a seed; for a batch, one or a list.
 
         Returns:
-            A picture of `image_size`. Where the segmap had another size, `.info["resized_from"]` of a PIL picture is
-            that (height, width). Pictures of a batch may differ from those rendered alone by one level of 255.
+            A picture of `image_size`. If the segmap had another size, `.info["resized_from"]` of a PIL picture is that
+            (height, width). Pictures of a batch may differ from those rendered alone by one level of 255.
 
         Raises:
-            InputError: ids out of range, another number of styles than in the table, styles of another model, instances
-                or variants that are not numbers, have another size, name a style that is not there, or are given to a
-                model that takes none, or an unknown output type.
+            InputError: ids out of range, a number of styles that is not in the table, styles of another model, an
+                unknown output type, or instances or variants that are not integers, have another size, refer to a
+                missing style, or are given to a model that takes none.
         """
         check_output_type(output_type)
         paired = RenderBatch.paired if variants is None else RenderBatch.with_variants
@@ -420,13 +420,13 @@ class SEANPipeline:
         return generators[0] if len(generators) == 1 else generators
 
     def _batched(self, ids: np.ndarray) -> Tensor:
-        """Ids [h, w] as [1, h, w] of the model's size."""
+        """Ids [h, w] resized to the model's size, [1, h, w]."""
         return torch.from_numpy(resize_segmap(ids, self.image_size)).unsqueeze(0).to(self.device)
 
     def _edges(
         self, ids: Tensor, instances: Sequence[SegmapLike] | None, sizes: Sequence[tuple[int, int]]
     ) -> Tensor | None:
-        """Where the model takes instance edges: those of the instances, or by default of the ids [b, h, w]."""
+        """Instance edges for models that take them: of the instances, or by default of the ids [b, h, w]."""
         if not self.model.config.instance_edges:
             if instances is not None:
                 raise InputError("expected no instances for a model without instance edges; leave them out")
@@ -437,7 +437,7 @@ class SEANPipeline:
         return instance_edges(ids)[:, 0].bool()
 
     def _variants(self, variants: SegmapLike, size: tuple[int, int], count: int) -> Tensor | None:
-        """Numbers of styles [1, h, w]; None where there is but one style."""
+        """Indices of styles [1, h, w]; None if there is only one style."""
         if self.model.style_inputs == 1:
             raise InputError(f"expected no variants for {self.model.config.architecture}; leave them out")
         numbers = self._numbers(variants, size, "variants", "style")
@@ -447,7 +447,7 @@ class SEANPipeline:
         return numbers if count > 1 else None
 
     def _numbers(self, numbers: SegmapLike, size: tuple[int, int], name: str, thing: str) -> Tensor:
-        """A map of the segmap's size as [1, h, w] at the model's size."""
+        """A map of the segmap's size, resized to the model's size, [1, h, w]."""
         array = numbers_of(numbers)
         if array.shape != size or array.dtype.kind not in "iub":
             raise InputError(

@@ -1,13 +1,13 @@
 """Projects: sessions of the editor on the disk, as a folder or a zip file.
 
 project.json                      the edits, done and undone, the crop, the model, and which files belong to it
-segmap-HASH.png                   the map that the session began with
+segmap-HASH.png                   the map at the start of the session
 styles-HASH.safetensors           own styles and those of the style photos
-photo-HASH.png, seen-HASH.png     the photo, with its ICC profile, transparency and EXIF block, and its map as the model
-                                  sees it; only where there is a photo
+photo-HASH.png, seen-HASH.png     the photo, with its ICC profile, transparency and EXIF block, and the map of the part
+                                  that the model sees; only in sessions with a photo
 
-The names of the files hold a hash of their content, and the index, project.json, is written last: a folder always holds
-the old project or the new one, and files that have not changed are not written again. Projects are read from strangers.
+File names contain a hash of the content, and the index, project.json, is written last. A folder therefore always holds
+either the old project or the new one, and unchanged files are not written again. Projects are untrusted input.
 """
 
 import hashlib
@@ -47,18 +47,18 @@ INDEX_NAME = "project.json"
 _FILE = re.compile(r"(segmap|seen|photo)-[0-9a-f]{16}\.png|styles-[0-9a-f]{16}\.safetensors")
 _PNG = b"\x89PNG\r\n\x1a\n"
 _CHUNK = 1 << 20
-# What zipfile raises on damage, encryption and files that are none; RuntimeError for unknown compression, too.
+# Errors of zipfile for damaged, encrypted and other files; RuntimeError also for unknown compression.
 ZIP_ERRORS = (EOFError, OSError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectLimits:
-    """Limits of a project that is read; a server sets lower ones than the defaults.
+    """Limits for reading projects; servers set lower limits than the defaults.
 
     Attributes:
-        max_bytes: of all files together, unpacked.
-        max_pixels: of the photo.
-        max_edits: done and undone together.
+        max_bytes: unpacked size of all files together.
+        max_pixels: number of pixels of the photo.
+        max_edits: number of edits, applied and undone.
     """
 
     max_bytes: int = 1 << 30
@@ -71,15 +71,15 @@ class Project:
     """The content of a session.
 
     Attributes:
-        model: which model it was made with, see `model_of`.
-        photo: the photo and its crop; None in a session without one.
-        photo_segmap: its label ids, integers [h, w] of the model's size, before any edit.
-        segmap: the label ids that the session began with.
-        begun_styles: edits that give the styles that the session began with.
+        model: identity of the session's model, see `model_of`.
+        photo: the photo and its crop; None in a session without a photo.
+        photo_segmap: label ids of the photo, integers [h, w] of the model's size, before any edit.
+        segmap: label ids at the start of the session.
+        begun_styles: edits that set the styles at the start of the session.
         own: the picture's own styles.
         photos: styles of style photos, by name.
-        done: the edits done so far.
-        undone: those that can be redone.
+        done: the applied edits.
+        undone: the edits that can be redone.
     """
 
     model: dict[str, Any]
@@ -109,7 +109,7 @@ def model_of(pipeline: SEANPipeline) -> dict[str, Any]:
 
 
 def begun_styles(state: EditorState) -> list[SetStyle]:
-    """Edits that set the styles that a state has for labels as classes; each block by itself."""
+    """Edits that set the styles of labels as classes in a state, separately for each block."""
     edits = []
     for (label, instance), settings in state.styles.items():
         for block, setting in enumerate(settings):
@@ -120,15 +120,15 @@ def begun_styles(state: EditorState) -> list[SetStyle]:
 
 
 def write_project(path: Path, project: Project, labels: LabelSet) -> None:
-    """Write a project, atomically; see `sean.editing.project.store`.
+    """Write a project atomically; see `store`.
 
     Args:
-        path: a folder, made when missing, or a file that ends in .zip.
+        path: a folder, created if missing, or a file that ends in .zip.
         project: the content.
-        labels: of its maps.
+        labels: label set of the maps.
 
     Raises:
-        InputError: the place cannot be written or holds something else.
+        InputError: the path cannot be written or holds something else.
     """
     labels = _file_labels(labels)
     with tempfile.TemporaryDirectory() as name:
@@ -153,16 +153,16 @@ def write_project(path: Path, project: Project, labels: LabelSet) -> None:
 
 
 def read_project(path: Path, labels: LabelSet, model: dict[str, Any], limits: ProjectLimits) -> Project:
-    """Read what `write_project` wrote.
+    """Read a project written by `write_project`.
 
     Args:
         path: the folder or zip file.
-        labels: of the model that is to go on with it.
-        model: `model_of` it.
-        limits: projects beyond them are refused.
+        labels: label set of the model that opens the project.
+        model: `model_of` that model.
+        limits: limits; larger projects are refused.
 
     Raises:
-        InputError: no project, a damaged one, one of another model, or one over the limits.
+        InputError: the project is missing or damaged, belongs to another model, or exceeds the limits.
     """
     with opened(path, limits) as folder, _plain_errors(path, folder):
         index = read_json(folder / INDEX_NAME, _Index, "the index of a project")
@@ -203,7 +203,7 @@ def read_project(path: Path, labels: LabelSet, model: dict[str, Any], limits: Pr
 
 @contextmanager
 def _plain_errors(path: Path, folder: Path) -> Iterator[None]:
-    """Whatever a damaged project leads to, as one line that names the project and not where it was unpacked."""
+    """Report any error of a damaged project in one line that names the project, not the temporary folder."""
     try:
         yield
     except InputError as error:
@@ -240,7 +240,7 @@ def _read_map(path: Path, labels: LabelSet, size: tuple[int, ...], limits: Proje
 
 
 def _file_labels(labels: LabelSet) -> LabelSet:
-    """The labels with an id for pixels of no region in files: a map may have them, whatever its data set has."""
+    """The labels with an id for pixels without a region, which maps may contain even if the data set has none."""
     return labels if labels.ignore_id is not None else replace(labels, ignore_id=labels.num_regions)
 
 
@@ -248,12 +248,12 @@ def store(path: Path, made: Path, index: dict[str, Any]) -> None:
     """Store the files in a folder as a project.
 
     Args:
-        path: a folder, made when missing, or a file that ends in .zip; a project that it holds is replaced.
+        path: a folder, created if missing, or a file that ends in .zip; an existing project is replaced.
         made: folder with the files, named segmap.png and so on.
-        index: the content of project.json without the names of the files.
+        index: the content of project.json without the file names.
 
     Raises:
-        InputError: the place cannot be written or holds something else.
+        InputError: the path cannot be written or holds something else.
     """
     files = {}
     for file in sorted(made.iterdir()):
@@ -280,10 +280,10 @@ def store(path: Path, made: Path, index: dict[str, Any]) -> None:
 
 @contextmanager
 def opened(path: Path, limits: ProjectLimits) -> Iterator[Path]:
-    """A folder with the files of a project while the block runs; a zip file is unpacked for that, as far as it is one.
+    """Context manager for a folder with the files of a project; a zip file is unpacked.
 
     Raises:
-        InputError: there is no project, it is damaged, names files outside, or is over the limits.
+        InputError: the project is missing, is damaged, names files outside its folder, or exceeds the limits.
     """
     if not path.exists():
         raise InputError(f"expected a project, a folder or a .zip, at {path}, found none; check the path")
@@ -316,7 +316,7 @@ def _unpack(path: Path, folder: Path, limits: ProjectLimits) -> None:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if info.filename != INDEX_NAME and not _FILE.fullmatch(info.filename):
-                continue  # nothing of ours, wherever it wants to go
+                continue  # not a file of a project, whatever its path
             with archive.open(info) as packed, (folder / info.filename).open("wb") as file:
                 while chunk := packed.read(_CHUNK):
                     left -= len(chunk)
@@ -326,7 +326,7 @@ def _unpack(path: Path, folder: Path, limits: ProjectLimits) -> None:
 
 
 def _checked(folder: Path, path: Path) -> Path:
-    """The folder, after a look at whether its index names files that may be a project's."""
+    """The folder, after a check that its index names only files of a project."""
     if not (folder / INDEX_NAME).is_file():
         raise InputError(f"expected a project with a {INDEX_NAME} at {path}, found none in it")
     with _plain_errors(path, folder):
@@ -351,7 +351,7 @@ class _CropValues(BaseModel):
 
 
 class _Index(BaseModel):
-    """The content of project.json; the edits are checked one by one."""
+    """The content of project.json; every edit is validated separately."""
 
     format: str
     model: _Model

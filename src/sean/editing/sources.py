@@ -1,4 +1,4 @@
-"""The styles that edits can name: the picture's own, those of the model's bank, of style photos, and of colours."""
+"""The sources of styles for edits: the picture's own styles, the model's bank, style photos, and colours."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -21,12 +21,12 @@ class Sources:
     """Style codes by the source strings of `sean.editing.edits.SetStyle`.
 
     Args:
-        labels: of the model.
+        labels: label set of the model.
         code_dim: width d of a region's code.
         bank: styles of the model's bank; may be empty.
-        bank_colours: gives the mean colours [n, k, 3] of the n styles of the bank, sRGB in [0, 255], NaN where unknown;
-            called when an edit first names a colour.
-        keeps_colours: whether a code begins with the region's mean colour (`SEANConfig.mean_color`).
+        bank_colours: returns the mean colours [n, k, 3] of the n bank styles, sRGB in [0, 255], NaN if unknown; called
+            when an edit first uses a colour.
+        keeps_colours: whether codes begin with the region's mean colour (`SEANConfig.mean_color`).
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Sources:
 
     @property
     def own(self) -> StyleCodes:
-        """The picture's own styles; before there is a picture, the mean of the bank. Settable."""
+        """The picture's own styles; without a picture, the mean of the bank. Settable."""
         return self._own
 
     @own.setter
@@ -62,22 +62,22 @@ class Sources:
 
     @property
     def complete_own(self) -> StyleCodes:
-        """The own styles as they are rendered: regions that they lack take the bank's mean."""
+        """The own styles as rendered: missing regions take the bank's mean."""
         return self._own.completed(self._mean)
 
     @property
     def photos(self) -> dict[str, StyleCodes]:
-        """The style photos' styles by name, in the order in which they came; a copy."""
+        """A copy of the style photos' styles by name, in the order in which they were added."""
         return dict(self._photos)
 
     def add(self, name: str, styles: StyleCodes) -> str:
-        """Add the styles of a style photo. The meaning of a name never changes: edits mean the same later.
+        """Add the styles of a style photo. Names are never reused, so that the meaning of edits does not change.
 
         Returns:
-            Its source string.
+            The source string.
 
         Raises:
-            InputError: an empty name, a name that is taken, or styles of another model.
+            InputError: the name is empty or exists, or the styles belong to another model.
         """
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable():
             raise InputError(f"expected a name of 1 to {MAX_NAME} printable characters for a style photo, got {name!r}")
@@ -88,17 +88,17 @@ class Sources:
         return f"photo:{name}"
 
     def names(self) -> dict[str, tuple[str, ...]]:
-        """All sources but those of single regions, and the names of the regions that each has a style for."""
+        """All sources except single regions and colours, with the names of their regions."""
         bank = [f"bank:{number}" for number in range(len(self._bank))]
         mean = [MEAN] if self._bank else []
         photos = [f"photo:{name}" for name in self._photos]
         return {source: self.get(source).regions for source in (OWN, *mean, *bank, *photos)}
 
     def get(self, source: str) -> StyleCodes:
-        """The styles of a source; those of a region are that region's own for every region.
+        """The styles of a source; the source of a single region gives its own style to every region.
 
         Raises:
-            InputError: there is no such source.
+            InputError: the source does not exist.
         """
         kind, _, name = source.partition(":")
         if source == OWN:
@@ -126,7 +126,7 @@ class Sources:
         yield from (style.codes for style in (self._own, *self._photos.values(), *self._colours.values()))
 
     def forget_colours(self) -> None:
-        """Look the colours of the bank up again: another map shows other regions."""
+        """Forget the colours of the bank, which depend on the regions of the map."""
         self._colours.clear()
 
     def _bank_style(self, source: str, name: str) -> StyleCodes:
@@ -138,7 +138,7 @@ class Sources:
         raise InputError(f"there is no style {source!r}; {self._known('bank')}")
 
     def _in_colour(self, colour: str) -> StyleCodes:
-        """Of every region the style of the bank whose colour is nearest in Lab; `mean_colours` are the wanted one."""
+        """For every region the bank style with the nearest colour in Lab; `mean_colours` are the given colour."""
         if colour in self._colours:
             return self._colours[colour]
         if not self._bank or self._bank_colours is None:
@@ -158,12 +158,12 @@ class Sources:
         return self._colours[colour]
 
     def regions_from(self, source: str, regions: Sequence[str | int] | None) -> list[int]:
-        """The label ids of regions whose style is to come from a source; None means all that it has.
+        """The label ids of regions that take their style from a source; None means all regions of the source.
 
         Raises:
-            InputError: no such source or region, or the source has no style for one of them.
+            InputError: the source or region does not exist, or the source lacks a region.
         """
-        if source == OWN:  # where the picture lacks a region, that is how it was rendered at first
+        if source == OWN:  # also regions missing from the picture, which can return to their first style
             chosen = range(self.labels.num_regions) if regions is None else regions
             return list(dict.fromkeys(label for region in chosen for label in self.labels.ids_of(region)))
         styles = self.get(source)
@@ -172,7 +172,7 @@ class Sources:
         return chosen_regions(styles, regions, source)
 
     def code(self, label: int, setting: tuple[str, float] | None) -> Tensor:
-        """The code [d] of a region: its own, or that mixed with a (source, strength)."""
+        """The code [d] of a region: its own, interpolated towards a (source, strength) if given."""
         own = self.complete_own.codes[label]
         if setting is None:
             return own

@@ -1,7 +1,7 @@
-"""What a session has made of its picture, what an edit makes of that, and the styles that the pipeline renders.
+"""The state of a session, the application of an edit to a state, and the styles of a state for the pipeline.
 
-`applied(state, edit, base)` is a function: a state never changes, and the next one shares with it what the edit left
-alone.
+`applied(state, edit, base)` is a pure function: a state never changes, and the next state shares all unchanged arrays
+with it.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ from sean.errors import InputError
 StyleSetting = tuple[str, float]
 """A source (see `SetStyle`) and its strength in [0, 1]."""
 BlockSettings = tuple[StyleSetting | None, ...]
-"""One setting for each SEAN ResBlk (of other models, one for all); None is the own style."""
+"""One setting per SEAN ResBlk (for other models, a single setting); None is the own style."""
 
 _NO_STYLES: Mapping[tuple[int, int], BlockSettings] = MappingProxyType({})
 
@@ -43,10 +43,10 @@ class Region:
     """A region of a state's map.
 
     Attributes:
-        label: id.
-        instance: number from `SplitRegion`; 0 is what has none.
-        area: share of the picture's pixels, in (0, 1].
-        styles: one for each block.
+        label: label id.
+        instance: number from `SplitRegion`; 0 for pixels without an instance.
+        area: fraction of the picture's pixels, in (0, 1].
+        styles: one setting per block.
     """
 
     label: int
@@ -57,13 +57,14 @@ class Region:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EditorState:
-    """A map, its instances and the styles set so far.
+    """A map with its instances and styles.
 
     Attributes:
         segmap: label ids, uint16 [h, w], at the pipeline's `image_size`; k is "no region". Read-only.
-        instances: numbers from `SplitRegion`, uint16 [h, w]; 0 is none. One number has one label. Read-only.
-        styles: of (label, 0) for the label as a class and of (label, instance); what is missing has its own style, an
-            instance that of its class. Read-only.
+        instances: numbers from `SplitRegion`, uint16 [h, w]; 0 means no instance. Every number has one label.
+            Read-only.
+        styles: settings by (label, 0) for a label as a class and by (label, instance). A missing class has its own
+            style, a missing instance the style of its class. Read-only.
     """
 
     segmap: np.ndarray
@@ -71,18 +72,18 @@ class EditorState:
     styles: Mapping[tuple[int, int], BlockSettings] = field(default_factory=lambda: _NO_STYLES)
 
     def settings(self, label: int, instance: int = 0) -> BlockSettings | None:
-        """The styles set for an instance of a label, or else for its class; None: its own."""
+        """The settings of an instance of a label, or else of its class; None means the own style."""
         return self.styles.get((label, instance), self.styles.get((label, 0)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Base:
-    """What the edits of a session refer to.
+    """The context of a session's edits.
 
     Attributes:
-        state: what the session began with.
-        sources: the styles that there are.
-        num_blocks: how many styles the model takes (`StyledModel.style_inputs`).
+        state: the state at the start of the session.
+        sources: the available styles.
+        num_blocks: number of styles that the model takes (`StyledModel.style_inputs`).
     """
 
     state: EditorState
@@ -90,7 +91,7 @@ class Base:
     num_blocks: int
 
     def regions(self, state: EditorState) -> list[Region]:
-        """The regions of a state's map, by label and instance; pixels of no region are in none."""
+        """The regions of a state's map, by label and instance, without pixels of no region."""
         keys, counts = np.unique(_keys(state), return_counts=True)
         own: BlockSettings = (None,) * self.num_blocks
         regions = []
@@ -108,7 +109,7 @@ def new_state(
     instances: np.ndarray | None = None,
     styles: Mapping[tuple[int, int], BlockSettings] = _NO_STYLES,
 ) -> EditorState:
-    """A state of its own arrays: integers [h, w] in 0..65535; without instances, no pixel has one."""
+    """A state with copies of the arrays: integers [h, w] in 0..65535; by default no pixel has an instance."""
     ids = segmap.astype(np.uint16)
     numbers = np.zeros_like(ids) if instances is None else instances.astype(np.uint16)
     return EditorState(segmap=_fixed(ids), instances=_fixed(numbers), styles=MappingProxyType(dict(styles)))
@@ -118,12 +119,13 @@ def applied(state: EditorState, edit: Edit, base: Base) -> EditorState:
     """The state after an edit.
 
     Args:
-        state: before it; stays as it is.
-        edit: what is done.
-        base: of the session.
+        state: the state before the edit; it does not change.
+        edit: the edit.
+        base: base of the session.
 
     Raises:
-        InputError: a label, source, region or instance that there is not, or what the model cannot do; one line.
+        InputError: a label, source, region or instance does not exist, or the model does not support the edit; one
+            line.
     """
     size = (state.segmap.shape[0], state.segmap.shape[1])
     label_id = base.sources.labels.id_of
@@ -152,11 +154,11 @@ def applied(state: EditorState, edit: Edit, base: Base) -> EditorState:
 
 @dataclass(frozen=True, kw_only=True)
 class RenderStyles:
-    """The styles of a state, as `SEANPipeline.__call__` takes them.
+    """The styles of a state in the form that `SEANPipeline.__call__` takes.
 
     Attributes:
-        variants: one or more, each with one StyleCodes per block; the first is that of the labels as classes.
-        numbers: int64 [h, w], which variant each pixel takes; None where there is but one.
+        variants: one or more variants, each with one StyleCodes per block; the first holds the labels as classes.
+        numbers: int64 [h, w], the variant of each pixel; None if there is only one variant.
     """
 
     variants: list[list[StyleCodes]]
@@ -166,9 +168,9 @@ class RenderStyles:
 def render_styles(state: EditorState, base: Base) -> RenderStyles:
     """Resolve the styles of a state into codes.
 
-    Instances of a label whose codes are equal share a variant, those with the codes of their class the first: so equal
-    styles give the class-wise picture exactly. A variant holds one style of each label, whatever its instances, so
-    that there are no more variants than styles of the label that has most.
+    Instances of a label with equal codes share a variant; instances with the codes of their class use the first
+    variant, so equal styles give exactly the picture without instances. A variant holds one style of each label, so the
+    number of variants is the largest number of styles of any label.
     """
     own = base.sources.complete_own
     codes = [own.codes.clone() for _ in range(base.num_blocks)]
@@ -197,12 +199,12 @@ def render_styles(state: EditorState, base: Base) -> RenderStyles:
 
 
 def touched_pixels(state: EditorState, original: np.ndarray, base: Base) -> np.ndarray:
-    """Where a state's map, instances or styles differ from a picture's original map, no instances, its own styles.
+    """The pixels whose label, instance or style in a state differs from the original picture.
 
     Args:
-        state: compared.
+        state: the state.
         original: label ids [h, w] of the picture.
-        base: of the session.
+        base: base of the session.
 
     Returns:
         bool [h, w].
@@ -224,7 +226,7 @@ def _same(variant: list[Tensor], label: int, codes: list[Tensor]) -> bool:
 
 
 def _free(variants: list[list[Tensor]], label: int) -> int:
-    """The first variant, after that of the classes, in which a label still has the codes of its class."""
+    """Index of the first variant, after that of the classes, in which a label still has the codes of its class."""
     for number, variant in enumerate(variants[1:], start=1):
         if _same(variant, label, [block[label] for block in variants[0]]):
             return number
@@ -232,7 +234,7 @@ def _free(variants: list[list[Tensor]], label: int) -> int:
 
 
 def _kept(state: EditorState, keep: tuple[Label, ...] | None, base: Base) -> np.ndarray:
-    """bool [h, w]: where the map has one of these labels."""
+    """bool [h, w]: whether a pixel has one of these labels."""
     ids = [label for region in keep or () for label in base.sources.labels.ids_of(region)]
     return np.isin(state.segmap, ids)
 
@@ -242,14 +244,14 @@ def _labelled(state: EditorState, mask: np.ndarray, label: int) -> EditorState:
 
 
 def _changed(state: EditorState, mask: np.ndarray, segmap: np.ndarray, instances: np.ndarray) -> EditorState:
-    """The state with other values where the mask is; arrays that stay equal are shared."""
+    """The state with other values inside the mask; unchanged arrays are shared."""
     new_segmap = np.where(mask, segmap, state.segmap)
     if np.array_equal(new_segmap, state.segmap):
         new_segmap = state.segmap
     new_instances = np.where(mask, instances, state.instances)
     if np.array_equal(new_instances, state.instances):
         return replace(state, segmap=_fixed(new_segmap))
-    # styles of instances that are gone would pass to the next one of their number
+    # the styles of removed instances must not pass to a new instance of the same number
     left = {0, *np.unique(new_instances).tolist()}
     styles = MappingProxyType({key: blocks for key, blocks in state.styles.items() if key[1] in left})
     return EditorState(segmap=_fixed(new_segmap), instances=_fixed(new_instances), styles=styles)
@@ -267,7 +269,7 @@ def _split(state: EditorState, edit: SplitRegion, base: Base) -> EditorState:
         raise InputError(f"{edit.kind}: expected at most {MAX_INSTANCE} instances in a map; reset it first")
     area = connected_area(_keys(state), pixel)
     styles = dict(state.styles)
-    if (label, old) in styles and old:  # so that splitting changes no picture
+    if (label, old) in styles and old:  # so that splitting does not change the picture
         styles[label, number] = styles[label, old]
     return _changed(replace(state, styles=styles), area, state.segmap, np.full((), number, np.uint16))
 
