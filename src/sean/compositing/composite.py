@@ -23,17 +23,17 @@ def composite(
     """Put an edit into a photo.
 
     Args:
-        guide: of the photo.
+        guide: guide of the photo.
         changes: the regions that take another colour.
-        pictures: of the model, before and after the edit; may be left out where every change has a target and the map
-            stayed as it is.
-        maps: label ids [h, w] of the photo and of the edited picture, both over the frame of the pictures; None where
-            the map stayed as it is.
+        pictures: the model's pictures before and after the edit; not needed if every change has a target and the map is
+            unchanged.
+        maps: label ids [h, w] of the photo and of the edited picture, both over the frame of the pictures; None if the
+            map is unchanged.
         strands, colours, quick: see `redrawn`.
 
     Returns:
-        uint8 [H, W, 3]: where the map is unchanged, the photo's detail under the new colours; where it changed, the
-        model's picture in the photo's colours and grain; elsewhere the photo's own, bit for bit.
+        uint8 [H, W, 3]: recoloured regions with the photo's detail, the model's picture in the photo's colours and
+        grain where the map changed, and the photo's pixels bit for bit elsewhere.
     """
     result = recoloured(guide, changes, pictures)
     if maps is None:

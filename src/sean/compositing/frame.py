@@ -1,4 +1,4 @@
-"""Where a small picture or map lies in a photo, and small fields sampled at the photo's pixels."""
+"""The position of a small picture or map in a photo, and sampling of small fields at the photo's pixels."""
 
 import math
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """A parallelogram of a photo: the place of whatever the model, or the parser, sees of it.
+    """A parallelogram in a photo: the part that the model or the parser sees.
 
     Attributes:
-        matrix: six numbers (a, b, c, d, e, f): the point (u, v) of the frame, both in [0, 1] from its left upper
-            corner, lies in the photo at x = a u + b v + c, y = d u + e v + f in pixels from the left upper corner.
+        matrix: six numbers (a, b, c, d, e, f). The point (u, v) of the frame, both in [0, 1] from its upper left
+            corner, has the position x = a u + b v + c, y = d u + e v + f in pixels from the photo's upper left corner.
     """
 
     matrix: tuple[float, float, float, float, float, float]
@@ -29,12 +29,12 @@ class Frame:
 
     @classmethod
     def whole(cls, height: int, width: int) -> "Frame":
-        """All of a photo."""
+        """The frame of a whole photo."""
         return cls(matrix=(float(width), 0.0, 0.0, 0.0, float(height), 0.0))
 
     @property
     def extent(self) -> tuple[float, float]:
-        """Lengths of its upright and its level edge, in pixels of the photo."""
+        """Lengths of the vertical and the horizontal edge, in pixels of the photo."""
         a, b, _, d, e, _ = self.matrix
         return math.hypot(b, e), math.hypot(a, d)
 
@@ -46,7 +46,7 @@ class Frame:
         return Frame(matrix=(a * across, b * down, corner[0], d * across, e * down, corner[1]))
 
     def box(self, photo_size: tuple[int, int]) -> Box:
-        """The smallest box of pixels of a photo of size (h, w) that holds the part of the frame in the photo."""
+        """The smallest box of pixels of a photo of size (h, w) that contains the part of the frame in the photo."""
         a, b, c, d, e, f = self.matrix
         xs = [c, a + c, b + c, a + b + c]
         ys = [f, d + f, e + f, d + e + f]
@@ -83,15 +83,15 @@ class Frame:
         return np.asarray(source.transform(size, Image.Transform.AFFINE, data, Image.Resampling.BILINEAR))
 
     def seen(self, photo: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """What the frame shows of a photo.
+        """The part of a photo inside the frame.
 
         Args:
             photo: uint8 [h, w, 3].
-            shape: of the result.
+            shape: shape of the result.
 
         Returns:
-            uint8 [*shape, 3], antialiased, with the nearest pixels of the photo repeated beyond it; and bool [*shape],
-            whether a pixel's middle lies in the photo.
+            uint8 [*shape, 3], antialiased, with the photo's border pixels repeated beyond its borders; and bool
+            [*shape], whether a pixel's centre lies in the photo.
         """
         height, width = shape
         top, left, bottom, right = self.box((photo.shape[0], photo.shape[1]))
@@ -104,7 +104,7 @@ class Frame:
             a / width / scale_x, b / height / scale_x, (c - left) / scale_x,
             d / width / scale_y, e / height / scale_y, (f - top) / scale_y,
         )  # fmt: skip
-        # one border pixel more on every side, so that interpolation at the edge sees the photo only
+        # one more border pixel on every side, so that interpolation at the edge uses the photo only
         padded = Image.fromarray(np.pad(np.asarray(small), ((1, 1), (1, 1), (0, 0)), mode="edge"))
         data = (*data[:2], data[2] + 1, *data[3:5], data[5] + 1)
         shown = np.array(padded.transform((width, height), Image.Transform.AFFINE, data, Image.Resampling.BILINEAR))
@@ -117,12 +117,12 @@ class Frame:
         return shown, inside
 
     def edge_weights(self, shape: tuple[int, int], photo_size: tuple[int, int], feather: float) -> np.ndarray:
-        """Weights on a grid over the frame that fall to 0 towards those of its edges beyond which the photo goes on.
+        """Weights on a grid over the frame that fall to 0 at those of its edges that lie inside the photo.
 
         Args:
-            shape: of the grid.
+            shape: shape of the grid.
             photo_size: (h, w).
-            feather: width of the fall, as a part of the frame.
+            feather: width of the transition, as a fraction of the frame.
 
         Returns:
             float32 [*shape] in [0, 1].

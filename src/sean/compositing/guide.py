@@ -1,4 +1,4 @@
-"""A photo prepared for composites: what depends on the photo and its map, and not on the edit, is kept."""
+"""A photo prepared for composites: caches all results that depend on the photo and its map, but not on the edit."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -12,15 +12,15 @@ from sean.compositing.colour import RegionColour, lab_colour, srgb_to_lab
 from sean.compositing.frame import Box, Frame
 from sean.compositing.matte import ColourGuide, Matte, finished_matte, guide_radius
 
-# Mattes are made on a grid of at most so many cells a side; their coefficients are smooth, so more show nothing more.
+# Largest number of grid cells per side for mattes; their coefficients are smooth, so more cells add nothing.
 _GRID = 512
 _STRIP_PIXELS = 1 << 18
-# Kept for the next edit of the same regions, at most; larger photos are taken through anew, strip by strip.
+# Largest cache for the next edit of the same regions; larger photos are processed again, strip by strip.
 _CACHED_BYTES = 384 << 20
 _MAX_WORKERS = 4
-# Below this a matte changes no level of 255.
+# Smaller shares change no level of 255.
 _LEAST_SHARE = 1 / 1024
-# Where regions end without the photo ending: width of the fall to 0, as a part of the frame.
+# Width of the transition at edges of the frame inside the photo, as a fraction of the frame.
 EDGE = 0.06
 
 _Part = TypeVar("_Part")
@@ -29,12 +29,12 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RegionPixels:
-    """Those pixels of a part of a photo that belong to any of some regions.
+    """The pixels of a part of a photo that belong to given regions.
 
     Attributes:
         index: int64 [n], flat positions in the photo.
-        lab: float32 [n, 3], their colours.
-        shares: float32 [r, n] in [0, 1], how much of each belongs to each region; at most 1 for all together.
+        lab: float32 [n, 3], colours of the pixels.
+        shares: float32 [r, n] in [0, 1], the share of every region in every pixel; their sum is at most 1.
     """
 
     index: np.ndarray
@@ -43,17 +43,17 @@ class RegionPixels:
 
     @property
     def num_bytes(self) -> int:
-        """Of all arrays."""
+        """Size of all arrays."""
         return self.index.nbytes + self.lab.nbytes + self.shares.nbytes
 
 
 class PhotoGuide:
-    """Mattes, colours and pixels of a photo's regions, each computed when it is first asked for.
+    """Mattes, colours and pixels of a photo's regions, computed on first use.
 
     Args:
         photo: uint8 [h, w, 3]; must not change.
-        frame: what the maps of its regions cover.
-        map_size: (h, w) of those maps.
+        frame: the part of the photo that the maps of regions cover.
+        map_size: (h, w) of these maps.
         workers: threads for parts of the photo; by default one per processor, at most 4.
     """
 
@@ -76,7 +76,7 @@ class PhotoGuide:
         return self._region(mask)[0]
 
     def colour(self, mask: np.ndarray) -> RegionColour | None:
-        """The colour of a region in the photo; None where the photo shows nothing of it."""
+        """The colour of a region in the photo; None if the region is not visible."""
         return self._region(mask)[1]
 
     def pixels(self, masks: Sequence[np.ndarray]) -> list[RegionPixels]:
@@ -88,10 +88,10 @@ class PhotoGuide:
 
         Args:
             masks: one bool [h, w] in the map for each region.
-            function: gets each part.
+            function: function of a part.
 
         Returns:
-            Its results, from the top of the photo downwards.
+            The results, from the top of the photo downwards.
         """
         key = tuple(_key(mask) for mask in masks)
         if self._pixels is not None and self._pixels[0] == key:
@@ -116,7 +116,7 @@ class PhotoGuide:
         return results
 
     def memory(self) -> Iterator[np.ndarray]:
-        """The arrays that are kept."""
+        """The cached arrays."""
         yield from (self.seen, self.inside, self._edges)
         yield from self._guide.memory()
         for matte, _ in self._mattes.values():
@@ -131,7 +131,7 @@ class PhotoGuide:
             most, least = matte.most * self._edges, matte.least * self._edges
             matte = Matte(slopes=matte.slopes, offset=matte.offset, least=least, most=most)
             sure = np.where(self.inside, np.maximum(least - 0.5, 0), 0)
-            if not sure.any():  # a region so thin that it has no inside
+            if not sure.any():  # the region is too thin to have an inside
                 sure = np.where(self.inside, matte.on_grid(self._guide.colours), 0)
             shown = sure > 0
             colour = lab_colour(srgb_to_lab(self.seen[shown]), sure[shown])
@@ -139,7 +139,7 @@ class PhotoGuide:
         return self._mattes[key]
 
     def _strips(self, mattes: Sequence[Matte]) -> list[Box]:
-        """The boxes of the photo to look at for regions: strips of the box around each of them."""
+        """The boxes of the photo that contain the regions: strips of their bounding box."""
         most: np.ndarray = np.zeros(self.shape) + sum(matte.most for matte in mattes)
         rows, columns = np.nonzero(most.any(axis=1))[0], np.nonzero(most.any(axis=0))[0]
         if not len(rows):

@@ -1,8 +1,8 @@
-"""Mattes: how much of each pixel of a photo belongs to a region, from a small map and the photo's own edges.
+"""Mattes: the share of a region in each pixel of a photo, from a small map and the photo's own edges.
 
 The colour guided filter (He, Sun and Tang, TPAMI 2013) on a small grid gives the matte as a local linear function of
-colour; the function's coefficients are smooth, so that they can be enlarged and applied to the photo's own pixels (He
-and Sun, Fast Guided Filter, 2015). So the matte ends where the photo's edge is, hair by hair.
+colour. The coefficients of the function are smooth, so they can be enlarged and applied to the photo's own pixels (He
+and Sun, Fast Guided Filter, 2015). The matte therefore follows the edges of the photo, down to single hairs.
 """
 
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from scipy import ndimage
 
 from sean.compositing.frame import resized, smooth_step
 
-# Of colours in [0, 1]: a variance far below it counts as flat.
+# Variance of colours in [0, 1] far below which a window counts as flat.
 _FLATNESS = 2e-4
-# Radius of the filter, and how far the matte may leave the map: in pixels of the map, and at least this part of the
-# frame, as parsers err by that.
+# Radius of the filter, and largest distance of the matte from the map: in pixels of the map, and at least this
+# fraction of the frame, the typical error of parsers.
 _RADIUS = (1.5, 0.012)
 _REACH = (2.5, 0.02)
-# The matte may leave the map by so much of the depth of a region at most.
+# Largest distance of the matte from the map as a fraction of the depth of a region.
 _THICKNESS = 0.35
-# The guided filter's answer reaches 0 and 1 only in flat parts; what is so near is taken as there.
+# The guided filter reaches 0 and 1 in flat parts only; values within this distance are set to 0 or 1.
 _SLACK = 0.12
 
 
@@ -32,8 +32,8 @@ class Matte:
     Attributes:
         slopes: float32 [3, h, w], of R, G and B in [0, 1].
         offset: float32 [h, w].
-        least: float32 [h, w], the matte where the map leaves no doubt that the pixel is in the region.
-        most: float32 [h, w], 0 where the map leaves no doubt that it is not.
+        least: float32 [h, w], lower bound of the matte: 1 for pixels that are certainly in the region.
+        most: float32 [h, w], upper bound of the matte: 0 for pixels that are certainly outside the region.
     """
 
     slopes: np.ndarray
@@ -57,7 +57,7 @@ class ColourGuide:
 
     Args:
         colours: float32 [3, h, w] in [0, 1].
-        radius: of the filter, in pixels.
+        radius: radius of the filter, in pixels.
     """
 
     def __init__(self, colours: np.ndarray, radius: float) -> None:
@@ -76,7 +76,7 @@ class ColourGuide:
         self._inverse = cofactors / (rr * cofactors[0] + rg * cofactors[1] + rb * cofactors[2])
 
     def memory(self) -> Iterator[np.ndarray]:
-        """The arrays that are kept."""
+        """The cached arrays."""
         return iter((self.colours, self._means, self._inverse))
 
     def filter(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +107,7 @@ class ColourGuide:
             away = np.full(shape, np.inf)
         if inside.all():
             depth = np.full(shape, np.inf)
-        # lips, eyes and brows have an inside, too, though they are thinner than parsers may err
+        # lips, eyes and brows must have an inside, although they are thinner than the error of parsers
         thickness = float(depth.max()) if inside.any() else np.inf
         reach = min(reach, max(1.0, _THICKNESS * thickness))
         return Matte(
@@ -124,7 +124,7 @@ class ColourGuide:
 
 
 def guide_radius(shape: tuple[int, int], map_shape: tuple[int, int]) -> float:
-    """The radius of the filter, in pixels of a grid of that shape, for maps of another."""
+    """The radius of the filter, in pixels of a grid of a shape, for maps of another shape."""
     return _length(_RADIUS, shape, map_shape)
 
 

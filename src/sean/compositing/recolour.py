@@ -1,4 +1,4 @@
-"""Regions of a photo in other colours: the photo's detail stays, its light and colour move."""
+"""Recolouring of regions of a photo: the detail stays, light and colour change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class RegionChange:
 
     Attributes:
         mask: bool [h, w], the region in the photo's map.
-        target: the colour that it takes at strength 1. None: what the model made of it, `edited` less `own`, at which
-            strength is the model's matter.
-        strength: in [0, 1].
+        target: the colour at strength 1. None takes the change from `own` to `edited` in the model's pictures, which
+            already includes the strength.
+        strength: strength in [0, 1].
     """
 
     mask: np.ndarray
@@ -29,12 +29,12 @@ class RegionChange:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ModelPictures:
-    """What the model makes of a photo.
+    """The model's pictures of a photo.
 
     Attributes:
-        own: uint8 [h, w, 3], its reconstruction of what it sees.
-        edited: uint8 [h, w, 3], its picture after the edit.
-        frame: the place of both in the photo.
+        own: uint8 [h, w, 3], the reconstruction before the edit.
+        edited: uint8 [h, w, 3], the picture after the edit.
+        frame: the position of both in the photo.
     """
 
     own: np.ndarray
@@ -46,12 +46,12 @@ def recoloured(guide: PhotoGuide, changes: Sequence[RegionChange], pictures: Mod
     """The photo with other colours in some regions.
 
     Args:
-        guide: of the photo.
-        changes: one for each region.
-        pictures: for the changes without a target; may be left out where every change has one.
+        guide: guide of the photo.
+        changes: one change per region.
+        pictures: the model's pictures, required for changes without a target.
 
     Returns:
-        uint8 [h, w, 3]; the photo's own bit for bit outside the regions, and everywhere where all strengths are 0.
+        uint8 [h, w, 3]; equal to the photo outside the regions, and everywhere if all strengths are 0.
     """
     result = guide.photo.copy()
     plans = [plan for change in changes if (plan := _plan(guide, change, pictures)) is not None]
@@ -85,7 +85,7 @@ def _plan(
 
 
 def _model_change(guide: PhotoGuide, mask: np.ndarray, pictures: ModelPictures) -> np.ndarray | None:
-    """The mean change [3] in Lab that the model made in a region; None where its pictures do not show the region."""
+    """The mean change [3] in Lab of a region in the model's pictures; None if they do not show the region."""
     shown = carried(mask, guide.frame, pictures.frame, (pictures.own.shape[0], pictures.own.shape[1]))
     if not shown.any():
         return None
@@ -94,13 +94,13 @@ def _model_change(guide: PhotoGuide, mask: np.ndarray, pictures: ModelPictures) 
 
 
 def carried(field: np.ndarray, source: Frame, target: Frame, shape: tuple[int, int]) -> np.ndarray:
-    """A field over one frame on a grid over another frame of the same photo: the nearest values.
+    """Resample a field from one frame to another frame of the same photo, by nearest neighbour.
 
     Args:
         field: [h, w] over `source`.
-        source: a frame.
-        target: another one.
-        shape: of the result.
+        source: the frame of the field.
+        target: the frame of the result.
+        shape: shape of the result.
 
     Returns:
         [*shape] over `target`; 0 beyond `source`.

@@ -23,15 +23,15 @@ Region = str | SupportsIndex
 class StyleCodes:
     """One style code per region of a label set; immutable, every operation returns a new value.
 
-    Two are equal where regions, codes and colours are.
+    Two values are equal if their regions, codes and colours are.
 
     Attributes:
-        codes: float32 [k, d] on the CPU, in (-1, 1); zero where a region is absent.
-        present: bool [k], which regions have a style.
+        codes: float32 [k, d] on the CPU, in (-1, 1); zero for absent regions.
+        present: bool [k], whether a region has a style.
         labels: the label set that the rows belong to.
         mean_colours: float32 [k, 3], the mean colour of every region in the photo that the styles were encoded from,
-            sRGB in [0, 255]; NaN where it is unknown. None where all are unknown, as in older style files.
-        name: of a style of a bank; else empty.
+            sRGB in [0, 255]; NaN if unknown. None if all are unknown, as in older style files.
+        name: name of a bank style; else empty.
     """
 
     codes: Tensor
@@ -69,7 +69,7 @@ class StyleCodes:
 
     @property
     def colours(self) -> dict[str, str] | None:
-        """The mean colour of every region as "#rrggbb", by name, as far as known; None where `mean_colours` is None."""
+        """The known mean colours of regions as "#rrggbb", by name; None if `mean_colours` is None."""
         if self.mean_colours is None:
             return None
         known = {name: self.mean_colours[self.labels.id_of(name)].round() for name in self.regions}
@@ -85,12 +85,12 @@ class StyleCodes:
         return tuple(name for name, here in zip(self.labels.names, self.present.tolist(), strict=True) if here)
 
     def with_region(self, regions: Region | Iterable[Region], other: "StyleCodes") -> "StyleCodes":
-        """These styles with one region's, or several regions', taken from `other` (paper, Fig. 1 and 2).
+        """These styles with the styles of some regions replaced by those of `other` (paper, Fig. 1 and 2).
 
         Args:
-            regions: label names or ids, or groups as "face" and "lips" (see `LabelSet.groups`); labels of a group that
-                `other` has no style for are left as they are.
-            other: where the styles come from.
+            regions: label names or ids, or groups such as "face" and "lips" (see `LabelSet.groups`); labels of a group
+                without a style in `other` do not change.
+            other: source of the styles.
 
         Raises:
             InputError: an unknown region, a region that `other` has no style for, or styles of another model.
@@ -103,15 +103,15 @@ class StyleCodes:
     ) -> "StyleCodes":
         """Linear interpolation, (1 - weight) * self + weight * other (paper, Fig. 5).
 
-        A region that only one of the two has a style for takes that one.
+        A region with a style in only one of the two takes that style.
 
         Args:
             other: the styles at weight 1.
             weight: 0 gives self; values outside 0..1 extrapolate.
-            regions: label names or ids to interpolate; None means all, the others stay as they are.
+            regions: label names or ids to interpolate, None for all; other regions do not change.
 
         Raises:
-            InputError: an unknown region, a weight that is no number, or styles of another model.
+            InputError: an unknown region, a weight that is not a finite number, or styles of another model.
         """
         self._check_matches(other)
         if not math.isfinite(weight):
@@ -131,7 +131,7 @@ class StyleCodes:
         return StyleCodes(mixed(self.codes, other.codes), present, self.labels, _known(colours))
 
     def completed(self, other: "StyleCodes") -> "StyleCodes":
-        """These styles, and those of `other` for the regions that have none here."""
+        """These styles, completed by those of `other` for regions without a style."""
         self._check_matches(other)
         return self._take(other, torch.nonzero(other.present & ~self.present).flatten().tolist())
 
@@ -141,7 +141,7 @@ class StyleCodes:
 
     @classmethod
     def load(cls, path: str | Path) -> "StyleCodes":
-        """Read what `save` wrote; InputError when the file is missing, damaged or something else."""
+        """Read a file written by `save`; InputError if the file is missing, damaged or something else."""
         styles = load_style_codes(path)
         if len(styles) != 1:
             raise InputError(f"expected the style codes of one picture in {path}, got those of {len(styles)}")
@@ -166,17 +166,17 @@ class StyleCodes:
 
 
 def listed(regions: Region | Iterable[Region]) -> list[Region]:
-    """One region, or several, as a list."""
+    """One or several regions as a list."""
     return [regions] if isinstance(regions, str | SupportsIndex) else list(regions)
 
 
 def chosen_regions(source: StyleCodes, regions: Region | Iterable[Region], name: str) -> list[int]:
-    """The ids of regions whose style is to be taken from `source`.
+    """The ids of regions to take from `source`.
 
     Args:
-        source: must have a style for every region named, and for one label at least of every group.
+        source: styles with all given regions, and with at least one label of every group.
         regions: names or ids of labels, or names of groups.
-        name: of the source, for messages.
+        name: name of the source, for messages.
 
     Raises:
         InputError: an unknown region, or the source has no style for one of them.
@@ -204,7 +204,7 @@ def _known(colours: Tensor) -> Tensor | None:
 
 
 def mean_style(styles: Sequence[StyleCodes]) -> StyleCodes:
-    """The mean code of every region over those of `styles` that have it."""
+    """The mean code of every region over those `styles` that have the region."""
     if not styles:
         raise InputError("expected at least one style to average, got none")
     present = torch.stack([style.present for style in styles])
@@ -218,9 +218,9 @@ def save_style_codes(path: str | Path, styles: Sequence[StyleCodes], *, dtype: t
     """Write the styles of one or more pictures of one model into a .safetensors file, atomically.
 
     Args:
-        path: must end in .safetensors.
-        styles: at least one; all of one label set.
-        dtype: of the codes on disk.
+        path: a path that ends in .safetensors.
+        styles: at least one; all with the same label set.
+        dtype: dtype of the codes on disk.
     """
     if Path(path).suffix != ".safetensors":
         raise InputError(f"expected a file name that ends in .safetensors for style codes, got {path}")
@@ -237,7 +237,7 @@ def save_style_codes(path: str | Path, styles: Sequence[StyleCodes], *, dtype: t
 
 
 def load_style_codes(path: str | Path) -> list[StyleCodes]:
-    """Read what `save_style_codes` wrote; InputError when the file is missing, damaged or something else."""
+    """Read a file written by `save_style_codes`; InputError if the file is missing, damaged or something else."""
     if not Path(path).is_file():
         raise InputError(f"expected a style file, found none at {path}")
     try:

@@ -1,8 +1,8 @@
-"""The label map of a photo beyond what the model sees: hair, cloth and background go on there.
+"""The label map of a photo beyond the crop, where hair, cloth and background continue.
 
-The parser looks at two wider squares around the crop; specks in its maps take the label around them. Beyond, where
-heads are too small for the parser, labels go on along the photo's edges by random walks (Grady, TPAMI 2006), and what
-touches the upper or a side border of the photo above the lowest part that the parser has seen is background.
+The parser labels two wider squares around the crop; specks in its maps take the label around them. Further out, where
+heads are too small for the parser, labels are propagated along the photo's edges by random walks (Grady, TPAMI 2006).
+Areas that touch the upper or a side border of the photo above the lowest part of the parser's squares are background.
 """
 
 import warnings
@@ -20,14 +20,14 @@ from sean.parsing.faces.crop import Crop, cut
 from sean.parsing.photo import Photo
 from sean.parsing.segmenter import Segmenter
 
-# Sides of the squares that the parser looks at, in those of the crop: its map is good to 1.5, and tells persons from
-# the background to 1.8.
+# Sides of the parser's squares, in sides of the crop: its maps are good up to 1.5, and separate persons from the
+# background up to 1.8.
 _WIDER = (1.8, 1.4)
-# Cells of the result to a side of the crop, and most cells to a side.
+# Cells of the result per side of the crop, and largest number of cells per side.
 _CELLS, _MOST_CELLS = 192, 640
-# Connected cells of one label beyond the crop are a speck where they are fewer than this part of the crop.
+# Connected cells of one label beyond the crop that are smaller than this fraction of the crop are a speck.
 _SPECK = 0.01
-# Random walks go over so many cells a side; the matte finds the photo's edges after them. Stiffness is for Lab / 100.
+# Cells per side for random walks; the matte refines their borders afterwards. The stiffness is for Lab / 100.
 _WALKED_CELLS = 160
 _STIFFNESS = 300.0
 _TOLERANCE = 1e-2
@@ -40,16 +40,16 @@ def frame_of(crop: Crop) -> Frame:
 
 
 def surroundings(photo: Photo, segmap: np.ndarray, parser: Segmenter, *, whole: bool) -> tuple[Frame, np.ndarray]:
-    """The map of more of a photo than its crop.
+    """The label map of a larger part of a photo than its crop.
 
     Args:
-        photo: with a crop.
+        photo: a photo with a crop.
         segmap: label ids [h, w] of the crop.
-        parser: with the labels of that map.
-        whole: whether to follow the regions to the photo's borders; else in 1.8 times the crop.
+        parser: a segmenter with the same labels.
+        whole: whether to follow the regions to the photo's borders; otherwise to 1.8 times the crop.
 
     Returns:
-        The place of the result, and label ids int64 [h', w'].
+        The frame of the result, and label ids int64 [h', w'].
     """
     crop = photo.crop
     assert crop is not None
@@ -90,7 +90,7 @@ def _around(crop: Crop, factor: float) -> Crop:
 
 
 def _specks(ids: np.ndarray, smallest: int) -> np.ndarray:
-    """Where cells [h, w] of one label hang together in groups of fewer than `smallest`."""
+    """The cells [h, w] that belong to connected areas of one label smaller than `smallest`."""
     specks = np.zeros(ids.shape, dtype=bool)
     for label in np.unique(ids[ids >= 0]):
         parts, _ = ndimage.label(ids == label)
@@ -127,7 +127,7 @@ def _walked(image: np.ndarray, ids: np.ndarray, frame: Frame, background: int) -
 def _random_walker() -> Any:
     try:
         from skimage.segmentation import random_walker
-    except Exception as error:  # a broken package beside it fails in other ways than ImportError
+    except Exception as error:  # broken packages raise other errors than ImportError
         raise InputError(
             f"following the background over a whole photo needs scikit-image, which cannot be imported here "
             f"({type(error).__name__}); pip install 'seankit[photo]'"
