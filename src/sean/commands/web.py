@@ -42,17 +42,17 @@ def web(
     Args:
         model: a bundled name, a model folder, or a hub id owner/name.
         parser: makes label maps of photos: "bundled" (faces), a parser folder, or segformer:HUB_ID_OR_FOLDER. Left
-            out, it is the bundled one where the model's labels are those of faces.
+            out, it is the bundled one if the model's labels are those of faces.
         host: the address to listen on; 0.0.0.0 for all of this machine.
         port: the port to listen on; 0 for any free one.
         open: open the page in a browser.
-        public_name: a name that the page has beyond a reverse proxy, such as example.org or example.org:8443; repeat
-            the option for more. Left out, the server answers to the names of this machine, or with another --host to
-            any.
-        trusted_proxy: address or network of a reverse proxy whose X-Forwarded-Host is believed; repeat the option
-            for more. Needed only where the proxy sends another Host than the browser's.
-        limits: what users may do and how much memory they get.
-        device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
+        public_name: public name of the page behind a reverse proxy, such as example.org or example.org:8443; repeat
+            the option for more. Without it, the server accepts the names of this machine, or with another --host any
+            name.
+        trusted_proxy: address or network of a reverse proxy whose X-Forwarded-Host is trusted; repeat the option for
+            more. Needed only if the proxy sends another Host than the browser's.
+        limits: limits on users and memory.
+        device: device to compute on: auto (a CUDA card if there is one, else the CPU), cpu, cuda, or cuda:1.
     """
     from sean.devices import chosen_device
     from sean.editing.pipeline import SEANPipeline
@@ -71,7 +71,7 @@ def web(
 
         def started() -> None:
             print(f"sean: the editor is at {url} (Ctrl+C stops it)", flush=True)
-            if open:  # some browsers keep their caller waiting
+            if open:  # in a thread, as some browsers block their caller
                 threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
         serve(create_app(service, model_name=model, access=access), listener, limits, started)

@@ -1,4 +1,4 @@
-"""The application: the routes, the page's files, errors in one plain line, and the guards around them."""
+"""The application: the routes, the page's files, one-line errors, and the middleware around them."""
 
 import asyncio
 import contextlib
@@ -25,14 +25,14 @@ LOCAL = Access()
 
 
 class App(FastAPI):
-    """The application with its guards, which lie around everything, errors of the server included."""
+    """The application with its middleware, which wraps everything, including errors of the server."""
 
     def __init__(self, service: Service, access: Access) -> None:
         super().__init__(
             title="sean",
             version=sean.__version__,
             description="Region-wise editing of pictures; see also WebSocket /api/sessions/{session_id}/live.",
-            docs_url=None,  # those pages load scripts from elsewhere
+            docs_url=None,  # these pages load scripts from other hosts
             redoc_url=None,
             lifespan=_lifespan,
         )
@@ -45,12 +45,12 @@ class App(FastAPI):
 
 
 def create_app(service: Service, *, model_name: str = "", access: Access = LOCAL, static: Path = STATIC) -> App:
-    """The application around a service, which it closes when it stops.
+    """The application around a service; it closes the service when it stops.
 
     Args:
-        service: what it offers.
-        model_name: shown to users.
-        access: under which names it is reached, and through which proxies.
+        service: the operations to offer.
+        model_name: name of the model, shown to users.
+        access: host names and proxies of the server.
         static: folder of the page's files.
     """
     app = App(service, access)
@@ -59,7 +59,7 @@ def create_app(service: Service, *, model_name: str = "", access: Access = LOCAL
     app.include_router(sessions)
     for error, handler in _HANDLERS.items():
         app.add_exception_handler(error, handler)
-    # one route per file that there is: no path from outside reaches the file system
+    # one route per existing file: no path of a request reaches the file system
     for file in sorted(path for path in static.rglob("*") if path.is_file()):
         app.router.routes.append(_file_route(f"/{file.relative_to(static).as_posix()}", file))
     if (static / "index.html").is_file():
@@ -102,7 +102,7 @@ async def _busy(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _malformed(request: Request, error: Exception) -> JSONResponse:
-    """The first thing that is wrong with a request, in one line."""
+    """The first error of a malformed request, in one line."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = ".".join(str(part) for part in first["loc"])

@@ -31,11 +31,11 @@ from sean.labels import LabelSet
 from sean.segmap import read_segmap
 from sean.web.limits import MIB, Limits
 
-_BYTES_PER_PIXEL = 7  # in sRGB, in the colours of the file, and transparency
+_BYTES_PER_PIXEL = 7  # sRGB, the colours of the file, and transparency
 _METADATA_BYTES = 16 * MIB
 _TOO_HARD = "the file could not be decoded within the limits of this server; save it anew as PNG or JPEG, or smaller"
 _START_SECONDS = 60.0
-# MPO, which many phones write, is found by JPEG; HEIF only where pillow-heif is installed.
+# JPEG includes MPO, which many phones write; HEIF requires pillow-heif.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF")
 _HEAD_BYTES = 32
 _NAME = "the file"
@@ -48,20 +48,20 @@ Answer = tuple[dict[str, Any], list[bytes | memoryview]]
 
 
 class Decoder:
-    """Decodes pictures in a guarded process, one after the other; see `sean.web.decoding`.
+    """Decodes pictures in a guarded process, one at a time; see the module.
 
     Args:
-        limits: of bytes, pixels, memory and time.
+        limits: limits on bytes, pixels, memory and time.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._is_fresh = True  # has answered nothing yet: it may still be starting
+        self._is_fresh = True  # no answer yet: the process may still be starting
 
     def start(self) -> None:
-        """Start the process if there is none, without waiting for it."""
+        """Start the process if it is not running, without waiting for it."""
         with self._lock:
             self._running()
 
@@ -77,13 +77,13 @@ class Decoder:
         """Decode a label map: int64 [h, w] of ids of `labels`, as `sean.segmap.read_segmap` does.
 
         Raises:
-            InputError: as in `image`, or not a label map of these labels.
+            InputError: see `image`, or not a label map with these labels.
         """
         header, ids = self._ask({"task": "segmap", "labels": labels.to_dict()}, data)
         return np.frombuffer(ids, dtype=np.uint16).reshape(header["shape"]).astype(np.int64)
 
     def check(self, data: bytes) -> None:
-        """Raise InputError unless `data` is a picture file of a size that is allowed."""
+        """Raise InputError unless `data` is a picture file of an allowed size."""
         self._ask({"task": "size"}, data)
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class Decoder:
                 write_frame(process.stdin, request, data)
                 most = self._limits.picture_pixels * _BYTES_PER_PIXEL + _METADATA_BYTES
                 header, answer = read_frame(process.stdout, most)
-            except (EOFError, OSError, ValueError, KeyError):  # it died, or was killed for taking too long
+            except (EOFError, OSError, ValueError, KeyError):  # the process died, or the watchdog killed it
                 self._end(process)
                 raise InputError(_TOO_HARD) from None
             finally:
@@ -124,7 +124,7 @@ class Decoder:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"},
-                # a Ctrl+C in the terminal is the server's to answer
+                # Ctrl+C in the terminal is for the server only
                 start_new_session=True,
             )
             self._is_fresh = True
@@ -135,7 +135,7 @@ class Decoder:
         process.wait()
         for stream in (process.stdin, process.stdout):
             if stream is not None:
-                with contextlib.suppress(OSError):  # what was not sent any more
+                with contextlib.suppress(OSError):  # unsent data
                     stream.close()
         self._process = None
 
@@ -153,7 +153,7 @@ def read_frame(stream: IO[bytes], max_bytes: int) -> tuple[dict[str, Any], bytes
     """Read what `write_frame` wrote.
 
     Raises:
-        EOFError: the other side has ended, or sends something else.
+        EOFError: the other process has ended, or sent something else.
     """
     (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
     if length > _LONGEST_HEADER:
@@ -172,16 +172,16 @@ def _exactly(stream: IO[bytes], count: int) -> bytes:
 
 
 def decode(task: str, data: bytes, max_pixels: int, labels: dict[str, Any] | None = None) -> Answer:
-    """What a request asks for.
+    """The answer to a request.
 
     Args:
-        task: "image": see `packed`; "segmap": uint16 [h, w] of label ids; "size": nothing but the checks.
+        task: "image": see `packed`; "segmap": uint16 [h, w] of label ids; "size": checks only.
         data: the bytes of a picture file.
-        max_pixels: a picture of more is refused before it is decoded.
+        max_pixels: larger pictures are refused before they are decoded.
         labels: for "segmap", the label set as a dictionary.
 
     Raises:
-        InputError: not such a picture, or too large.
+        InputError: not a picture or label map, or too large.
     """
     _check_header(data, max_pixels)
     picture = EncodedPicture(name=_NAME, data=data)
@@ -192,7 +192,7 @@ def decode(task: str, data: bytes, max_pixels: int, labels: dict[str, Any] | Non
 
 
 def packed(photo: SourcePhoto) -> Answer:
-    """A photo as an answer that `unpacked` reads: its size, its orientation, the lengths of its parts, and these."""
+    """A photo as an answer for `unpacked`: size, orientation, lengths of its parts, and the parts."""
     values = [getattr(photo, name) for name in _PARTS]
     parts = [_bytes_of(value) if isinstance(value, np.ndarray) else value for value in values]
     lengths = [None if part is None else len(part) for part in parts]
@@ -204,7 +204,7 @@ def unpacked(header: dict[str, Any], data: bytes) -> SourcePhoto:
     """The photo of an answer. Its arrays are views of `data`.
 
     Raises:
-        ValueError, KeyError, TypeError: this is no such answer.
+        ValueError, KeyError, TypeError: this is not an answer of `packed`.
     """
     height, width = map(int, header["shape"])
     values: dict[str, Any] = {}
@@ -245,16 +245,16 @@ def _check_header(data: bytes, max_pixels: int) -> None:
 
 @cache
 def _known_formats() -> tuple[str, ...]:
-    """Those of `FORMATS` that this Pillow can open: it fails on the name of any other."""
+    """The `FORMATS` that this Pillow supports; it raises an error for other names."""
     register_heic()
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
 def _confine(memory_bytes: int) -> None:
-    """Bound this process, where the system can: its memory beyond what it has now, and no file to write."""
+    """Limit the memory of this process and forbid writing files, if the system supports it."""
     Image.ID[:] = _known_formats()
-    Image.MAX_IMAGE_PIXELS = None  # `_check_header` knows the limit
+    Image.MAX_IMAGE_PIXELS = None  # `_check_header` applies the limit
     try:
         import resource
 

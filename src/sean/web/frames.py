@@ -1,4 +1,4 @@
-"""What the page sees of a session, as JSON and picture files: its state, and its frames, with or without a preview.
+"""The page's view of a session as JSON and picture files: its state, and frames with or without a preview.
 
 `Views` renders a frame for the newest state or preview and hands it to the session's WebSockets. At most one render
 per session waits in the queue, always the newest; while no client has taken the last frame, nothing is rendered.
@@ -36,16 +36,16 @@ THUMBNAIL_SIZE = 128
 """Pixels of the longer side of a thumbnail."""
 _SMALL_PIXELS = 256 * 256
 _JPEG_QUALITY = 95
-PNG_LEVEL = 1  # of compression: the levels above take several times as long for little
+PNG_LEVEL = 1  # higher levels of compression take several times as long for little gain
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patch:
-    """What edits have changed of a photo, as the page shows it.
+    """The changed area of a photo, as the page shows it.
 
     Attributes:
-        area: left, top, width and height in parts of the photo's width and height; None where nothing has changed.
-        data: that area of the edited photo, PNG or JPEG; empty where nothing has changed.
+        area: left, top, width and height as fractions of the photo's width and height; None without changes.
+        data: this area of the edited photo, PNG or JPEG; empty without changes.
     """
 
     area: tuple[float, float, float, float] | None
@@ -54,14 +54,14 @@ class Patch:
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """What a state or a preview looks like.
+    """The pictures of a state or a preview.
 
     Attributes:
-        version: of the session's state.
-        document: number of the picture that is edited.
-        picture: what the model made, PNG; empty where nobody asked for it.
-        patch: what that changes in the photo; None where there is no photo, or nobody asked for it.
-        map: palette PNG.
+        version: version of the session's state.
+        document: number of the edited picture.
+        picture: the model's picture, PNG; empty if not requested.
+        patch: the changed area of the photo; None if there is no photo, or if not requested.
+        map: label map, palette PNG.
     """
 
     version: int
@@ -72,7 +72,7 @@ class Frame:
 
 
 def snapshot(session_id: str, documents: Documents, version: int) -> State:
-    """The state of a session as clients see it."""
+    """The state of a session for clients."""
     editor = documents.current.editor
     names = editor.pipeline.labels.names
     regions = [
@@ -99,7 +99,7 @@ def snapshot(session_id: str, documents: Documents, version: int) -> State:
 
 
 def _point_in(state: EditorState, region: Place) -> tuple[float, float]:
-    """The pixel of a region that is nearest to its middle, as fractions x and y."""
+    """The pixel of a region that is nearest to the region's centre, as fractions x and y."""
     rows, columns = np.nonzero((state.segmap == region.label) & (state.instances == region.instance))
     nearest = int(np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2))
     height, width = state.segmap.shape
@@ -127,14 +127,14 @@ def _square(crop: Crop) -> Square:
 def frame(
     document: Document, version: int, preview: Edit | None = None, *, photo: bool = True, model: bool = True
 ) -> Frame:
-    """The picture of a state, or, quicker and not quite as exact, of a preview: an edit that is not done.
+    """The pictures of the present state, or of a preview, which are rendered faster and slightly less exactly.
 
     Args:
-        document: with the editor.
-        version: of the session's state.
-        preview: see above.
-        photo: whether somebody looks at the edited photo, where there is one.
-        model: whether somebody looks at what the model made; without a photo, everybody does.
+        document: document with the editor.
+        version: version of the session's state.
+        preview: an edit to show without applying it.
+        photo: whether a client shows the edited photo, if there is one.
+        model: whether a client shows the model's picture; without a photo, all clients do.
 
     Raises:
         InputError: the edit cannot be applied.
@@ -164,11 +164,11 @@ def _patch(editor: Editor, state: EditorState, *, quick: bool) -> Patch:
 
 
 def new_document(editor: Editor, *, name: str = "") -> Document:
-    """The document of an editor that has just begun; renders a drawn picture.
+    """A new document; a drawn picture is rendered.
 
     Args:
-        editor: with a photo or a map.
-        name: of the photo's file.
+        editor: editor with a photo or a map, without edits.
+        name: name of the photo's file.
     """
     if editor.photo is None:
         original = png(editor.render())
@@ -179,21 +179,21 @@ def new_document(editor: Editor, *, name: str = "") -> Document:
 
 
 class Views:
-    """Renders what sessions show, and hands it to their connections.
+    """Renders frames of sessions and passes them to their connections.
 
     Args:
-        queue: where renders wait.
-        store: of the sessions.
+        queue: queue of renders.
+        store: store of the sessions.
     """
 
     def __init__(self, queue: FairQueue, store: SessionStore) -> None:
         self._queue = queue
         self._store = store
-        self._due: dict[Session, View] = {}  # held back until a client takes the last frame
+        self._due: dict[Session, View] = {}  # renders postponed until a client takes the last frame
         self._tasks: set[asyncio.Task[None]] = set()
 
     def show(self, session: Session, view: View) -> None:
-        """Render for a view, unless a newer one comes before its turn."""
+        """Render for a view; a newer view replaces one that has not begun."""
         if session.expired or not session.connections:
             return
         if all(connection.waits("frame") for connection in session.connections):
@@ -202,7 +202,7 @@ class Views:
         self._due.pop(session, None)
         try:
             rendering = self._queue.newest(session.id, partial(self._render, session, view.preview))
-        except Busy:  # the server stops
+        except Busy:  # the server is stopping
             return
         task = asyncio.create_task(self._deliver(session, view, rendering))
         self._tasks.add(task)
@@ -215,7 +215,7 @@ class Views:
             self.show(session, view)
 
     def forget(self, session: Session) -> None:
-        """Let go of a session."""
+        """Drop a session."""
         self._due.pop(session, None)
 
     def _render(self, session: Session, preview: Edit | None) -> Frame:
@@ -228,7 +228,7 @@ class Views:
     async def _deliver(self, session: Session, view: View, rendering: "Future[Frame]") -> None:
         try:
             result = await asyncio.wrap_future(rendering)
-        except asyncio.CancelledError:  # a newer one took its place
+        except asyncio.CancelledError:  # replaced by a newer one
             return
         except Exception as error:
             if not isinstance(error, InputError):
@@ -258,7 +258,7 @@ class Views:
 
 
 def png(image: Image.Image | np.ndarray) -> bytes:
-    """A PIL picture or an array that Pillow takes, as a PNG."""
+    """A PIL picture or an array as a PNG file."""
     if isinstance(image, np.ndarray):
         image = Image.fromarray(image)
     file = io.BytesIO()
@@ -267,7 +267,7 @@ def png(image: Image.Image | np.ndarray) -> bytes:
 
 
 def photo_file(image: np.ndarray) -> bytes:
-    """A photo uint8 [h, w, 3] for a page: a PNG where it is small, else a JPEG whose losses are not seen."""
+    """A photo uint8 [h, w, 3] for the page: a small photo as PNG, else as JPEG without visible loss."""
     if image.shape[0] * image.shape[1] <= _SMALL_PIXELS:
         return png(image)
     file = io.BytesIO()
@@ -276,8 +276,8 @@ def photo_file(image: np.ndarray) -> bytes:
 
 
 def map_png(segmap: np.ndarray, labels: LabelSet) -> bytes:
-    """Label ids [h, w] in 0..k as a PNG that `sean.segmap.read_segmap` reads back: a palette picture of the set's
-    colours, or, where the ids do not fit into that, one of the colours themselves."""
+    """Label ids [h, w] in 0..k as a PNG for `sean.segmap.read_segmap`: a palette picture of the set's colours or, if
+    the ids do not fit into a palette, an RGB picture of these colours."""
     none = labels.num_regions if labels.ignore_id is None else labels.ignore_id
     if none > 255:
         return png(colorize(segmap, labels))
@@ -285,7 +285,7 @@ def map_png(segmap: np.ndarray, labels: LabelSet) -> bytes:
 
 
 def thumbnail(image: Image.Image | np.ndarray) -> bytes:
-    """A picture made to fit into a square of `THUMBNAIL_SIZE` pixels, as a PNG."""
+    """A picture reduced to fit into a square of `THUMBNAIL_SIZE` pixels, as a PNG."""
     small = Image.fromarray(image) if isinstance(image, np.ndarray) else image.copy()
     small.thumbnail((THUMBNAIL_SIZE, THUMBNAIL_SIZE))
     return png(small)

@@ -1,7 +1,7 @@
 """ASGI middleware around the application: headers, hosts and origins (`Guard`), and sizes of bodies (`BodyLimit`).
 
 A page of another site may make the user's browser send requests to this server. Browsers then name that page in the
-Origin header, which must be this server. A host name that an attacker points at this server (DNS rebinding) shows in
+Origin header, which must be this server. A host name that an attacker points at this server (DNS rebinding) appears in
 the Host header.
 
 Behind a reverse proxy the browser's Host may arrive unchanged, in X-Forwarded-Host, or not at all. The first case needs
@@ -53,7 +53,7 @@ _HEADERS = {
 }
 
 
-# A host name or address, and a port where it is not the usual one.
+# A host name or address, with an optional port.
 _NAME = re.compile(r"([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _LONGEST_SHOWN = 100
 _DRAIN_BYTES = 64 * MIB
@@ -63,13 +63,13 @@ _MULTIPART = "multipart/form-data"
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """Under which names a server is reached, and through which proxies.
+    """The host names of a server, and its proxies.
 
     Attributes:
-        hosts: names, without ports, that a request's Host may be; None for any.
-        public: names, with their ports where browsers show them, that the server has beyond a proxy: pages from there
-            are its own, whatever Host the proxy sends.
-        proxies: networks of the proxies whose X-Forwarded-Host is believed.
+        hosts: names, without ports, accepted in a request's Host; None accepts any.
+        public: public names beyond a proxy, with their ports if browsers show them. Pages with these names are the
+            server's own, whatever Host the proxy sends.
+        proxies: networks of the proxies whose X-Forwarded-Host is trusted.
     """
 
     hosts: tuple[str, ...] | None = LOOPBACK_HOSTS
@@ -80,15 +80,15 @@ class Access:
     def of(cls, address: str, names: Sequence[str] = (), proxies: Sequence[str] = ()) -> "Access":
         """The access to a server bound to an address.
 
-        Bound to more than this machine, a server cannot know its names, and answers to any unless some are given.
+        A server bound to more than this machine cannot know its names, and accepts any name unless some are given.
 
         Args:
-            address: that it listens on.
-            names: its public names, such as example.org or example.org:8443.
+            address: the address that it listens on.
+            names: public names, such as example.org or example.org:8443.
             proxies: addresses (192.0.2.7) or networks (10.0.0.0/8) of trusted proxies.
 
         Raises:
-            InputError: a name or an address is none.
+            InputError: a name or an address is malformed.
         """
         public = tuple(name.lower().rstrip("/") for name in names)
         for name in public:
@@ -104,7 +104,7 @@ class Access:
         return cls(hosts=hosts, public=public, proxies=tuple(map(_network, proxies)))
 
     def host_of(self, scope: Scope) -> str:
-        """The host that the browser asked for, lower case, as far as it can be known."""
+        """The host that the browser requested, in lower case, as far as known."""
         headers = Headers(scope=scope)
         forwarded = headers.get("x-forwarded-host", "")
         if forwarded and self._trusts(scope):
@@ -116,7 +116,7 @@ class Access:
         return self.hosts is None or _without_port(host) in self.hosts
 
     def is_own(self, origin: str, host: str) -> bool:
-        """Whether a page of this origin is one of this server, which was asked for as `host`."""
+        """Whether a page of this origin belongs to this server, which was requested as `host`."""
         page = _host_of(origin)
         return bool(host) and (page == host or page in self.public)
 
@@ -124,17 +124,17 @@ class Access:
         client = scope.get("client")
         try:
             address = ipaddress.ip_address(client[0]) if client else None
-        except ValueError:  # a name that a test client gives itself
+        except ValueError:  # the name of a test client
             return False
         return address is not None and any(address in network for network in self.proxies)
 
 
 class Guard:
-    """Adds the headers; refuses foreign origins and unknown hosts with 403.
+    """Adds security headers; refuses foreign origins and unknown hosts with 403.
 
     Args:
-        app: what is guarded.
-        access: which origins and hosts are known.
+        app: the guarded application.
+        access: known origins and hosts.
     """
 
     def __init__(self, app: ASGIApp, *, access: Access) -> None:
@@ -158,7 +158,7 @@ class Guard:
             await self._app(scope, receive, send_guarded)
         elif scope["type"] == "http":
             await JSONResponse({"detail": refusal}, 403)(scope, receive, send_guarded)
-        else:  # before it is accepted: the client sees 403
+        else:  # closed before accepting, which the client sees as 403
             await send({"type": "websocket.close", "code": 1008, "reason": refusal})
 
     def _refusal(self, scope: Scope) -> str | None:
@@ -194,7 +194,7 @@ def _network(text: str) -> Network:
 def _host_of(origin: str) -> str:
     try:
         return urlsplit(origin).netloc.lower()
-    except ValueError:  # brackets that do not match
+    except ValueError:  # unbalanced brackets
         return ""
 
 
@@ -206,13 +206,14 @@ def _without_port(host: str) -> str:
 class BodyLimit:
     """Refuses bodies: 413 for too many bytes (before the rest is read), 408 for too slow, 503 for too many at once.
 
-    A body with a Content-Length that is too large is refused at once; one that comes in chunks, as soon as it has
-    grown too large. Then the rest is thrown away for a moment before the connection ends: a browser that is still
+    A body whose Content-Length is too large is refused at once, a chunked body as soon as it becomes too large. The
+    rest of the body is then read and dropped for a short time before the connection ends; a browser that is still
     sending would not see the answer otherwise.
 
     Args:
-        app: what is guarded.
-        limits: of bytes of an upload (multipart) and of a message (anything else), of time and of uploads at once.
+        app: the guarded application.
+        limits: limits on the bytes of an upload (multipart) and of a message (anything else), on time, and on
+            simultaneous uploads.
     """
 
     def __init__(self, app: ASGIApp, *, limits: Limits) -> None:
@@ -264,7 +265,7 @@ class _Body:
         return self._refusal(413, f"the upload is larger than {self._limit / MIB:.3g} MB; make it smaller")
 
     async def receive(self) -> Message:
-        if self._complete:  # what comes now is the end of the connection, whenever that is
+        if self._complete:  # the next message is the end of the connection
             return await self._receive()
         try:
             async with asyncio.timeout_at(self._deadline):
@@ -279,11 +280,11 @@ class _Body:
 
     def _refusal(self, status: int, detail: str) -> HTTPException:
         self.refused = True
-        # the web server would go on reading what nobody wants
+        # otherwise the web server would read the rest of the body
         return HTTPException(status, detail, {"Connection": "close"})
 
     async def drain(self) -> None:
-        """Throw the rest away, as far as it comes soon and is not too much."""
+        """Read and drop the rest of the body, within limits of time and size."""
         received = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
@@ -294,7 +295,7 @@ class _Body:
 
 
 def _lingering(send: Send, body: _Body) -> Send:
-    """`send`, which holds back the end of an answer that refuses a body until the rest has been drained."""
+    """A `send` that delays the end of an answer refusing a body until the rest of the body has been drained."""
 
     async def lingering(message: Message) -> None:
         is_end = message["type"] == "http.response.body" and not message.get("more_body", False)

@@ -1,4 +1,4 @@
-"""Photos of a session: opened with progress, taken styles from, and put together again."""
+"""Photos of a session: opening with progress, styles of other photos, and composites."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,10 +27,11 @@ class Upload:
     """An uploaded photo.
 
     Attributes:
-        data: of the picture file.
-        segmap: of the file with the label map of the whole photo; None has the parser make one of the face in it.
-        name: of the picture file.
-        crop: the part to edit; None looks for the face.
+        data: content of the picture file.
+        segmap: content of the file with the label map of the whole photo; None lets the parser make the map of the
+            face in it.
+        name: name of the picture file.
+        crop: the part to edit; None searches the face.
     """
 
     data: bytes
@@ -40,15 +41,15 @@ class Upload:
 
 
 async def open_photo(service: Service, session: Session, upload: Upload) -> State:
-    """Edit a photo from now on; the picture before it is kept for undo.
+    """Open a photo; the previous picture is kept for undo.
 
     Args:
-        service: does the work.
-        session: whose; hears of the progress.
+        service: the service.
+        session: the session; its user is informed of the progress.
         upload: the photo.
 
     Raises:
-        InputError: not such files, or neither map nor parser.
+        InputError: the files are not a picture and a map, or there is neither map nor parser.
     """
     image, segmap = await _opened(service, session, upload)
 
@@ -63,7 +64,7 @@ async def open_photo(service: Service, session: Session, upload: Upload) -> Stat
 
 
 async def set_crop(service: Service, session: Session, square: Square) -> State:
-    """Edit another part of the photo from now on; the edits of the present part are kept for undo.
+    """Edit another part of the photo; the edits of the present part are kept for undo.
 
     Raises:
         InputError: there is no photo or no parser, or the part lies outside the photo.
@@ -84,7 +85,7 @@ async def set_crop(service: Service, session: Session, square: Square) -> State:
 
 
 async def open_segmap(service: Service, session: Session, segmap: bytes) -> State:
-    """Begin anew on another label map; the map before it is kept for undo."""
+    """Open another label map; the previous map is kept for undo."""
     ids = await service.decoded_segmap(segmap)
 
     def set_segmap() -> None:
@@ -97,7 +98,7 @@ async def open_segmap(service: Service, session: Session, segmap: bytes) -> Stat
 
 
 async def add_style_photo(service: Service, session: Session, upload: Upload) -> Source:
-    """Add a photo as a source of styles; arguments and errors as of `open_photo`."""
+    """Add a photo as a source of styles; see `open_photo` for arguments and errors."""
     image, segmap = await _opened(service, session, upload)
 
     def add() -> None:
@@ -117,10 +118,10 @@ async def add_style_photo(service: Service, session: Session, upload: Upload) ->
 
 
 async def style_thumbnail(service: Service, session: Session, name: str) -> bytes:
-    """A small picture of a style photo, PNG; of one that came with a project, the session's picture in its style.
+    """A thumbnail of a style photo, PNG; for a style photo of a loaded project, the session's picture in its style.
 
     Raises:
-        UnknownSession: there is no such style photo.
+        UnknownSession: the style photo does not exist.
     """
     source = PHOTO + name
     if all(known.source != source for known in session.state.sources):
@@ -139,13 +140,13 @@ async def look(service: Service, session: Session, number: int, region: str | No
     """The session's picture, or the part of its photo that the model sees, in a style of the bank; PNG.
 
     Args:
-        service: does the work.
-        session: whose; nothing is changed.
-        number: of the style.
+        service: the service.
+        session: the session, which does not change.
+        number: number of the style.
         region: label that takes the style; None for all.
 
     Raises:
-        InputError: there is no such style or label.
+        InputError: the style or label does not exist.
     """
     edit = SetStyle(source=f"bank:{number}", regions=None if region is None else (region,))
 
@@ -170,8 +171,8 @@ async def composite(service: Service, session: Session) -> bytes:
         InputError: the session has no photo.
     """
     editor = session.editor
-    await service.run(session.id, editor.render, Kind.LARGE)  # which the editor keeps
-    # not in a turn: a large photo takes seconds
+    await service.run(session.id, editor.render, Kind.LARGE)  # cached by the editor
+    # outside of the queue's turns, as a large photo takes seconds
     return await service.run(session.id, partial(_whole_photo, editor), Kind.OUTSIDE)
 
 
@@ -182,7 +183,7 @@ def _whole_photo(editor: Editor) -> bytes:
 
 
 async def _opened(service: Service, session: Session, upload: Upload) -> tuple[Photo, np.ndarray | None]:
-    """The decoded photo and what the model sees of it, and its map where one was given."""
+    """The decoded photo with its crop, and its map if one was given."""
     service.progress(session, "reading the photo", 0.0)
     image = await service.decoded(upload.data)
     photos = session.editor.photos

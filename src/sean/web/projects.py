@@ -1,4 +1,4 @@
-"""Projects of a session as zip files, which users keep and bring back."""
+"""Sessions saved as projects (zip files) and loaded again."""
 
 import asyncio
 import io
@@ -27,19 +27,19 @@ async def save(service: Service, session: Session) -> bytes:
 
 
 async def load(service: Service, session: Session, data: bytes, name: str = "") -> State:
-    """Go on with a project.
+    """Load a project into a session.
 
     Args:
-        service: does the work.
-        session: whose.
-        data: the project, a zip file.
-        name: of that file.
+        service: the service.
+        session: the session.
+        data: content of the zip file.
+        name: name of the file.
 
     Raises:
-        InputError: no project, a damaged one, one of another model, or one that is too large.
+        InputError: the project is missing, damaged or too large, or belongs to another model.
     """
     for picture in await asyncio.to_thread(_pictures, data, service.limits):
-        await service.decoded(picture)  # dies there rather than here
+        await service.decoded(picture)  # a crash stays in the decoding process
 
     editor = await service.run(session.id, partial(_loaded, service, data), Kind.OUTSIDE)
 
@@ -85,5 +85,5 @@ def _loaded(service: Service, data: bytes) -> Editor:
         path.write_bytes(data)
         try:
             return Editor.load(path, service.pipeline, parser=service.parser, limits=limits)
-        except InputError as error:  # our folders are nobody's business
+        except InputError as error:  # the message must not name the server's folders
             raise InputError(str(error).replace(str(path), "the file")) from error

@@ -1,8 +1,8 @@
-"""Work on the model, fairly: one thread, a turn for each session in order, never two turns of one session at once.
+"""A fair queue of work on the model: one thread, round-robin turns of sessions, never two turns of a session at once.
 
-In its turn a session runs all its small work, and then one large piece (a render, say). Of what it asks to be rendered
-only the newest waits: `newest` replaces what it has not begun. Work that needs no model but takes long (packing a
-project) runs in another thread, while its session waits and the others go on.
+In its turn a session runs all its small work, then one large piece of work, such as a render. Only the newest requested
+render of a session waits: `newest` replaces one that has not begun. Long work without the model, such as packing a
+project, runs in another thread while its session waits and other sessions continue.
 """
 
 import enum
@@ -20,18 +20,18 @@ Result = TypeVar("Result")
 
 
 class Kind(enum.Enum):
-    """How much of a turn a piece of work takes."""
+    """The cost of a piece of work."""
 
     SMALL = enum.auto()
-    """Milliseconds: done with all others of its session in one turn."""
+    """Milliseconds: done in one turn with all other small work of its session."""
     LARGE = enum.auto()
     """A turn of its own."""
     OUTSIDE = enum.auto()
-    """Long and without the model: done in another thread."""
+    """Long work without the model: done in another thread."""
 
 
 class Busy(Exception):
-    """More work than may wait; the message is for the user."""
+    """Too much work is waiting; the message is for the user."""
 
 
 @dataclass(eq=False)
@@ -63,7 +63,7 @@ class _Lane:
         return len(self.jobs) + (self.newest is not None)
 
     def turn(self) -> list[_Job]:
-        """What the next turn does, taken out of the lane."""
+        """Remove and return the work of the next turn."""
         turn = []
         while self.jobs and self.jobs[0].kind is Kind.SMALL:
             turn.append(self.jobs.popleft())
@@ -80,14 +80,14 @@ class FairQueue:
     """See the module.
 
     Args:
-        max_waiting: pieces of work of one session that may wait.
-        num_threads: threads of torch; None leaves them as they are.
+        max_waiting: largest number of waiting pieces of work of a session.
+        num_threads: number of torch's threads; None keeps it.
     """
 
     def __init__(self, *, max_waiting: int, num_threads: int | None = None) -> None:
         self._max_waiting = max_waiting
         self._num_threads = num_threads
-        self._lanes: OrderedDict[str, _Lane] = OrderedDict()  # those that have work, the next turn first
+        self._lanes: OrderedDict[str, _Lane] = OrderedDict()  # sessions with work, in the order of their turns
         self._changed = threading.Condition()
         self._closed = False
         self._outside = ThreadPoolExecutor(2, thread_name_prefix="sean-outside")
@@ -96,15 +96,15 @@ class FairQueue:
 
     @property
     def queued(self) -> int:
-        """Pieces of work that wait."""
+        """Number of waiting pieces of work."""
         with self._changed:
             return sum(map(len, self._lanes.values()))
 
     def submit(self, key: str, work: Callable[[], Result], kind: Kind) -> "Future[Result]":
-        """Run `work` in a turn of the session `key`, after what it submitted before.
+        """Run `work` in a turn of the session `key`, after its earlier work.
 
         Raises:
-            Busy: too much of this session waits already, or the server stops.
+            Busy: too much work of this session is waiting, or the server is stopping.
         """
         job = _Job(work, kind)
         with self._changed:
@@ -116,10 +116,10 @@ class FairQueue:
         return job.future
 
     def newest(self, key: str, work: Callable[[], Result]) -> "Future[Result]":
-        """Run `work` in a turn of the session `key` when nothing else of it waits; cancels the one before that waits.
+        """Run `work` in a turn of the session `key` when its other work is done; cancels the waiting predecessor.
 
         Raises:
-            Busy: the server stops.
+            Busy: the server is stopping.
         """
         job = _Job(work, Kind.LARGE)
         with self._changed:
@@ -131,7 +131,7 @@ class FairQueue:
         return job.future
 
     def forget(self, key: str) -> None:
-        """Cancel what waits of a session; what runs, runs to its end."""
+        """Cancel the waiting work of a session; running work is finished."""
         with self._changed:
             lane = self._lanes.get(key)
             if lane is not None:
@@ -140,7 +140,7 @@ class FairQueue:
                     del self._lanes[key]
 
     def close(self) -> None:
-        """Cancel what waits, and return when what runs has finished."""
+        """Cancel all waiting work, and return when running work has finished."""
         with self._changed:
             self._closed = True
             for lane in self._lanes.values():
@@ -176,7 +176,7 @@ class FairQueue:
                 self._end_turn(key)
 
     def _next_turn(self) -> tuple[str, list[_Job]] | None:
-        """The session whose turn it is, and what it does; None when the server stops."""
+        """The next session and the work of its turn; None when the server stops."""
         with self._changed:
             while True:
                 if self._closed:

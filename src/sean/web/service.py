@@ -37,7 +37,7 @@ GOING_AWAY = 1001
 SESSION_GONE = 4404
 _GOODBYE_SECONDS = 2.0
 _MOST_BEGINNING = 4
-_BANK = "bank"  # no session's id: those are longer
+_BANK = "bank"  # cannot be a session's id, which is longer
 _FACE = FaceShape(hair_length=0.45, fringe=0.3)
 _LAYOUT = "blobs"
 _SEED = 3
@@ -49,10 +49,10 @@ class Service:
     """See the module.
 
     Args:
-        pipeline: its forks are what sessions edit with; nobody else may use it from here on.
-        parser: for photos without a label map; None where there is none.
-        limits: what is allowed.
-        num_threads: threads of torch for the model; None leaves them as they are.
+        pipeline: pipeline whose forks the sessions use; it must not be used elsewhere afterwards.
+        parser: parser for photos without a label map, or None.
+        limits: limits of the server.
+        num_threads: number of torch's threads for the model; None keeps it.
     """
 
     def __init__(
@@ -75,14 +75,14 @@ class Service:
         self._thumbnails: dict[int, bytes] = {}
         self._bank_lock = asyncio.Lock()
         self._num_beginning = 0
-        # so many turns of a round may go to new sessions
+        # bounds the turns of a round that go to new sessions
         self._beginning = asyncio.Semaphore(_MOST_BEGINNING)
 
     async def run(self, key: str, work: Callable[[], Result], kind: Kind) -> Result:
         """Do work in a turn of the session `key`.
 
         Raises:
-            UnknownSession: the session has been forgotten before its turn came.
+            UnknownSession: the session was dropped before its turn.
         """
         future = self.queue.submit(key, work, kind)
         try:
@@ -94,11 +94,11 @@ class Service:
             raise
 
     async def begin(self, bank: int | None) -> Session:
-        """A new session, which shows a drawn face (or scene) in a style of the bank.
+        """Begin a session with a drawn face (or scene) in a style of the bank.
 
         Raises:
-            InputError: there is no such style.
-            Busy: too many begin at once.
+            InputError: the style does not exist.
+            Busy: too many sessions begin at once.
         """
         if self._num_beginning >= self.limits.sessions:
             raise Busy("the server is busy with other new sessions; try again in a moment")
@@ -116,7 +116,7 @@ class Service:
         """Open a drawn face (or scene) in a style of the bank.
 
         Raises:
-            InputError: there is no such style.
+            InputError: the style does not exist.
         """
 
         def open_drawing() -> None:
@@ -127,16 +127,16 @@ class Service:
     async def edit(
         self, session: Session, edit: Edit, view: View | None = None, *, document: int | None = None
     ) -> State:
-        """Do an edit.
+        """Apply an edit.
 
         Args:
-            session: whose.
-            edit: what is done.
-            view: whose wish it was.
-            document: number of the picture that it was made for, if another one may have been opened since.
+            session: the session.
+            edit: the edit.
+            view: origin of the request.
+            document: number of the picture that the edit belongs to, as another picture may have been opened since.
 
         Raises:
-            InputError: it cannot be done, or that picture is no longer kept.
+            InputError: the edit cannot be applied, or its picture is no longer kept.
         """
 
         def apply() -> None:
@@ -148,11 +148,11 @@ class Service:
         return await self.change(session, apply, view=view)
 
     async def undo(self, session: Session, view: View | None = None) -> State:
-        """Take the last edit, or the opening of the picture, back."""
+        """Undo the last edit, or the opening of the picture."""
         return await self.change(session, session.documents.undo, view=view)
 
     async def redo(self, session: Session, view: View | None = None) -> State:
-        """Do again what was undone last."""
+        """Redo the edit or opening that was undone last."""
         return await self.change(session, session.documents.redo, view=view)
 
     async def script(self, session: Session) -> Script:
@@ -165,10 +165,10 @@ class Service:
         return await self.run(session.id, read, Kind.SMALL)
 
     async def replay(self, session: Session, data: bytes) -> State:
-        """Do the edits of a script (see `script`), and undo those that it has as undone.
+        """Apply the edits of a script (see `script`), and undo its undone edits.
 
         Raises:
-            InputError: no such script, too many edits, or one that cannot be done.
+            InputError: not a script, too many edits, or an edit that cannot be applied.
         """
         try:
             script = Script.model_validate_json(data)
@@ -188,13 +188,13 @@ class Service:
     async def change(
         self, session: Session, action: Callable[[], Any], kind: Kind = Kind.SMALL, view: View | None = None
     ) -> State:
-        """Do something to a session's pictures and show it.
+        """Change a session's pictures and show the result.
 
         Args:
-            session: whose.
-            action: run in a turn; where it returns False, nothing has changed.
-            kind: how long it takes.
-            view: whose wish it was.
+            session: the session.
+            action: the change, run in a turn; it returns False if nothing has changed.
+            kind: cost of the action.
+            view: origin of the request.
 
         Returns:
             The state afterwards.
@@ -209,7 +209,7 @@ class Service:
         return state
 
     def progress(self, session: Session, stage: str, done: float) -> None:
-        """Tell a session's user how far a photo is."""
+        """Report the progress of opening a photo to a session's user."""
         for connection in session.connections:
             connection.put("progress", text("progress", stage=stage, done=done))
 
@@ -226,13 +226,13 @@ class Service:
         await self._decode(self.decoder.check, data)
 
     async def bank_thumbnail(self, number: int) -> bytes:
-        """A small picture of a style of the bank, PNG.
+        """A thumbnail of a style of the bank, PNG.
 
         Raises:
-            InputError: there is no such style.
+            InputError: the style does not exist.
         """
         styles = bank_style(self.pipeline, number)
-        async with self._bank_lock:  # one of them waits in the queue, so that sessions come between
+        async with self._bank_lock:  # only one thumbnail waits in the queue, so that sessions get their turns
             if number not in self._thumbnails:
                 segmap = first_segmap(self.pipeline)
                 work = partial(_thumbnail, self._bank_pipeline, segmap, styles)
@@ -240,14 +240,14 @@ class Service:
         return self._thumbnails[number]
 
     async def keep_tidy(self) -> None:
-        """Forget unused sessions and give free memory back, until cancelled."""
+        """Drop unused sessions and return free memory to the system, until cancelled."""
         while True:
             await asyncio.sleep(min(30.0, self.limits.idle_seconds / 4))
             self.store.sweep()
             await asyncio.to_thread(give_back_freed_memory)
 
     async def disconnect_all(self) -> None:
-        """Close all WebSockets, because the server stops, and wait a moment until they are."""
+        """Close all WebSockets when the server stops, and wait a short time for that."""
         for session in self.store.all():
             for connection in session.connections:
                 connection.close(GOING_AWAY)
@@ -257,7 +257,7 @@ class Service:
                     await asyncio.sleep(0.01)
 
     def close(self) -> None:
-        """Forget all sessions and end threads and processes; waits for what runs."""
+        """Drop all sessions, and end threads and processes after running work."""
         self.store.clear()
         self.queue.close()
         self._decoding.shutdown()
@@ -280,7 +280,7 @@ class Service:
     def _changed(self, session: Session, action: Callable[[], Any], view: View) -> State:
         page = view.connection.page if view.connection is not None else ""
         if page and view.seq <= session.answered.get(page, 0):
-            return session.state  # it was sent again, as its answer was lost
+            return session.state  # sent again after its answer was lost
         try:
             if action() is not False:
                 session.state = snapshot(session.id, session.documents, session.state.version + 1)
@@ -306,7 +306,7 @@ def _as_json(edits: Iterable[Edit]) -> list[dict[str, Any]]:
 
 
 def first_segmap(pipeline: SEANPipeline) -> np.ndarray:
-    """Label ids [h, w] of the model's size."""
+    """The label map at the start of a session: ids [h, w] of the model's size."""
     if can_draw_faces(pipeline.labels):
         return draw_face(_FACE, pipeline.image_size)
     return draw_layout(_LAYOUT, pipeline.image_size, pipeline.labels.num_regions, np.random.default_rng(_SEED))
@@ -316,7 +316,7 @@ def bank_style(pipeline: SEANPipeline, number: int) -> StyleCodes:
     """A style of the bank.
 
     Raises:
-        InputError: the bank has no style of that number.
+        InputError: the bank has no style with this number.
     """
     if number >= len(pipeline.style_bank):
         raise InputError(f"expected a number of a bank style in 0..{len(pipeline.style_bank) - 1}, got {number}")
@@ -324,7 +324,7 @@ def bank_style(pipeline: SEANPipeline, number: int) -> StyleCodes:
 
 
 def begin(editor: Editor, bank: int | None) -> None:
-    """Let a new editor show something, in a style of the bank or, without a number, in its mean.
+    """Start a new editor with a drawn face (or scene), in a style of the bank or, without a number, in its mean.
 
     Raises:
         InputError: see `bank_style`.
@@ -335,12 +335,12 @@ def begin(editor: Editor, bank: int | None) -> None:
 
 
 def available_samples() -> tuple[str, ...]:
-    """The names of the sample photos; none where scikit-image, which holds them, is missing."""
+    """The names of the sample photos; empty without scikit-image, which contains them."""
     return SAMPLES if importlib.util.find_spec("skimage") is not None else ()
 
 
 def sample_photo(name: str) -> bytes | None:
-    """A sample photo as a PNG file; None where there is no such one."""
+    """A sample photo as a PNG file; None if the name is unknown."""
     if name not in available_samples():
         return None
     from skimage.data import astronaut

@@ -20,11 +20,11 @@ from sean.web.limits import Limits
 from sean.web.schemas import State
 from sean.web.websocket import Connection
 
-_MOST_PAGES = 32  # whose last messages are remembered
+_MOST_PAGES = 32  # number of pages whose last messages are remembered
 
 
 class UnknownSession(Exception):
-    """There is no session of that id, or not any more; or not what it was asked for."""
+    """The session is unknown or has expired, or it lacks the requested item."""
 
     def __init__(self, detail: str = "there is no such session, or it has expired; begin a new one") -> None:
         super().__init__(detail)
@@ -33,7 +33,7 @@ class UnknownSession(Exception):
 def count_bytes(parts: Iterable[Any]) -> int:
     """The memory of arrays, tensors, pictures and bytes; parts that share memory count once.
 
-    An array or tensor counts with all the memory that it keeps alive, also that of an array whose view it is.
+    A view of an array or tensor counts with all the memory that it keeps alive.
     """
     sizes: dict[int, int] = {}
     for part in parts:
@@ -58,16 +58,16 @@ def new_id() -> str:
 
 @dataclass(eq=False, kw_only=True)
 class Document:
-    """A picture and everything done to it.
+    """A picture and its edits.
 
     Attributes:
-        editor: of this picture.
-        original: what the model sees of the photo, or what it first made of a drawn map; PNG.
-        whole: the whole photo as the page shows it, PNG or JPEG; of a drawn picture, `original`.
-        name: of the photo's file; empty where there is none.
+        editor: editor of the picture.
+        original: the part of the photo that the model sees, or the first render of a drawn map; PNG.
+        whole: the whole photo as the page shows it, PNG or JPEG; for a drawn picture, `original`.
+        name: name of the photo's file; empty for a drawn picture.
         thumbnails: PNG files of the style photos, by name.
-        number: counts the documents of a session.
-        left_at: edits done when another picture was opened; those beyond were taken back before that.
+        number: number of the document in its session.
+        left_at: number of applied edits when another picture was opened; later edits were undone before that.
     """
 
     editor: Editor
@@ -86,11 +86,11 @@ class Document:
 
 @dataclass(eq=False)
 class Documents:
-    """A history of pictures: opening one is a step that undo takes back, between the edits of the two pictures.
+    """A history of pictures: undo and redo also cover the opening of a picture, between the edits of two pictures.
 
     Attributes:
-        current: the picture that is edited.
-        most: how many pictures before it are kept.
+        current: the edited picture.
+        most: number of earlier pictures to keep.
     """
 
     current: Document
@@ -100,15 +100,15 @@ class Documents:
     _count: int = 0
 
     def __iter__(self) -> Iterator[Document]:
-        """All documents that are kept."""
+        """All kept documents."""
         return iter((self.current, *self._earlier, *self._later))
 
     def open(self, document: Document, *, styles_stay: bool = True) -> None:
-        """Go on with another picture; what was undone before cannot be redone any more.
+        """Open another picture; undone edits can no longer be redone.
 
         Args:
-            document: of an editor that is not in use here yet.
-            styles_stay: whether its editor knows the style photos of the current one (see `Editor.branch`).
+            document: a new document.
+            styles_stay: whether its editor has the style photos of the current editor (see `Editor.branch`).
         """
         self._count += 1
         document.number = self._count
@@ -121,13 +121,13 @@ class Documents:
         self.current = document
 
     def find(self, number: int | None) -> Document | None:
-        """The document of that number, where it is still kept; None stands for the current one."""
+        """The kept document with a number, if any; a number of None means the current document."""
         if number is None:
             return self.current
         return next((each for each in self if each.number == number), None)
 
     def apply(self, edit: Edit, document: Document) -> None:
-        """Do an edit, in the current picture or, where it was meant for one that has been left since, in that one."""
+        """Apply an edit to its document, which may be an earlier one than the current document."""
         document.editor.apply(edit)
         if document is self.current:
             self._later.clear()
@@ -137,12 +137,12 @@ class Documents:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an edit or an opening to take back."""
+        """Whether there is an edit or an opening to undo."""
         return self.current.editor.can_undo or bool(self._earlier)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an edit or an opening to do again."""
+        """Whether there is an edit or an opening to redo."""
         return self._can_redo_edit or bool(self._later)
 
     @property
@@ -151,7 +151,7 @@ class Documents:
         return editor.can_redo and editor.num_edits < self.current.left_at
 
     def undo(self) -> bool:
-        """Take the last edit or opening back; False where there is none."""
+        """Undo the last edit or opening; False if there is none."""
         if self.current.editor.undo():
             return True
         if not self._earlier:
@@ -162,7 +162,7 @@ class Documents:
         return True
 
     def redo(self) -> bool:
-        """Do the edit or opening again that was taken back last; False where there is none."""
+        """Redo the edit or opening that was undone last; False if there is none."""
         if self._can_redo_edit:
             return self.current.editor.redo()
         if not self._later:
@@ -175,17 +175,17 @@ class Documents:
 
 @dataclass(eq=False, kw_only=True)
 class Session:
-    """One user's work. Its editors are touched in turns of the queue only, everything else in the event loop only.
+    """A user's session. Its editors are used in turns of the queue only, everything else in the event loop only.
 
     Attributes:
-        id: known to its user alone.
-        documents: the picture that is edited, and those opened before.
-        state: what the user sees of the editor, as of the last turn.
-        answered: number of the last message that was done for each page, so that one sent again is not done twice.
-        connections: its open WebSockets.
-        last_used: when it was last asked for anything, in seconds of the store's clock.
-        num_bytes: memory of its documents, as of the last `measure`.
-        expired: forgotten; whoever still holds it should let go.
+        id: secret id, known to the user only.
+        documents: the edited picture and the pictures before it.
+        state: the state for the user after the last turn.
+        answered: number of the last message handled for each page, so that a message sent again is not handled twice.
+        connections: the open WebSockets.
+        last_used: time of the last request, in seconds of the store's clock.
+        num_bytes: memory of its documents at the last `measure`.
+        expired: whether the session has been dropped.
     """
 
     id: str
@@ -198,7 +198,7 @@ class Session:
     expired: bool = False
 
     def note_answered(self, page: str, seq: int) -> None:
-        """A message of a page has been done, or refused."""
+        """Record that a message of a page has been handled or refused."""
         before = self.answered.pop(page, 0)
         self.answered[page] = max(before, seq)
         while len(self.answered) > _MOST_PAGES:
@@ -206,12 +206,12 @@ class Session:
 
     @property
     def editor(self) -> Editor:
-        """Of the picture that is edited."""
+        """The editor of the current document."""
         return self.documents.current.editor
 
     @property
     def document(self) -> Document:
-        """The picture that is edited."""
+        """The current document."""
         return self.documents.current
 
     def measure(self) -> None:
@@ -223,9 +223,9 @@ class SessionStore:
     """See the module.
 
     Args:
-        limits: how many, how large, how long.
-        on_expiry: called with each session that is forgotten.
-        clock: seconds, for tests.
+        limits: limits on number, memory and idle time.
+        on_expiry: called with each dropped session.
+        clock: clock in seconds, replaceable in tests.
     """
 
     def __init__(
@@ -241,20 +241,20 @@ class SessionStore:
 
     @property
     def num_bytes(self) -> int:
-        """Estimated memory of all sessions."""
+        """Memory of all sessions."""
         return sum(session.num_bytes for session in self._sessions.values())
 
     def add(self, session: Session) -> None:
-        """Take a new session in; others may have to go for it."""
+        """Add a new session; others may be dropped to make room."""
         session.last_used = self._clock()
         self._sessions[session.id] = session
         self.make_room(session)
 
     def get(self, session_id: str) -> Session:
-        """The session of an id, which counts as used now.
+        """The session with an id; it counts as used now.
 
         Raises:
-            UnknownSession: there is none.
+            UnknownSession: the session does not exist.
         """
         session = self._sessions.get(session_id)
         if session is None:
@@ -263,19 +263,19 @@ class SessionStore:
         return session
 
     def touch(self, session: Session) -> None:
-        """The session is used now."""
+        """Record that the session is used now."""
         session.last_used = self._clock()
 
     def remove(self, session: Session) -> None:
-        """Forget a session."""
+        """Drop a session."""
         if self._sessions.pop(session.id, None) is not None:
             session.expired = True
             self._on_expiry(session)
 
     def make_room(self, keep: Session) -> None:
-        """Forget sessions until count and memory are within the limits.
+        """Drop sessions until count and memory are within the limits.
 
-        Those that nobody is connected to go first, and of these the ones unused for longest; `keep` stays.
+        Sessions without connections are dropped first, those unused for longest before others; `keep` stays.
         """
         num_bytes = self.num_bytes
         by_use = sorted(self.all(), key=lambda session: (bool(session.connections), session.last_used))
@@ -287,16 +287,16 @@ class SessionStore:
                 self.remove(session)
 
     def all(self) -> list[Session]:
-        """All sessions there are."""
+        """All sessions."""
         return list(self._sessions.values())
 
     def sweep(self) -> None:
-        """Forget the sessions unused for too long."""
+        """Drop the sessions unused for too long."""
         oldest = self._clock() - self._limits.idle_seconds
         for session in [session for session in self.all() if session.last_used < oldest]:
             self.remove(session)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Drop all sessions."""
         for session in self.all():
             self.remove(session)

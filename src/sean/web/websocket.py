@@ -23,7 +23,7 @@ from sean.web.limits import Limits
 from sean.web.queue import Busy
 from sean.web.schemas import State
 
-if TYPE_CHECKING:  # both hold connections
+if TYPE_CHECKING:  # both modules import this one
     from sean.web.service import Service
     from sean.web.sessions import Session
 
@@ -52,20 +52,21 @@ def binary(type_: str, data: bytes, **values: Any) -> bytes:
 
 
 class Connection:
-    """The server's end of a WebSocket, apart from the socket.
+    """The messages waiting to be sent over a WebSocket.
 
-    A message replaces an unsent one of its kind, so a slow client gets less, not late, and costs bounded memory.
+    A message replaces an unsent one of its kind, so a slow client gets fewer messages instead of late ones, in bounded
+    memory.
 
     Args:
-        page: what the page at the other end calls itself.
+        page: name that the page gives itself.
 
     Attributes:
         page: see above.
         last_seq: number of the client's last request.
-        view: what it is shown: `RESULT`, the photo with the edits in it, or `MODEL`, what the model made.
-        map_sent: the map that the client has or will have.
-        sources_sent: the sources of styles that the client has or will have.
-        close_code: set when the connection is to be closed.
+        view: picture for the client: `RESULT`, the photo with the edits in it, or `MODEL`, the model's picture.
+        map_sent: the last map put for the client.
+        sources_sent: the last sources of styles put for the client.
+        close_code: code with which to close the connection; None while it is open.
     """
 
     def __init__(self, page: str = "") -> None:
@@ -80,15 +81,15 @@ class Connection:
         self._changed = asyncio.Event()
 
     def put(self, kind: str, message: Message) -> None:
-        """Send a message when the client takes it; one of the same kind that still waits is dropped."""
+        """Send a message as soon as the client takes it, in place of an unsent one of its kind."""
         self._unsent[kind] = message
         self._changed.set()
 
     def put_state(self, state: State, seq: int) -> None:
-        """Send a state; its sources, by far the longest part, go as a message of their own and only when they change.
+        """Send a state. Its sources, by far the longest part, are a separate message, sent only if they changed.
 
         Args:
-            state: newer than the last one.
+            state: the new state.
             seq: number of the client's message that the state answers.
         """
         values = state.model_dump()
@@ -99,17 +100,17 @@ class Connection:
         self.put("state", text("state", seq=seq, **values))
 
     def put_error(self, detail: str, seq: int) -> None:
-        """Send an error; when too many wait already, it is dropped."""
+        """Send an error, unless too many are waiting."""
         if sum(kind.startswith("error") for kind in self._unsent) < _MOST_ERRORS:
             self._num_errors += 1
             self.put(f"error {self._num_errors}", text("error", detail=detail, seq=seq))
 
     def waits(self, kind: str) -> bool:
-        """Whether a message of that kind is not sent yet."""
+        """Whether a message of a kind is unsent."""
         return kind in self._unsent
 
     def close(self, code: int) -> None:
-        """Close the connection; what is unsent is dropped."""
+        """Close the connection and drop unsent messages."""
         if self.close_code is None:
             self.close_code = code
         self._changed.set()
@@ -117,12 +118,12 @@ class Connection:
     async def pump(
         self, send: Callable[[Message], Awaitable[None]], seconds: float, on_frame: Callable[[], None]
     ) -> None:
-        """Send until the connection is to be closed, which a client that takes nothing for `seconds` brings about.
+        """Send messages until the connection is closed, at the latest when the client takes nothing for `seconds`.
 
         Args:
-            send: returns when the client, or the system for it, has taken the message.
+            send: sends a message; returns when the client, or the system for it, has taken it.
             seconds: time for one message.
-            on_frame: called when a frame has been sent and none waits.
+            on_frame: called after a frame has been sent if no other frame waits.
         """
         while self.close_code is None:
             if not self._unsent:
@@ -144,9 +145,9 @@ class View:
     """A request for a picture.
 
     Attributes:
-        connection: whose wish it was; None where it came over HTTP.
+        connection: connection of the request; None for HTTP.
         seq: number of the client's message.
-        preview: an edit that is shown without being done; only `connection` sees it.
+        preview: an edit to show, on `connection` only, without applying it.
     """
 
     connection: Connection | None = None
@@ -156,7 +157,7 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """A client's message: its number, what it wants, and for "edit" and "preview" the edit and the picture's number."""
+    """A client's message: its number, its action, and for "edit" and "preview" the edit and the document's number."""
 
     seq: int
     action: str
@@ -166,11 +167,11 @@ class Wish:
 
 
 class MalformedMessage(InputError):
-    """A message that no client of ours sends.
+    """A malformed message.
 
     Args:
-        detail: what is wrong with it, one line.
-        seq: its number, as far as it had one; else 0.
+        detail: description of the error, one line.
+        seq: number of the message, or 0 without one.
     """
 
     def __init__(self, detail: str, seq: int = 0) -> None:
@@ -182,10 +183,10 @@ def parse(message: str) -> Wish:
     """Read a client's message: {"seq": n} and one of "edit", "preview" (with the edit), "undo", "redo", "render",
     "view" ("result" or "model").
 
-    "document" beside "edit" or "preview" is the number of the picture that it was made for.
+    An optional "document" with "edit" or "preview" is the number of the picture that the edit belongs to.
 
     Raises:
-        MalformedMessage: it is something else; one line.
+        MalformedMessage: the message has another form; one line.
     """
     try:
         values = json.loads(message)
@@ -221,14 +222,14 @@ def _is_count(value: object) -> bool:
 
 
 async def serve(websocket: WebSocket, session: "Session", service: "Service", page: str = "") -> None:
-    """Serve a WebSocket of a session until either side ends it; too many of one session are refused with 429.
+    """Serve a WebSocket of a session until either side ends it; too many per session are refused with 429.
 
     Args:
-        websocket: not accepted yet.
-        session: whose.
-        service: does the work.
-        page: what the page calls itself. When it comes back after an outage, it hears first which of its messages were
-            done, and sends the others again.
+        websocket: the socket, not yet accepted.
+        session: the session.
+        service: the service.
+        page: name that the page gives itself. A page that returns after an outage is first told which of its messages
+            have been handled, and sends the others again.
     """
     if len(session.connections) >= service.limits.connections:
         refusal = {"detail": "this session is open in too many places; close one of them"}
@@ -267,14 +268,14 @@ async def _serve(websocket: WebSocket, session: "Session", connection: Connectio
     for problem in filter(None, problems):
         _logger.error("a WebSocket failed", exc_info=problem)
         code = INTERNAL_ERROR
-    # it went away meanwhile, or takes nothing, not even that
+    # the client may have gone, or take no message at all
     with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
         async with asyncio.timeout(_CLOSE_SECONDS):
             await websocket.close(code)
 
 
 class _Reader:
-    """Reads the messages of one connection and does what they ask."""
+    """Reads and handles the messages of one connection."""
 
     def __init__(self, session: "Session", connection: Connection, service: "Service") -> None:
         self._session = session
@@ -284,7 +285,7 @@ class _Reader:
         self._num_bad = 0
 
     async def read(self, websocket: WebSocket) -> None:
-        """Read until the client leaves, or has sent too much nonsense."""
+        """Read until the client leaves, or has sent too many malformed messages."""
         while self._num_bad < self._service.limits.bad_messages:
             await self._pace.keep()
             event: dict[str, Any] = dict(await websocket.receive())
@@ -299,7 +300,7 @@ class _Reader:
         try:
             if message is None:
                 raise MalformedMessage("expected a text message, got a binary one")
-            if len(message) > limit:  # where the web server has not looked
+            if len(message) > limit:  # if the web server does not check it
                 raise MalformedMessage(f"expected a message of at most {limit} bytes")
             wish = parse(message)
         except MalformedMessage as error:
@@ -331,7 +332,7 @@ class _Reader:
 
 
 class _Pace:
-    """Lets messages pass at a rate, after a burst of a second's worth."""
+    """Limits the rate of messages, after an initial burst of one second's messages."""
 
     def __init__(self, limits: Limits) -> None:
         self._rate = limits.messages_per_second
