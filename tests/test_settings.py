@@ -10,7 +10,7 @@ from sean.cli import main
 
 SOURCE = Path(__file__).resolve().parents[1] / "src/sean"
 # the command line itself, and what writes command lines: into reports, and for other programs
-WITH_OPTIONS = {"cli.py", "completion.py", "commands", "bench/busy.py", "experiments/report.py", "web/security.py"}
+WITH_OPTIONS = {"cli.py", "completion.py", "commands", "bench/busy.py", "experiments/report.py", "web/middleware.py"}
 OPTION = re.compile(r"(?<![\w-])--[a-z]")
 
 
