@@ -21,13 +21,13 @@ from typing import Any
 import sean
 import sean.onnx.plan
 import sean.web
-from sean.editing.demo import has_faces
+from sean.data.faces.drawing import can_draw_faces
 from sean.editing.pipeline import SEANPipeline
 from sean.onnx.export import export_model
 from sean.onnx.manifest import DENSE_NAME
 from sean.pretrained import BUNDLED, DEFAULT_MODEL, find_model, find_parser, folder_title
 from sean.web import samples
-from sean.web.beginnings import first_segmap
+from sean.web.service import first_segmap
 
 WEB = Path(sean.web.__file__).parent
 ROOT = Path(__file__).resolve().parents[1]
@@ -142,7 +142,7 @@ def _describe(page: Path, folder: Path, models: dict[str, str]) -> None:
         "files": models,
         "runtime": f"{RUNTIME}/",
         "groups": pipeline.labels.groups,
-        "faces": has_faces(pipeline),
+        "faces": can_draw_faces(pipeline.labels),
         "samples": names,
         "mean_color": bool(getattr(pipeline.model.config, "mean_color", False)),
     }

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser
 
 from sean.editing.editor import Editor
 from sean.editing.edits import edit_from_json
-from sean.web.beginnings import begin
+from sean.web.service import begin
 
 from .conftest import FLAGS
 from .standalone_page import StandalonePage, file_server

@@ -1,7 +1,7 @@
 """CIE Lab (D65) of 8-bit sRGB pictures, and the colour of a region.
 
-All composites are computed in Lab: a change of lightness as a gain and of colour as a shift keeps hues there, while a
-plain difference of RGB values tints what becomes dark.
+Composites are computed in Lab, where a gain of lightness and a shift of colour keep hues; adding a difference of RGB
+values would tint darkened pixels.
 """
 
 import re
@@ -36,7 +36,7 @@ class RegionColour:
 
     Attributes:
         mean: L in [0, 100], a and b.
-        contrast: standard deviation of L within the region; None where it is not known, as of a single colour.
+        contrast: standard deviation of L within the region; None if unknown, as for a single colour.
         spread: root mean square distance of (a, b) from their mean; 0 of a single colour.
         chroma: mean of the lengths of (a, b); None where it is not known.
     """
@@ -75,7 +75,7 @@ def parse_colour(text: str) -> RegionColour:
     """A colour written as "#7a1f2b" or "#a33".
 
     Raises:
-        InputError: it is written in another way.
+        InputError: the text has another form.
     """
     found = _HEX.fullmatch(text.strip())
     if found is None:
@@ -94,14 +94,14 @@ def region_colour(image: np.ndarray, weights: np.ndarray) -> RegionColour | None
         weights: bool, or float in [0, 1], [h, w]: the region.
 
     Returns:
-        None where the region is empty.
+        The colour; None if the region is empty.
     """
     shown = weights > 0
     return lab_colour(srgb_to_lab(image[shown]), weights[shown].astype(np.float32))
 
 
 def lab_colour(lab: np.ndarray, weights: np.ndarray) -> RegionColour | None:
-    """The colour of pixels in Lab [n, 3] with weights [n]; None where the weights add up to nothing."""
+    """The colour of pixels in Lab [n, 3] with weights [n]; None if the weights sum to 0."""
     total = float(weights.sum())
     if total < _SMALLEST:
         return None
