@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "inference": {"errors", "labels", "segmap", "plan", "ops", "models"},
     "losses": {"errors", "labels", "segmap", "ops", "models"},
 }
-ALLOWED["parsing"] = {"devices", "icc", *ALLOWED["data"], "data", "ops", "models", "hub", "pretrained"}
+ALLOWED["parsing"] = {"devices", "icc", "compositing", *ALLOWED["data"], "data", "ops", "models", "hub", "pretrained"}
 ALLOWED["evaluation"] = {*ALLOWED["parsing"], "parsing"}
 ALLOWED["editing"] = {*ALLOWED["parsing"], "parsing", "compositing", "inference", "photo_output"}
 ALLOWED["onnx"] = {*ALLOWED["parsing"], "parsing", "inference"}

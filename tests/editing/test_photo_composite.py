@@ -146,3 +146,28 @@ def test_what_is_refused(editor: Editor, pipeline: SEANPipeline) -> None:
     empty.set_segmap(np.full((64, 64), SKIN))
     with pytest.raises(InputError, match="expected a session with a photo"):
         empty.composite()
+
+
+def test_a_turned_crop_is_edited_in_its_place(pipeline: SEANPipeline, photo: np.ndarray) -> None:
+    segmap = np.full(SIZE, SKIN)
+    segmap[:, 128:] = HAIR
+    crop = Crop(top=36.0, left=68.0, size=120.0, photo_size=SIZE, angle=40.0)
+    editor = Editor(pipeline)
+    editor.set_image(photo, segmap, crop=crop)
+    seen = editor.state.segmap
+    assert [seen[0, 32], seen[32, -1]] == [HAIR, HAIR]  # the photo's right is above and to the right
+    assert [seen[-1, 32], seen[32, 0]] == [SKIN, SKIN]
+    down, across = np.indices(SIZE) + 0.5
+    across, down = across - 128, down - 96
+    angle = np.deg2rad(40)
+    u, v = across * np.cos(angle) + down * np.sin(angle), down * np.cos(angle) - across * np.sin(angle)
+    inside = np.maximum(np.abs(u), np.abs(v))
+    assert editor.photo is not None
+    whole = editor.photo.whole_map(seen, 99)
+    assert (whole[inside < 58] == segmap[inside < 58]).mean() > 0.97
+    assert (whole[inside > 61] == 99).all()
+    editor.set_style("hair", "#204080")
+    for blend in ("detail", "paste"):
+        changed = (editor.composited(blend=blend) != photo).any(axis=2)
+        assert changed[(inside < 45) & (across > 8)].mean() > 0.95
+        assert not changed[(inside > 62) | (across < -12)].any()

@@ -85,6 +85,20 @@ def test_a_project_gives_the_session_back(saved: Path, editor: Editor, pipeline:
     assert np.array_equal(second.state.segmap, np.where(FACE == 0, 19, FACE))
 
 
+def test_a_project_from_before_crops_were_turned(pipeline: SEANPipeline, tmp_path: Path) -> None:
+    editor = Editor(pipeline)
+    photo = np.full((120, 100, 3), 90, np.uint8)
+    editor.set_image(photo, np.full((120, 100), 1), crop=replace(CROP, angle=20.0))
+    editor.save(tmp_path / "p")
+    back = Editor.load(tmp_path / "p", pipeline)
+    assert back.photo is not None and back.photo.crop == replace(CROP, angle=20.0)
+    index = json.loads((tmp_path / "p" / "project.json").read_text())
+    del index["crop"]["angle"]
+    (tmp_path / "p" / "project.json").write_text(json.dumps(index))
+    older = Editor.load(tmp_path / "p", pipeline)
+    assert older.photo is not None and older.photo.crop == CROP
+
+
 def test_a_session_without_a_photo(pipeline: SEANPipeline, tmp_path: Path) -> None:
     editor = Editor(pipeline)
     editor.set_own_styles(pipeline.style_bank[1])

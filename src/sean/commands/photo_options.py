@@ -21,8 +21,9 @@ class PhotoOptions:
             hub id or folder (needs transformers).
         label_mapping: JSON file that matches the parser's label names with the model's, see sean evaluate --help.
         crop: of photos without a label map: "auto" finds the face, which alone the model sees (an edited photo gets
-            it back in its place); X,Y,SIZE is the square to take, in pixels from the left upper corner; "none" takes
-            the whole picture.
+            it back in its place); X,Y,SIZE is the square to take, in pixels from the left upper corner, and
+            X,Y,SIZE,ANGLE one that is turned by so many degrees clockwise, as a tilted head is; "none" takes the whole
+            picture.
         face: which of the faces that are found, by their size: 0 is the largest.
     """
 
@@ -32,7 +33,7 @@ class PhotoOptions:
     face: int = 0
 
     @property
-    def crop_choice(self) -> Literal["auto", "none"] | tuple[float, float, float]:
+    def crop_choice(self) -> Literal["auto", "none"] | tuple[float, ...]:
         """The crop as `sean.Editor.set_image` takes it.
 
         Raises:
@@ -41,12 +42,14 @@ class PhotoOptions:
         if self.crop == "auto" or self.crop == "none":
             return self.crop  # type: ignore[return-value]
         try:
-            left, top, size = (float(number) for number in self.crop.split(","))
+            numbers = tuple(float(number) for number in self.crop.split(","))
         except ValueError:
-            left = top = size = math.nan
-        if not all(math.isfinite(number) for number in (left, top, size)):
-            raise InputError(f"expected --crop as auto, none, or X,Y,SIZE in pixels, got {self.crop!r}")
-        return left, top, size
+            numbers = ()
+        if len(numbers) not in (3, 4) or not all(math.isfinite(number) for number in numbers):
+            raise InputError(
+                f"expected --crop as auto, none, X,Y,SIZE in pixels, or X,Y,SIZE,ANGLE with degrees, got {self.crop!r}"
+            )
+        return numbers
 
 
 DEFAULT_PHOTO_OPTIONS = PhotoOptions()

@@ -23,9 +23,13 @@ class Frame:
     matrix: tuple[float, float, float, float, float, float]
 
     @classmethod
-    def square(cls, top: float, left: float, size: float) -> "Frame":
-        """An upright square."""
-        return cls(matrix=(size, 0.0, left, 0.0, size, top))
+    def square(cls, top: float, left: float, size: float, angle: float = 0.0) -> "Frame":
+        """A square, upright or turned clockwise around its middle by an angle in degrees."""
+        if angle == 0:
+            return cls(matrix=(size, 0.0, left, 0.0, size, top))
+        across, down = size * math.cos(math.radians(angle)), size * math.sin(math.radians(angle))
+        x, y = left + size / 2, top + size / 2
+        return cls(matrix=(across, -down, x - (across - down) / 2, down, across, y - (across + down) / 2))
 
     @classmethod
     def whole(cls, height: int, width: int) -> "Frame":
@@ -160,3 +164,31 @@ def resized(field: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """float32 [h, w] -> [*shape], bilinear (antialiased where it shrinks)."""
     image = Image.fromarray(np.ascontiguousarray(field, dtype=np.float32))
     return np.asarray(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
+
+
+def carried(field: np.ndarray, source: Frame, target: Frame, shape: tuple[int, int]) -> np.ndarray:
+    """Resample a field from one frame to another frame of the same photo, by nearest neighbour.
+
+    Args:
+        field: [h, w] over `source`.
+        source: the frame of the field.
+        target: the frame of the result.
+        shape: shape of the result.
+
+    Returns:
+        [*shape] over `target`; 0 beyond `source`.
+    """
+    height, width = shape
+    if source == target and field.shape == shape:
+        return field
+    a, b, c, d, e, f = target.matrix
+    u, v = (np.arange(width) + 0.5) / width, ((np.arange(height) + 0.5) / height)[:, None]
+    x, y = a * u + b * v + c, d * u + e * v + f
+    a, b, c, d, e, f = source.matrix
+    determinant = a * e - b * d
+    across = (e * (x - c) - b * (y - f)) / determinant
+    down = (a * (y - f) - d * (x - c)) / determinant
+    inside = (across >= 0) & (across < 1) & (down >= 0) & (down < 1)
+    rows = np.clip(down * field.shape[0], 0, field.shape[0] - 1).astype(np.int64)
+    columns = np.clip(across * field.shape[1], 0, field.shape[1] - 1).astype(np.int64)
+    return np.where(inside, field[rows, columns], np.zeros((), field.dtype))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sean.compositing.colour import RegionColour, lab_to_srgb, srgb_to_lab
-from sean.compositing.frame import Frame
+from sean.compositing.frame import Frame, carried
 from sean.compositing.guide import PhotoGuide, RegionPixels
 from sean.compositing.transfer import ColourTransfer, colour_transfer
 
@@ -91,31 +91,3 @@ def _model_change(guide: PhotoGuide, mask: np.ndarray, pictures: ModelPictures) 
         return None
     change: np.ndarray = srgb_to_lab(pictures.edited[shown]) - srgb_to_lab(pictures.own[shown])
     return change.mean(axis=0, dtype=np.float64)
-
-
-def carried(field: np.ndarray, source: Frame, target: Frame, shape: tuple[int, int]) -> np.ndarray:
-    """Resample a field from one frame to another frame of the same photo, by nearest neighbour.
-
-    Args:
-        field: [h, w] over `source`.
-        source: the frame of the field.
-        target: the frame of the result.
-        shape: shape of the result.
-
-    Returns:
-        [*shape] over `target`; 0 beyond `source`.
-    """
-    height, width = shape
-    if source == target and field.shape == shape:
-        return field
-    a, b, c, d, e, f = target.matrix
-    u, v = (np.arange(width) + 0.5) / width, ((np.arange(height) + 0.5) / height)[:, None]
-    x, y = a * u + b * v + c, d * u + e * v + f
-    a, b, c, d, e, f = source.matrix
-    determinant = a * e - b * d
-    across = (e * (x - c) - b * (y - f)) / determinant
-    down = (a * (y - f) - d * (x - c)) / determinant
-    inside = (across >= 0) & (across < 1) & (down >= 0) & (down < 1)
-    rows = np.clip(down * field.shape[0], 0, field.shape[0] - 1).astype(np.int64)
-    columns = np.clip(across * field.shape[1], 0, field.shape[1] - 1).astype(np.int64)
-    return np.where(inside, field[rows, columns], np.zeros((), field.dtype))

@@ -133,8 +133,9 @@ class Editor:
             segmap: label ids of the whole photo: the path of a file, a PIL picture or integers [h, w], with the aspect
                 ratio of the photo in any size, or of the model's size; None lets the parser make the map.
             crop: the part that the model sees. "auto" is the square around a face if the labels are those of faces and
-                no label map is given, else the whole photo, stretched to the model's size. (left, top, size) in pixels
-                or a `Crop` gives the square; "none" or None takes the whole photo.
+                no label map is given, else the whole photo, stretched to the model's size. (left, top, size) in pixels,
+                (left, top, size, angle) with degrees clockwise, or a `Crop` gives the square; "none" or None takes the
+                whole photo.
             face: index of the face for "auto", ordered by size: 0 is the largest. `photo.faces` lists all faces.
             on_no_face: action of "auto" if it finds no face: "error", or "whole" for the square around the photo.
 

@@ -14,11 +14,11 @@ import torch
 
 from sean.compositing.colour import RegionColour, srgb_to_lab
 from sean.compositing.composite import composite
-from sean.compositing.frame import Frame
+from sean.compositing.frame import Frame, carried
 from sean.compositing.guide import PhotoGuide
-from sean.compositing.recolour import ModelPictures, RegionChange, carried
+from sean.compositing.recolour import ModelPictures, RegionChange
 from sean.editing.state import Base, BlockSettings, EditorState
-from sean.editing.surroundings import BACKGROUND, frame_of, surroundings
+from sean.editing.surroundings import BACKGROUND, surroundings
 from sean.parsing.photo import Photo
 from sean.parsing.segmenter import Segmenter
 
@@ -57,7 +57,7 @@ class PhotoComposite:
         self._segmap = segmap
         self._own = own
         self._parser = parser
-        self._place = Frame.whole(*photo.image.shape[:2]) if photo.crop is None else frame_of(photo.crop)
+        self._place = Frame.whole(*photo.image.shape[:2]) if photo.crop is None else photo.crop.frame
         self._guides: dict[bool, tuple[PhotoGuide, np.ndarray]] = {}
         self._own_picture: np.ndarray | None = None
         self._follower: tuple[Segmenter | None] | None = None

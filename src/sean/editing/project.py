@@ -348,6 +348,7 @@ class _CropValues(BaseModel):
     left: float
     size: float
     photo_size: tuple[int, int]
+    angle: float = 0.0  # older projects have none
 
 
 class _Index(BaseModel):

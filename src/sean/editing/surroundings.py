@@ -13,8 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from sean.compositing.colour import srgb_to_lab
-from sean.compositing.frame import Frame
-from sean.compositing.recolour import carried
+from sean.compositing.frame import Frame, carried
 from sean.errors import InputError
 from sean.parsing.faces.crop import Crop, cut
 from sean.parsing.photo import Photo
@@ -34,11 +33,6 @@ _TOLERANCE = 1e-2
 BACKGROUND = "background"
 
 
-def frame_of(crop: Crop) -> Frame:
-    """The place of a crop in its photo."""
-    return Frame.square(crop.top, crop.left, crop.size)
-
-
 def surroundings(photo: Photo, segmap: np.ndarray, parser: Segmenter, *, whole: bool) -> tuple[Frame, np.ndarray]:
     """The label map of a larger part of a photo than its crop.
 
@@ -55,14 +49,14 @@ def surroundings(photo: Photo, segmap: np.ndarray, parser: Segmenter, *, whole: 
     assert crop is not None
     near = _around(crop, _WIDER[0])
     side = round(_CELLS * _WIDER[0])
-    frame, shape = frame_of(near), (side, side)
+    frame, shape = near.frame, (side, side)
     ids = np.full(shape, -1, dtype=np.int64)
     for factor in _WIDER:
         wider = _around(crop, factor)
         seen = parser.segmap(cut(photo.image, wider, max(parser.size)))
-        ids = _over(ids, frame, seen, frame_of(wider))
+        ids = _over(ids, frame, seen, wider.frame)
     ids[_specks(ids, round(_SPECK * _CELLS**2))] = -1
-    ids = _over(ids, frame, segmap, frame_of(crop))
+    ids = _over(ids, frame, segmap, crop.frame)
     if (ids < 0).any():
         nearest = ndimage.distance_transform_edt(ids < 0, return_distances=False, return_indices=True)
         ids = ids[tuple(nearest)]

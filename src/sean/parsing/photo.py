@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from sean.compositing.frame import Frame, carried
 from sean.devices import AUTO, chosen_device
 from sean.errors import InputError
 from sean.icc import bands
@@ -26,7 +27,8 @@ from sean.segmap import SegmapLike, resize_segmap, segmap_of_photo
 
 Size = tuple[int, int]
 CropChoice = Crop | Sequence[float | int] | Literal["auto", "none"] | None
-"""A crop; (left, top, size) in pixels; "auto"; or "none", or None, for the whole photo."""
+"""A crop; (left, top, size) in pixels, or (left, top, size, angle) with degrees clockwise; "auto"; or "none", or None,
+for the whole photo."""
 OnNoFace = Literal["error", "whole"]
 ParserChoice = Segmenter | str | None
 """A parser, its name (see `Segmenter.from_pretrained`), "auto", or None for no parser."""
@@ -42,7 +44,7 @@ class Photo:
 
     Attributes:
         image: uint8 [h, w, 3], sRGB.
-        crop: the square that the model sees; None for the whole photo, stretched to the model's size.
+        crop: the square, upright or turned, that the model sees; None for the whole photo, stretched to its size.
         source: what the file of the photo said besides; None for an image alone.
         faces: crops of the faces found, the largest first; empty where no face was searched for.
     """
@@ -74,7 +76,8 @@ class Photo:
         crop = self.crop
         if crop is not None:
             rows, columns = size[0] / height, size[1] / width
-            crop = Crop(top=crop.top * rows, left=crop.left * columns, size=crop.size * scale, photo_size=size)
+            top, left = crop.top * rows, crop.left * columns
+            crop = Crop(top=top, left=left, size=crop.size * scale, photo_size=size, angle=crop.angle)
         return Photo(image=resize_image(self.image, size), crop=crop)
 
     def seen(self, size: Size) -> np.ndarray:
@@ -88,6 +91,12 @@ class Photo:
         if self.crop is None:
             return resize_segmap(segmap, size)
         extents = self.image.shape[:2]
+        if self.crop.angle:
+            a, b, c, d, e, f = self.crop.frame.matrix
+            u, v = (np.arange(size[1]) + 0.5) / size[1], ((np.arange(size[0]) + 0.5) / size[0])[:, None]
+            rows = np.floor((d * u + e * v + f) * segmap.shape[0] / extents[0]).clip(0, segmap.shape[0] - 1)
+            columns = np.floor((a * u + b * v + c) * segmap.shape[1] / extents[1]).clip(0, segmap.shape[1] - 1)
+            return segmap[rows.astype(np.int64), columns.astype(np.int64)]
         begins = (self.crop.top, self.crop.left)
         axes = []
         for count, begin, extent, length in zip(size, begins, extents, segmap.shape, strict=True):
@@ -108,11 +117,17 @@ class Photo:
         size = (self.image.shape[0], self.image.shape[1])
         if self.crop is None:
             return resize_segmap(segmap, size)
+        whole = np.full(size, outside, dtype=segmap.dtype)
+        if self.crop.angle:
+            for band in bands(*size):
+                place = Frame(matrix=(float(size[1]), 0.0, 0.0, 0.0, float(band.stop - band.start), float(band.start)))
+                shown = carried(segmap.astype(np.int64) + 1, self.crop.frame, place, (band.stop - band.start, size[1]))
+                whole[band] = np.where(shown > 0, shown - 1, outside)
+            return whole
         places = []
         for count, begin, length in zip(size, (self.crop.top, self.crop.left), segmap.shape, strict=True):
             places.append(np.floor((np.arange(count) + 0.5 - begin) * length / self.crop.size).astype(np.int64))
         rows, columns = ((place >= 0) & (place < length) for place, length in zip(places, segmap.shape, strict=True))
-        whole = np.full(size, outside, dtype=segmap.dtype)
         whole[np.ix_(rows, columns)] = segmap[np.ix_(places[0][rows], places[1][columns])]
         return whole
 
@@ -314,7 +329,7 @@ def parse(
         parser: a segmenter or its name, see `sean.Segmenter.from_pretrained`. The bundled one has the 19 labels of
             CelebAMask-HQ; a network by name is kept for the next call.
         crop: "auto" parses the square around a face where the parser's labels are those of faces, else the whole
-            photo; (left, top, size) names the square; "none" takes the whole photo.
+            photo; (left, top, size) or (left, top, size, angle) names the square; "none" takes the whole photo.
         face: which of the faces, by their size: 0 is the largest.
         on_no_face: "error", or "whole" to take the whole photo for a face.
         device: where a network given by name computes.
@@ -353,7 +368,12 @@ def _crop_of(crop: Crop | Sequence[float | int] | str, source: SourcePhoto) -> C
             raise InputError(f"expected a crop of a photo of {height} x {width}, got one of {crop.photo_size}")
         return crop
     try:
-        left, top, size = (float(number) for number in crop)
+        left, top, size, *turned = (float(number) for number in crop)
+        angle = turned[0] if turned else 0.0
+        if len(turned) > 1:
+            raise ValueError
     except (TypeError, ValueError):
-        raise InputError(f"expected a crop as auto, none or (left, top, size) in pixels, got {crop!r}") from None
-    return Crop(top=top, left=left, size=size, photo_size=(height, width))
+        raise InputError(
+            f"expected a crop as auto, none, or (left, top, size) in pixels and an angle in degrees, got {crop!r}"
+        ) from None
+    return Crop(top=top, left=left, size=size, photo_size=(height, width), angle=angle)

@@ -121,7 +121,7 @@ def _photo_info(document: Document) -> PhotoInfo | None:
 
 
 def _square(crop: Crop) -> Square:
-    return Square(left=crop.left, top=crop.top, size=crop.size)
+    return Square(left=crop.left, top=crop.top, size=crop.size, angle=crop.angle)
 
 
 def frame(

@@ -201,4 +201,4 @@ async def _opened(service: Service, session: Session, upload: Upload) -> tuple[P
 
 
 def _crop_of(square: Square, source: SourcePhoto) -> Crop:
-    return Crop(top=square.top, left=square.left, size=square.size, photo_size=source.size)
+    return Crop(top=square.top, left=square.left, size=square.size, photo_size=source.size, angle=square.angle)

@@ -71,13 +71,14 @@ class Source(BaseModel):
 
 
 class Square(BaseModel):
-    """A square part of a photo, in pixels of the photo; it may reach over the borders."""
+    """A square part of a photo, in pixels of the photo, turned around its middle; it may reach over the borders."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     left: float
     top: float
     size: Annotated[float, Field(gt=0)]
+    angle: Annotated[float, Field(ge=-180, le=180, description="degrees, clockwise")] = 0.0
 
 
 class PhotoInfo(BaseModel):

@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sean.errors import InputError
 from sean.images import resize_image
@@ -168,3 +169,44 @@ def test_a_large_photo_is_not_copied_as_floats() -> None:
     assert (result == 255).all()
     # the result, the picture at its size, and a band of floats; all of it as float32 is four times each
     assert peak < 3.5 * photo.nbytes
+
+
+TURNED = Crop(top=20.0, left=30.0, size=60.0, photo_size=(120, 150), angle=30.0)
+
+
+def test_a_turned_crop_shows_its_part_upright() -> None:
+    """A dot on the line from the middle to the turned crop's upper edge is seen above the middle."""
+    photo = np.zeros((120, 150, 3), np.uint8)
+    x, y = 60 + 20 * np.sin(np.pi / 6), 50 - 20 * np.cos(np.pi / 6)
+    photo[round(y) - 2 : round(y) + 2, round(x) - 2 : round(x) + 2] = 255
+    rows, columns = np.nonzero(cut(photo, TURNED, 60)[:, :, 0] > 100)
+    assert (rows.mean() + 0.5, columns.mean() + 0.5) == pytest.approx((10, 30), abs=1)
+
+
+def test_a_turned_crop_goes_back_into_its_place(rng: np.random.Generator) -> None:
+    smooth = Image.fromarray(rng.integers(0, 256, (12, 15, 3), dtype=np.uint8)).resize((150, 120))
+    photo = np.asarray(smooth)
+    again = paste(photo, TURNED, cut(photo, TURNED, 120))
+    assert np.abs(again.astype(int) - photo).max() <= 6
+    black = paste(photo, TURNED, np.zeros((40, 40, 3), np.uint8), feather=0.1)
+    changed = (black != photo).any(axis=2)
+    assert not black[48:53, 57:63].any()
+    down, across = np.indices((120, 150)) + 0.5
+    across, down = across - 60, down - 50
+    sine, cosine = 0.5, np.sqrt(0.75)
+    inside = np.maximum(np.abs(across * cosine + down * sine), np.abs(down * cosine - across * sine)) <= 30
+    assert not changed[~inside].any()
+    assert changed[inside].mean() > 0.8
+    mask = np.zeros((8, 8))
+    mask[:4] = 1
+    upper = (paste(photo, TURNED, np.zeros((40, 40, 3), np.uint8), mask) != photo).any(axis=2)
+    assert upper.any() and not upper[inside & (down * cosine - across * sine > 0)].any()
+
+
+def test_a_part_of_a_turned_crop() -> None:
+    up = TURNED.part((0.0, 0.5), 0.5, turn=-10.0)
+    assert (up.angle, up.size) == (20.0, 30.0)
+    middle = up.left + 15, up.top + 15
+    assert middle == pytest.approx((60 + 30 * 0.5, 50 - 30 * np.sqrt(0.75)))
+    with pytest.raises(InputError, match="angle"):
+        Crop(top=0.0, left=0.0, size=10.0, photo_size=(20, 20), angle=float("nan"))

@@ -47,7 +47,9 @@ def test_what_is_no_face(regions: tuple[tuple[str, int, int, int], ...]) -> None
 def test_the_square_of_celeba_hq() -> None:
     def marks(eyes: list[float], mouth: list[float], distance: float) -> Landmarks:
         nose = (np.array(eyes) + mouth) / 2
-        return Landmarks(eyes=np.array(eyes), eye_distance=distance, mouth=np.array(mouth), nose=nose)
+        return Landmarks(
+            eyes=np.array(eyes), eye_distance=distance, mouth=np.array(mouth), nose=nose, across=np.zeros(2)
+        )
 
     wide = marks([0.3, 0.5], [0.5, 0.4], 0.3)
     assert wide.middle == pytest.approx([0.32, 0.49])
@@ -76,7 +78,13 @@ def test_faces_as_drawn_fill_their_square() -> None:
     ],
 )
 def test_upright(mouth: list[float], nose: list[float], upright: bool) -> None:
-    marks = Landmarks(eyes=np.array([0.4, 0.5]), eye_distance=0.2, mouth=np.array(mouth), nose=np.array(nose))
+    marks = Landmarks(
+        eyes=np.array([0.4, 0.5]),
+        eye_distance=0.2,
+        mouth=np.array(mouth),
+        nose=np.array(nose),
+        across=np.array([0.0, 0.2]),
+    )
     assert marks.upright is upright
 
 

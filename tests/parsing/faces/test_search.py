@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage.data import astronaut
 
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.parsing.faces import Crop, find_face, find_faces, search
 from sean.parsing.faces.detection import FaceBox
+from sean.parsing.segmenter import Segmenter
 
 from .stand_ins import COLORS, FACE, color_parser, photo_of
 
@@ -138,3 +140,21 @@ def test_faces_over_the_border(boxes: Boxes) -> None:
     crop = find_face(photo, color_parser())
     assert crop is not None and crop.overlap(crop_at(photo, 90, 190, 128)) > 0.85
     assert crop.left + crop.size > 300 and crop.top + crop.size > 200
+
+
+@pytest.mark.parametrize("tilt", [-45, -30, -15, 15, 30, 45])
+def test_a_tilted_head_gets_a_turned_crop(tilt: int) -> None:
+    """The astronaut's own head is tilted by some 3 degrees."""
+    turned = Image.fromarray(astronaut()[:300, 100:400])
+    photo = np.asarray(turned.rotate(-tilt, Image.Resampling.BICUBIC, expand=True, fillcolor=(200, 195, 190)))
+    crop = find_face(photo, Segmenter.from_pretrained())
+    assert crop is not None
+    assert crop.angle == pytest.approx(tilt + 3, abs=6)
+    upright = find_face(astronaut()[:300, 100:400])
+    assert upright is not None and not upright.angle
+    across, down = (upright.left + upright.size / 2 - 150, upright.top + upright.size / 2 - 150)
+    sine, cosine = np.sin(np.deg2rad(tilt)), np.cos(np.deg2rad(tilt))
+    middle = photo.shape[1] / 2 + across * cosine - down * sine, photo.shape[0] / 2 + across * sine + down * cosine
+    assert crop.left + crop.size / 2 == pytest.approx(middle[0], abs=15)
+    assert crop.top + crop.size / 2 == pytest.approx(middle[1], abs=15)
+    assert crop.size == pytest.approx(upright.size, rel=0.15)

@@ -1,4 +1,7 @@
-"""Square parts of photos: cutting one out, and pasting its edited picture back with a feathered edge."""
+"""Square parts of photos: cutting one out, and pasting its edited picture back with a feathered edge.
+
+Squares may be turned, so that a tilted head stands upright in what is cut out.
+"""
 
 import math
 from dataclasses import dataclass, replace
@@ -6,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
+from sean.compositing.frame import Frame, carried
 from sean.errors import InputError
 from sean.icc import bands
 
@@ -25,6 +29,8 @@ class Crop:
         left: of its left edge, in pixels of the photo from its left border to the right.
         size: length of its sides in pixels of the photo.
         photo_size: height and width of the photo, in pixels.
+        angle: in degrees in -180..180: the square that top, left and size say is turned clockwise by it around its
+            middle, and so is the head that it shows upright.
 
     Raises:
         InputError: numbers that are not finite, a square beside the photo, or one over three times as large.
@@ -34,10 +40,13 @@ class Crop:
     left: float
     size: float
     photo_size: tuple[int, int]
+    angle: float = 0.0
 
     def __post_init__(self) -> None:
         height, width = self.photo_size
         finite = all(math.isfinite(value) for value in (self.top, self.left, self.size))
+        if not -180 <= self.angle <= 180:
+            raise InputError(f"expected a crop's angle in -180..180 degrees, got {self.angle}")
         if not finite or min(height, width) < 1 or not 0 < self.size <= _LARGEST * max(height, width):
             raise InputError(
                 f"expected a crop of a size in 0..{_LARGEST:g} times the photo's, got {self.size} in {height} x {width}"
@@ -55,8 +64,33 @@ class Crop:
         size = float(max(height, width))
         return cls(top=(height - size) / 2, left=(width - size) / 2, size=size, photo_size=photo_size)
 
+    @property
+    def frame(self) -> Frame:
+        """Its place in the photo."""
+        return Frame.square(self.top, self.left, self.size, self.angle)
+
+    def part(self, middle: tuple[float, float], size: float, turn: float = 0.0) -> "Crop":
+        """Another crop by its place in this one.
+
+        Args:
+            middle: (y, x) of its middle, as parts of this one's sides.
+            size: as a part of this one's.
+            turn: in degrees clockwise, in addition to this one's angle.
+
+        Raises:
+            InputError: as for the class.
+        """
+        side, y, x = size * self.size, middle[0] * self.size, middle[1] * self.size
+        if self.angle:
+            y, x = y - self.size / 2, x - self.size / 2
+            sine, cosine = math.sin(math.radians(self.angle)), math.cos(math.radians(self.angle))
+            y, x = self.size / 2 + x * sine + y * cosine, self.size / 2 + x * cosine - y * sine
+        return replace(
+            self, top=self.top + y - side / 2, left=self.left + x - side / 2, size=side, angle=self.angle + turn
+        )
+
     def overlap(self, other: "Crop") -> float:
-        """Intersection over union with another crop of the photo, 0..1."""
+        """Intersection over union with another crop of the photo, 0..1; their angles are left out."""
         down = min(self.top + self.size, other.top + other.size) - max(self.top, other.top)
         across = min(self.left + self.size, other.left + other.size) - max(self.left, other.left)
         shared = max(0.0, down) * max(0.0, across)
@@ -72,12 +106,14 @@ def cut(image: np.ndarray, crop: Crop, size: int) -> np.ndarray:
         size: height and width of the result, in pixels.
 
     Returns:
-        uint8 [size, size, 3]: bicubic, antialiased where it shrinks.
+        uint8 [size, size, 3]: bicubic (of a turned crop bilinear), antialiased where it shrinks.
 
     Raises:
         InputError: the crop is of a photo of another size.
     """
     _check_photo(image, crop)
+    if crop.angle:
+        return crop.frame.seen(image, (size, size))[0]
     margin = _REACH * math.ceil(crop.size / size)
     rows, above_below = _span(crop.top, crop.size, margin, image.shape[0])
     columns, beside = _span(crop.left, crop.size, margin, image.shape[1])
@@ -115,6 +151,9 @@ def paste(
     """
     _check_photo(photo, crop)
     result = photo.copy()
+    if crop.angle:
+        _paste_turned(result, crop, picture, mask, feather)
+        return result
     rows, columns = (
         _Pixels.of(start, crop.size, extent)
         for start, extent in zip((crop.top, crop.left), photo.shape[:2], strict=True)
@@ -131,6 +170,29 @@ def paste(
         own = photo[area].astype(np.float32)
         result[area] = np.rint(own + weights[:, :, None] * (placed[band] - own)).astype(np.uint8)
     return result
+
+
+def _paste_turned(photo: np.ndarray, crop: Crop, picture: np.ndarray, mask: np.ndarray | None, feather: float) -> None:
+    """`paste` into the photo itself, for a crop that is turned."""
+    side = math.ceil(crop.size)
+    if min(picture.shape[:2]) > side:
+        picture = np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
+    photo_size = (photo.shape[0], photo.shape[1])
+    shape = (picture.shape[0], picture.shape[1]) if mask is None else (mask.shape[0], mask.shape[1])
+    edge = crop.frame.edge_weights(shape, photo_size, feather)
+    inside = np.ones(shape, np.float32) if mask is None else (mask > 0).astype(np.float32)
+    given = edge if mask is None else edge * mask.astype(np.float32)
+    first, start, last, stop = crop.frame.box(photo_size)
+    for rows in bands(max(0, last - first), max(0, stop - start)):
+        top, bottom = first + rows.start, first + rows.stop
+        box = (top, start, bottom, stop)
+        place = Frame(matrix=(float(stop - start), 0.0, float(start), 0.0, float(bottom - top), float(top)))
+        near = carried(inside, crop.frame, place, (bottom - top, stop - start))
+        falloff = np.clip(2 * crop.frame.sample(inside, box) - 1, 0, 1)
+        weights = np.clip(crop.frame.sample(given, box), 0, 1) * falloff * near
+        own = photo[top:bottom, start:stop].astype(np.float32)
+        shown = np.stack([crop.frame.sample(picture[:, :, channel], box) for channel in range(3)], axis=2)
+        photo[top:bottom, start:stop] = np.rint(own + weights[:, :, None] * (shown - own)).astype(np.uint8)
 
 
 @dataclass(frozen=True)

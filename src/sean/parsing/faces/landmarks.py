@@ -3,10 +3,11 @@
 CelebAMask-HQ has the crops of CelebA-HQ (Karras et al. 2018, appendix C): with x' from eye to eye and y' from the
 middle of the eyes to that of the mouth, the square of side max(4 |x'|, 3.6 |y'|) around the middle of the eyes plus
 a tenth of y'. With the middles of the regions in place of the landmarks, this gives the whole picture of its crops with
-a mean intersection over union of 0.95 (tests/parsing/faces/test_real_faces.py). (It also turns the square upright with
-the eyes; our crops stay upright with the photo.)
+a mean intersection over union of 0.95 (tests/parsing/faces/test_real_faces.py). It also turns the square with
+the eyes and the mouth; our crops stay upright with the photo where the head is tilted by little.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +31,14 @@ class Landmarks:
         eye_distance: from eye to eye; 0 where not both are seen.
         mouth: the middle of mouth and lips.
         nose: the middle of the nose.
+        across: from the subject's right eye to the left one; 0 where not both are seen.
     """
 
     eyes: np.ndarray
     eye_distance: float
     mouth: np.ndarray
     nose: np.ndarray
+    across: np.ndarray
 
     @property
     def middle(self) -> np.ndarray:
@@ -46,6 +49,13 @@ class Landmarks:
     def size(self) -> float:
         """Of the square that CelebA-HQ would show."""
         return max(4.0 * self.eye_distance, 3.6 * float(np.linalg.norm(self.mouth - self.eyes)))
+
+    @property
+    def tilt(self) -> float:
+        """How far the head is turned clockwise, in degrees: by the line of the eyes and that to the mouth."""
+        down = self.mouth - self.eyes
+        y, x = self.across + np.array([-down[1], down[0]])
+        return math.degrees(math.atan2(y, x))
 
     @property
     def upright(self) -> bool:
@@ -81,4 +91,5 @@ def find_landmarks(segmap: np.ndarray, labels: LabelSet) -> Landmarks | None:
         eye_distance=float(np.linalg.norm(eyes[0] - eyes[1])) if len(eyes) == 2 else 0.0,
         mouth=mouth,
         nose=nose,
+        across=eyes[0] - eyes[1] if len(eyes) == 2 else np.zeros(2),
     )

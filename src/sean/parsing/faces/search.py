@@ -1,9 +1,13 @@
 """Finding faces: boxes of a detector, turned into crops, and made sure of by the map that a parser makes of them."""
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
+from sean.compositing.frame import Frame
+from sean.images import resize_image
 from sean.parsing.faces.crop import Crop, cut
 from sean.parsing.faces.detection import FaceBox, detect_faces, search_sides
 from sean.parsing.faces.landmarks import Landmarks, find_landmarks, has_landmarks
@@ -25,6 +29,12 @@ _SAME_FACE = 0.4
 # 0.78 and 1.28 times as large as in the training pictures, the range that a parser's augmentation covers by default.
 _WHOLE_OVERLAP = 0.6
 _LONGEST_SQUARE = 1.1
+# Heads that are tilted by more, in degrees, get a turned crop, as those in the training pictures are tilted by less;
+# turned crops are made level to within the second number.
+_LEVEL, _EXACT = 12.0, 3.0
+# Tilts that are looked for: what the detector does not see in the photo, it sees in copies turned by this angle.
+_MOST_TILT, _COPY_ANGLE = 60.0, 35.0
+_COPY_SIDES = (256, 512)
 
 
 def find_face(image: np.ndarray, parser: Segmenter | None = None) -> Crop | None:
@@ -42,8 +52,10 @@ def find_faces(image: np.ndarray, parser: Segmenter | None = None) -> list[Crop]
             other labels is not used.
 
     Returns:
-        Crops of 60 pixels and more; that of the whole picture where the picture is such a crop already. The search goes
-        from large faces to small ones, and ends where it is sure of one: much smaller faces beside it may be missing.
+        Crops of 60 pixels and more; that of the whole picture where the picture is such a crop already. Of heads that
+        are tilted by 12 to 60 degrees the crops are turned. The search goes from large faces to small ones, and ends
+        where it is sure of one: much smaller faces beside it may be missing. Tilted ones that the detector does not see
+        upright are found from a twelfth of the photo's longer side on.
 
     Raises:
         InputError: not a picture, or scikit-image is missing.
@@ -54,6 +66,8 @@ def find_faces(image: np.ndarray, parser: Segmenter | None = None) -> list[Crop]
     for side in search_sides(_photo_size(image), SMALLEST_FACE / _CROP_SIZE):
         found += _candidates(image, side, parser)
         sure = [face.crop for face in found if face.support >= _SURE_SUPPORT]
+        if not sure and side == _COPY_SIDES[-1]:
+            sure = _tilted(image, parser)
         if sure:
             return [_whole_if_near(crop) for crop in sorted(_distinct(sure), key=lambda crop: -crop.size)]
     if parser is None:
@@ -82,6 +96,42 @@ def _candidates(image: np.ndarray, side: int, parser: Segmenter | None) -> list[
     return found
 
 
+def _tilted(image: np.ndarray, parser: Segmenter | None) -> list[Crop]:
+    """Crops of faces that the detector is sure of in turned copies of a photo."""
+    height, width = image.shape[:2]
+    scale = min(1.0, 2 * _COPY_SIDES[-1] / max(height, width))
+    small = Image.fromarray(resize_image(image, (max(1, round(height * scale)), max(1, round(width * scale)))))
+    angles = (-_COPY_ANGLE, _COPY_ANGLE)
+    copies = [(angle, np.asarray(small.rotate(angle, Image.Resampling.BILINEAR, expand=True))) for angle in angles]
+    found: list[Crop] = []
+    for side in _COPY_SIDES:
+        for angle, copy in copies:
+            boxes = [box for box in detect_faces(copy, side)[:_NUM_CANDIDATES] if box.support >= _SURE_SUPPORT]
+            for box in boxes:
+                crop = _crop_in_copy(box, angle, _photo_size(copy), scale, (height, width))
+                if crop is not None and parser is not None:
+                    crop = _refined(image, crop, parser, sure=True)
+                if crop is not None:
+                    found.append(crop)
+        if found:
+            break
+    return found
+
+
+def _crop_in_copy(
+    box: FaceBox, angle: float, copy_size: tuple[int, int], scale: float, photo_size: tuple[int, int]
+) -> Crop | None:
+    """The crop of a box found in a copy of a photo, of `scale` times its size and turned back by an angle."""
+    down, across = box.y - _CROP_RISE * box.size - copy_size[0] / 2, box.x - copy_size[1] / 2
+    sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
+    y = photo_size[0] / 2 + (across * sine + down * cosine) / scale
+    x = photo_size[1] / 2 + (across * cosine - down * sine) / scale
+    if not (0 <= y < photo_size[0] and 0 <= x < photo_size[1]):
+        return None
+    size = _CROP_SIZE * box.size / scale
+    return Crop(top=y - size / 2, left=x - size / 2, size=size, photo_size=photo_size, angle=angle)
+
+
 def _crop_of_box(box: FaceBox, image: np.ndarray) -> Crop:
     size = _CROP_SIZE * box.size
     top = box.y - _CROP_RISE * box.size - size / 2
@@ -94,11 +144,22 @@ def _refined(image: np.ndarray, crop: Crop, parser: Segmenter, *, sure: bool, ro
     Where the detector is not sure, a face must show both eyes: in other textures the parser tends to see glasses.
     """
     marks = find_landmarks(parser.segmap(cut(image, crop, max(parser.size))), parser.labels)
-    if marks is None or not marks.upright or not _is_sensible(crop, marks):
+    if marks is None or not _is_sensible(crop, marks):
         return None
-    y, x = (float(place) * crop.size for place in marks.middle)
-    size = marks.size * crop.size
-    moved = replace(crop, top=crop.top + y - size / 2, left=crop.left + x - size / 2, size=size)
+    middle = (float(marks.middle[0]), float(marks.middle[1]))
+    if (
+        abs(marks.tilt) > (_EXACT if crop.angle else _LEVEL)
+        and abs(crop.angle + marks.tilt) <= _MOST_TILT
+        and rounds > 1
+    ):
+        turned = _refined(
+            image, crop.part(middle, marks.size, marks.tilt), parser, sure=sure, rounds=rounds - (crop.angle != 0)
+        )
+        if turned is not None:
+            return turned
+    if not marks.upright:
+        return None
+    moved = crop.part(middle, marks.size)
     if rounds > 1 and not _shows_all(marks, tolerance=0.02):
         return _refined(image, moved, parser, sure=sure, rounds=rounds - 1)
     return moved if _shows_all(marks, tolerance=0.1) and (sure or marks.eye_distance > 0) else None
@@ -112,9 +173,12 @@ def _shows_all(marks: Landmarks, tolerance: float) -> bool:
 
 def _is_sensible(crop: Crop, marks: Landmarks) -> bool:
     """Whether the crop that the landmarks ask for has its middle in the photo and is not much larger than that."""
-    middle = np.array([crop.top, crop.left]) + marks.middle * crop.size
-    inside = (middle >= 0).all() and (middle < crop.photo_size).all()
-    return bool(inside and marks.size * crop.size <= 2 * max(crop.photo_size))
+    if not 0 < marks.size * crop.size <= 2 * max(crop.photo_size):
+        return False
+    asked = Frame.square(crop.top, crop.left, crop.size, crop.angle).matrix
+    y, x = marks.middle
+    column, row = asked[0] * x + asked[1] * y + asked[2], asked[3] * x + asked[4] * y + asked[5]
+    return bool(0 <= row < crop.photo_size[0] and 0 <= column < crop.photo_size[1])
 
 
 def _distinct(crops: list[Crop]) -> list[Crop]:
@@ -128,6 +192,8 @@ def _distinct(crops: list[Crop]) -> list[Crop]:
 
 def _whole_if_near(crop: Crop) -> Crop:
     whole = Crop.whole(crop.photo_size)
+    if crop.angle:
+        return crop
     return whole if _is_square(crop.photo_size) and crop.overlap(whole) >= _WHOLE_OVERLAP else crop
 
 

@@ -14,6 +14,7 @@ export const stroke = new StrokeLayer();
 // pane: the one that the tool is used on; the others but the map stay as they are.
 export const overlay = { pane: null, cursor: null, polygon: [], frame: null, faces: [] };
 
+export const TURN_HANDLE = 24; // CSS pixels from the frame to the handle that turns it
 const WHOLE = { left: 0, top: 0, width: 1, height: 1 };
 const FACE_SHARE = 0.8; // of the pane, which a small face takes at first
 const SMALL_FACE = 0.5; // crops that take less of the pane are shown larger
@@ -88,7 +89,14 @@ function partOf(frame, { left, top, width, height }) {
 
 // Pointer position -> fractions of the map (also outside of 0..1).
 export function pointAt(canvas, event) {
-  return placeIn(cropFrame(canvas), canvas, event);
+  const frame = cropFrame(canvas);
+  const [across, down] = placeIn(frame, canvas, event);
+  const { angle } = scene.crop;
+  if (!angle) return [across, down];
+  const [x, y, turn] = [(across - 0.5) * frame.width, (down - 0.5) * frame.height, -angle * Math.PI / 180];
+  return [
+    0.5 + (x * Math.cos(turn) - y * Math.sin(turn)) / frame.width, 0.5 + (x * Math.sin(turn) + y * Math.cos(turn)) / frame.height,
+  ];
 }
 
 // Pointer position -> fractions of the photo.
@@ -135,10 +143,13 @@ function drawPane(name) {
   else if (name === "result") drawCompared(context, canvas, photo, crop);
   else drawMap(context, photo, crop);
   const isUsed = name === overlay.pane;
-  if (isUsed && name !== "map" && !stroke.empty) withAlpha(context, 0.45, () => drawImage(context, stroke.canvas, crop, false));
+  const inCrop = (draw) => turned(context, crop, scene.crop.angle, draw);
+  if (isUsed && name !== "map" && !stroke.empty) inCrop(() => withAlpha(context, 0.45, () => drawImage(context, stroke.canvas, crop, false)));
   if (!isWhole(scene.crop) || store.framing) drawFrames(context, photo, name);
-  if (isUsed || name === "map") drawPolygon(context, crop);
-  if (isUsed) drawCursor(context, crop);
+  inCrop(() => {
+    if (isUsed || name === "map") drawPolygon(context, crop);
+    if (isUsed) drawCursor(context, crop);
+  });
 }
 
 function drawOriginal(context, photo) {
@@ -148,7 +159,7 @@ function drawOriginal(context, photo) {
 function drawResult(context, photo, crop) {
   if (store.modelView && scene.model) {
     withAlpha(context, 0.25, () => drawOriginal(context, photo));
-    return drawImage(context, scene.model, crop);
+    return turned(context, crop, scene.crop.angle, () => drawImage(context, scene.model, crop));
   }
   if (!store.session?.photo) {
     if (scene.model) drawImage(context, scene.model, crop);
@@ -193,6 +204,10 @@ function drawMap(context, photo, crop) {
     if (store.underlay === "result") drawResult(context, photo, crop);
     else drawOriginal(context, photo);
   }
+  turned(context, crop, scene.crop.angle, () => drawLabels(context, crop));
+}
+
+function drawLabels(context, crop) {
   withAlpha(context, store.opacity, () => drawImage(context, labelMap.bitmap, crop, false));
   // one must see what one paints
   if (!stroke.empty) withAlpha(context, Math.max(0.5, store.opacity), () => drawImage(context, stroke.canvas, crop, false));
@@ -232,14 +247,26 @@ function outlined(context, path) {
   context.stroke();
 }
 
-// The crop's frame, the other faces, and while the frame is moved, a handle in each corner.
+// Draw what is upright in a rectangle that is itself turned around its middle.
+function turned(context, { left, top, width, height }, angle, draw) {
+  context.save();
+  context.translate(left + width / 2, top + height / 2);
+  context.rotate((angle ?? 0) * Math.PI / 180);
+  context.translate(-left - width / 2, -top - height / 2);
+  draw();
+  context.restore();
+}
+
+// The crop's frame, the other faces, and while the frame is moved, a handle in each corner and one above to turn it.
 function drawFrames(context, photo, name) {
   if (!store.framing && name === "result") return;
-  const rectangle = (area) => outlined(context, () => {
+  const rectangle = (area) => {
     const { left, top, width, height } = partOf(photo, area);
-    context.beginPath();
-    context.rect(left, top, width, height);
-  });
+    turned(context, { left, top, width, height }, area.angle, () => outlined(context, () => {
+      context.beginPath();
+      context.rect(left, top, width, height);
+    }));
+  };
   context.setLineDash([6, 5]);
   if (store.framing) for (const face of overlay.faces) rectangle(face);
   else rectangle(scene.crop);
@@ -247,13 +274,16 @@ function drawFrames(context, photo, name) {
   if (!store.framing || !overlay.frame) return;
   rectangle(overlay.frame);
   const { left, top, width, height } = partOf(photo, overlay.frame);
-  for (const x of [left, left + width]) for (const y of [top, top + height]) {
-    context.beginPath();
-    context.rect(x - 5, y - 5, 10, 10);
-    context.fillStyle = "#fff";
-    context.fill();
-    outlined(context, () => { context.beginPath(); context.rect(x - 5, y - 5, 10, 10); });
-  }
+  turned(context, { left, top, width, height }, overlay.frame.angle, () => {
+    const corners = [left, left + width].flatMap((x) => [top, top + height].map((y) => () => context.rect(x - 5, y - 5, 10, 10)));
+    for (const shape of [...corners, () => context.arc(left + width / 2, top - TURN_HANDLE, 6, 0, 2 * Math.PI)]) {
+      context.beginPath();
+      shape();
+      context.fillStyle = "#fff";
+      context.fill();
+      outlined(context, () => { context.beginPath(); shape(); });
+    }
+  });
 }
 
 function drawPolygon(context, { left, top, width, height }) {

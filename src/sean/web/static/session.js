@@ -180,7 +180,7 @@ async function loadPictures({ id, version, document, photo }) {
   await guarded(async () => {
     const [map, original] = await Promise.all([fetchBitmap(id, "map.png", version), fetchBitmap(id, "whole.jpg", document)]);
     if (store.session.id !== id || store.session.document !== document) return;
-    const crop = photo?.crop && { left: photo.crop.left / photo.width, top: photo.crop.top / photo.height, width: photo.crop.size / photo.width, height: photo.crop.size / photo.height };
+    const crop = photo?.crop && { left: photo.crop.left / photo.width, top: photo.crop.top / photo.height, width: photo.crop.size / photo.width, height: photo.crop.size / photo.height, angle: photo.crop.angle };
     showOriginal(original, crop, document);
     showMap(map);
     showFocus();
