@@ -1,7 +1,10 @@
 """Small pieces shared by the networks: spectral-norm convolutions, the published initialization, the batch norm."""
 
 import math
-from typing import Any, Protocol, cast, runtime_checkable
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +17,25 @@ from torch.nn.utils.parametrize import (
 )
 
 LEAKY_SLOPE = 0.2
+_Args = ParamSpec("_Args")
+_Result = TypeVar("_Result")
+
+
+def _uncompiled(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
+    """`torch.compiler.disable`, which imports the compiler: half of the time of `import sean.Editor`. Here that waits
+    until somebody compiles."""
+    disabled: list[Callable[_Args, _Result]] = []
+
+    @wraps(function)
+    def call(*args: _Args.args, **values: _Args.kwargs) -> _Result:
+        if "torch._dynamo" not in sys.modules:
+            return function(*args, **values)
+        if not disabled:
+            disabled.append(torch.compiler.disable(function))
+        return disabled[0](*args, **values)
+
+    call._torchdynamo_disable = True  # type: ignore[attr-defined]  # the mark that the compiler looks for
+    return call
 
 
 class SpectralNorm(nn.Module):
@@ -35,7 +57,7 @@ class SpectralNorm(nn.Module):
         self.register_buffer("u", F.normalize(torch.randn(rows), dim=0))
         self.register_buffer("v", F.normalize(torch.randn(columns), dim=0))
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]  # compiled with a training pass, gradients go wrong
+    @_uncompiled  # compiled with a training pass, gradients go wrong
     @torch.no_grad()
     def iterate(self, weight: Tensor, iterations: int = 1) -> None:
         """One power iteration: move the singular vectors towards those of `weight`, in place."""

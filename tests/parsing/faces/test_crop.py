@@ -210,3 +210,5 @@ def test_a_part_of_a_turned_crop() -> None:
     assert middle == pytest.approx((60 + 30 * 0.5, 50 - 30 * np.sqrt(0.75)))
     with pytest.raises(InputError, match="angle"):
         Crop(top=0.0, left=0.0, size=10.0, photo_size=(20, 20), angle=float("nan"))
+    with pytest.raises(InputError, match="a part of the photo"):
+        Crop(top=3.0, left=3.0, size=0.5, photo_size=(20, 20), angle=1.0)

@@ -51,7 +51,11 @@ class Crop:
             raise InputError(
                 f"expected a crop of a size in 0..{_LARGEST:g} times the photo's, got {self.size} in {height} x {width}"
             )
-        if not (-self.size < self.top < height and -self.size < self.left < width):
+        shown = -self.size < self.top < height and -self.size < self.left < width
+        if shown and self.angle:  # turned, another part of it may lie in the photo, or none
+            first, start, last, stop = self.frame.box(self.photo_size)
+            shown = self.size >= 1 and first < last and start < stop
+        if not shown:
             raise InputError(
                 f"expected a crop that shows a part of the photo ({height} x {width}), got the top {self.top} and the "
                 f"left {self.left} with the size {self.size}"
