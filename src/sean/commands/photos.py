@@ -52,7 +52,9 @@ class OpenedPhoto:
 def seen_square(crop: Crop) -> str:
     """A command's message about the part of a photo that the model sees."""
     turned = f", turned by {crop.angle:.0f} degrees" if crop.angle else ""
-    return f"; the model sees the square of {crop.size:.0f} pixels at {crop.left:.0f}, {crop.top:.0f} (left, top){turned}"
+    return (
+        f"; the model sees the square of {crop.size:.0f} pixels at {crop.left:.0f}, {crop.top:.0f} (left, top){turned}"
+    )
 
 
 def pipeline_for(model: str, device: str, options: PhotoOptions) -> SEANPipeline:
