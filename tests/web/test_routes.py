@@ -323,6 +323,19 @@ def test_a_photo_comes_back_in_its_own_colours(client: TestClient, session: str)
     assert np.array_equal(pixels(client.get(f"{session}/photo.png").content), edited)
 
 
+def test_a_jpeg_comes_back_as_a_jpeg(client: TestClient, session: str) -> None:
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x010F] = "a camera"
+    Image.fromarray(PHOTO).save(file, "JPEG", quality=95, icc_profile=WIDE_GAMUT, exif=exif)
+    upload = files(file=file.getvalue(), segmap=png_bytes(FACE.astype(np.uint8)))
+    assert client.post(f"{session}/photo", files=upload).status_code == 200
+    answer = client.get(f"{session}/photo.jpg")
+    assert answer.headers["content-type"] == "image/jpeg"
+    with Image.open(io.BytesIO(answer.content)) as image:
+        assert (image.format, image.size) == ("JPEG", PHOTO.shape[1::-1])
+        assert image.info["icc_profile"] == WIDE_GAMUT and image.getexif()[0x010F] == "a camera"
+
+
 def test_a_map_of_another_shape_is_refused(client: TestClient, session: str) -> None:
     for path in ("photo", "styles"):
         upload = files(file=png_bytes(PHOTO), segmap=png_bytes(FACE.T.astype(np.uint8)))

@@ -164,8 +164,13 @@ async def look(service: Service, session: Session, number: int, region: str | No
     return await service.run(session.id, render, Kind.LARGE)
 
 
-async def composite(service: Service, session: Session) -> bytes:
-    """The whole photo with the edits in it, PNG.
+async def composite(service: Service, session: Session, image_format: str = "PNG") -> bytes:
+    """The whole photo with the edits in it, with the profile and the EXIF block of its file.
+
+    Args:
+        service: does the work.
+        session: whose photo.
+        image_format: "PNG", or "JPEG" in quality 95.
 
     Raises:
         InputError: the session has no photo.
@@ -173,13 +178,14 @@ async def composite(service: Service, session: Session) -> bytes:
     editor = session.editor
     await service.run(session.id, editor.render, Kind.LARGE)  # cached by the editor
     # outside of the queue's turns, as a large photo takes seconds
-    return await service.run(session.id, partial(_whole_photo, editor), Kind.OUTSIDE)
+    return await service.run(session.id, partial(_whole_photo, editor, image_format), Kind.OUTSIDE)
 
 
-def _whole_photo(editor: Editor) -> bytes:
+def _whole_photo(editor: Editor, image_format: str) -> bytes:
     edited = editor.composited()
     assert editor.photo is not None
-    return photo_bytes(edited, editor.photo.source, "PNG", compress_level=PNG_LEVEL)
+    options = {"compress_level": PNG_LEVEL} if image_format == "PNG" else {}
+    return photo_bytes(edited, editor.photo.source, image_format, **options)
 
 
 async def _opened(service: Service, session: Session, upload: Upload) -> tuple[Photo, np.ndarray | None]:

@@ -54,6 +54,12 @@ class PNGResponse(Response):
     media_type = "image/png"
 
 
+class JPEGResponse(Response):
+    """A JPEG file."""
+
+    media_type = "image/jpeg"
+
+
 def service_of(request: Request) -> Service:
     """The service of the app that a request came to."""
     service: Service = request.app.state.service
@@ -246,6 +252,12 @@ async def whole(session: TheSession) -> Response:
 async def composite(session: TheSession, service: TheService) -> PNGResponse:
     """The whole photo with the edited parts in it; they fade out at their edges, all else is the photo's own."""
     return PNGResponse(await photos.composite(service, session))
+
+
+@sessions.get("/photo.jpg", response_class=JPEGResponse, responses=_answers(400))
+async def composite_jpeg(session: TheSession, service: TheService) -> JPEGResponse:
+    """The same as photo.png as a JPEG in quality 95, for photos that came as one."""
+    return JPEGResponse(await photos.composite(service, session, "JPEG"))
 
 
 @sessions.get("/looks/{number}.png", response_class=PNGResponse, responses=_answers(400))

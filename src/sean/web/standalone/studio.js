@@ -254,10 +254,8 @@ const READINGS = {
   "original.png": async ({ document }) => file(await document.original()),
   "whole.jpg": async ({ document }) => file(document.photo ? document.photoAt(SHOWN_SIDE).image : await document.original()),
   "picture.png": async ({ document }) => file(await document.render()),
-  "photo.png": async ({ document }) => {
-    if (!document.photo) throw new Problem("expected a session with a photo; open one first");
-    return file(await document.composited(Infinity), 0, document.photo.alpha);
-  },
+  "photo.png": (studio) => wholePhoto(studio, { type: "image/png" }),
+  "photo.jpg": (studio) => wholePhoto(studio, { type: "image/jpeg", quality: 0.95 }),
   looks: (studio, session, name, query) => look(studio, parseInt(name, 10), query.get("region")),
   styles: (studio, session, name) => {
     const found = session.thumbnails.get(decodeURIComponent(name.replace(/\.png$/, "")));
@@ -265,6 +263,11 @@ const READINGS = {
     return found;
   },
 };
+
+async function wholePhoto({ document }, format) {
+  if (!document.photo) throw new Problem("expected a session with a photo; open one first");
+  return file(await document.composited(Infinity), 0, document.photo.alpha, format);
+}
 
 // The session's picture, or the part of its photo that the model sees, in a style of the bank.
 async function look({ document, model }, number, region) {
@@ -280,12 +283,12 @@ async function look({ document, model }, number, region) {
 }
 
 // A picture as a PNG; side: make it fit into a square of so many pixels.
-async function file(image, side = 0, alpha = null) {
+async function file(image, side = 0, alpha = null, format = { type: "image/png" }) {
   const { height, width } = image;
   const canvas = new OffscreenCanvas(width, height);
   canvas.getContext("2d").putImageData(toRgba(image, alpha), 0, 0);
   const scale = side / Math.max(height, width);
-  if (!side || scale >= 1) return canvas.convertToBlob({ type: "image/png" });
+  if (!side || scale >= 1) return canvas.convertToBlob(format);
   const small = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
   const context = small.getContext("2d");
   context.imageSmoothingQuality = "high";

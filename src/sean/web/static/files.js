@@ -137,7 +137,7 @@ function startDrops() {
 
 // Entries of the download menu: path at the server, and what is added to the name of the user's file.
 const DOWNLOADS = {
-  "download-photo": { path: "photo.png", ending: "-edited.png", what: "the photo" },
+  "download-photo": { path: "photo.png", ending: "-edited.png", what: "the photo" }, // a JPEG of a JPEG
   "download-picture": { path: "picture.png", ending: "-model.png", what: "the picture" },
   "download-map": { path: "map.png", ending: "-map.png", what: "the map" },
   "download-project": { path: "project.zip", ending: ".zip", what: "the project" },
@@ -145,6 +145,7 @@ const DOWNLOADS = {
 
 async function download({ path, ending, what }) {
   const { id, version, photo } = store.session;
+  if (path === "photo.png" && /\.jpe?g$/i.test(photo?.name ?? "")) [path, ending] = ["photo.jpg", "-edited.jpg"];
   const stem = (photo?.name ?? "").replace(/\.[^.]*$/, "").replace(/-edited$/, "") || "sean";
   progress(`preparing ${what}`, null);
   try {
