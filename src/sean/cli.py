@@ -164,15 +164,17 @@ def _with_preset(command: Callable[..., None], options: list[str], presets: str)
     those of the run that goes on. With another number of steps, the schedule is that of so many."""
     signature = inspect.signature(command)
 
-    def given(name: str) -> str | None:
-        names = [after for before, after in itertools.pairwise(options) if before == f"--{name}"]
-        names += [option.removeprefix(f"--{name}=") for option in options if option.startswith(f"--{name}=")]
-        return names[-1] if names else None
+    def given(name: str, *others: str) -> str | None:
+        values = [after for before, after in itertools.pairwise(options) if before in (f"--{name}", *others)]
+        values += [option.removeprefix(f"--{name}=") for option in options if option.startswith(f"--{name}=")]
+        return values[-1] if values else None
 
     def default(name: str) -> str:
         return signature.parameters[name].default
 
-    run = given("output") if "--resume" in options and given("preset") is None and given("method") is None else None
+    run = (
+        given("output", "-o") if "--resume" in options and given("preset") is None and given("method") is None else None
+    )
     config = None if run is None else signature.parameters["config"].annotation.of_run(Path(run))
     if config is None:
         config = importlib.import_module(presets).preset(given("preset") or default("preset"))

@@ -149,7 +149,7 @@ def test_the_command_goes_on_with_the_runs_own_settings_and_data(folder: Path, t
     assert main([*start, "--config.steps", "2", "--config.seed", "3"]) == 0
     first = TrainConfig.of_run(run)
     assert first is not None and (first.steps, first.seed, first.decay_steps) == (2, 3, 1)
-    assert main(["train", "--output", str(run), "--resume", "--config.steps=4"]) == 0
+    assert main(["train", "-o", str(run), "--resume", "--config.steps=4"]) == 0
     assert TrainConfig.of_run(run) == replace(first, steps=4, decay_steps=2)
     assert [record["step"] for record in records(run) if record["kind"] == "train"] == [1, 2, 3, 4]
     assert [entry["data"] for entry in history(run)] == [str(folder.resolve())] * 2

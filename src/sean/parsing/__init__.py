@@ -1,1 +1,1 @@
-"""Label maps of photos: segmentation networks, faces in photos, and the one way in which photos are opened."""
+"""Label maps of photos: segmentation networks, faces in photos, and the opening of photos."""

@@ -1,4 +1,4 @@
-"""Which label of a label set each label of a segmentation network stands for: by name or by a mapping file."""
+"""Matching of a segmentation network's labels with a label set, by name or by a mapping file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from sean.labels import LabelSet
 
 @dataclass(frozen=True, kw_only=True)
 class LabelMatch:
-    """Which label of the data set each label of the network stands for.
+    """The label of the data set for each label of the network.
 
     Attributes:
-        ids: for each label of the network the id in the data set; k where it stands for no label of the set.
+        ids: the id in the data set for each label of the network; k for labels without a counterpart.
         ignored: ids of the data set whose pixels are left out of the scores.
     """
 
@@ -30,8 +30,8 @@ class LabelMapping:
 
     Attributes:
         renamed: names of the network -> names of the data set, or None for "none of these".
-        ignored: names of the data set whose pixels are left out of the scores, as the network does not know them.
-        source: the file, for messages.
+        ignored: names of the data set that the network lacks; their pixels are left out of the scores.
+        source: path of the file, for messages.
     """
 
     renamed: dict[str, str | None]
@@ -43,7 +43,7 @@ def read_label_mapping(path: Path) -> LabelMapping:
     """Read a mapping: JSON {"map": {network name: our name or null}, "ignore": [our names]}.
 
     Raises:
-        InputError: the file is missing or something else.
+        InputError: the file is missing or has another content.
     """
     content = read_json(path, _MappingFile, 'a mapping of labels {"map": {name: name or null}, "ignore": [names]}')
     return LabelMapping(renamed=content.map, ignored=tuple(content.ignore), source=str(path))
@@ -59,18 +59,18 @@ class _MappingFile(BaseModel):
 def match_labels(
     network: str, network_names: Sequence[str], labels: LabelSet, mapping: LabelMapping | None = None
 ) -> LabelMatch:
-    """Match a network's labels with a label set's: by equal names, and by a mapping where names differ.
+    """Match a network's labels with a label set: by equal names, and by a mapping for other names.
 
-    Case does not matter, nor whether a name has a space or an underscore.
+    Upper and lower case are equal, as are spaces and underscores.
 
     Args:
-        network: its name, for messages.
-        network_names: names of its labels, in the order of its ids.
-        labels: the data set's.
-        mapping: where names differ.
+        network: name of the network, for messages.
+        network_names: names of the network's labels, in the order of its ids.
+        labels: label set of the data set.
+        mapping: counterparts of names that differ.
 
     Raises:
-        InputError: a label of either side has no counterpart, or the mapping speaks of unknown names.
+        InputError: a label of either side has no counterpart, or the mapping contains unknown names.
     """
     renamed = {} if mapping is None else mapping.renamed
     ignored = () if mapping is None else tuple(labels.id_of(name) for name in mapping.ignored)

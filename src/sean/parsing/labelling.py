@@ -1,7 +1,7 @@
-"""A paired folder from photos without label maps: a parser labels them, and photos it is not sure of are left out.
+"""Paired folders from photos without label maps: a parser labels them, and photos with uncertain labels are left out.
 
-The score of a picture is the mean over its regions of the parser's mean probability in each: a face whose hair is sure
-and whose eyes are guessed is not good enough to learn eyes from.
+The score of a picture is the mean over its regions of the parser's mean probability in the region. A face with certain
+hair but uncertain eyes therefore has a low score, as it is a bad example for eyes.
 """
 
 import json
@@ -25,10 +25,10 @@ from sean.parsing.segmenter import Segmenter
 from sean.segmap import write_segmap
 
 RECORD_NAME = "parsing.jsonl"
-"""In the folder: the settings, then a line for each picture."""
+"""File in the folder: the settings, then a line for each picture."""
 
 _SMALLEST_REGION = 0.001
-"""Smaller parts of the picture do not count in its score: their probability is that of their edges."""
+"""Smaller regions do not count in the score, as their probability is that of their edges."""
 _LARGEST_CUT = 1024
 _IGNORE_ID = 255
 _SHOWN_NAMES = 5
@@ -42,13 +42,12 @@ CropMode = Literal["auto", "none"]
 
 @dataclass(frozen=True, kw_only=True)
 class LabellingSettings:
-    """Which photos are kept, and how.
+    """Selection of photos and pixels.
 
     Attributes:
-        least_score: pictures of a lower score are left out.
-        ignore_below: pixels of a lower probability are left unlabelled; 0 labels all.
-        crop: "auto" keeps of a picture the square of its largest face, where the labels are those of faces; "none"
-            takes pictures as they are.
+        least_score: pictures with a lower score are left out.
+        ignore_below: pixels with a lower probability are left unlabelled; 0 labels all.
+        crop: "auto" crops the square of the largest face if the labels are those of faces; "none" keeps whole pictures.
     """
 
     least_score: float = 0.8
@@ -65,13 +64,13 @@ class LabellingSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class LabellingReport:
-    """The photos that were kept, and those that were left out.
+    """The labelled photos and the photos left out.
 
     Attributes:
         folder: the paired folder.
-        kept: score of each picture that is in it.
-        dropped: of each that is not, why, and its score where it has one.
-        unlabelled_share: part of the kept pixels that are left unlabelled.
+        kept: score of each labelled picture.
+        dropped: reason and, if known, score of each picture left out.
+        unlabelled_share: fraction of unlabelled pixels in the labelled pictures.
     """
 
     folder: Path
@@ -106,20 +105,21 @@ def label_pictures(
     settings: LabellingSettings,
     progress: Callable[[int, int], None] | None = None,
 ) -> LabellingReport:
-    """Write the pictures that the parser is sure of, with its label maps, as a paired folder.
+    """Write pictures with their label maps by a parser as a paired folder, without uncertain pictures.
 
-    Whole pictures are linked, or copied where the file system has no links; faces that are cut out are written as JPEG
-    of at most 1024 pixels. After an interrupt the same call continues; a later call labels new photos only.
+    Whole pictures are linked, or copied if the file system has no links; cropped faces are written as JPEG of at most
+    1024 pixels. After an interrupt the same call continues; a later call labels new photos only.
 
     Args:
         pictures: files by name, see `sean.data.pictures.find_pictures`.
-        parser: its labels are those of the folder.
-        destination: a new folder, or one of this function with the same parser and settings.
-        settings: which photos are kept.
+        parser: parser with the labels of the folder.
+        destination: a new folder, or a folder of this function with the same parser and settings.
+        settings: selection of photos.
         progress: called with (done, total) after every picture.
 
     Raises:
-        InputError: the destination holds something else, or was begun otherwise, or cannot be written; nothing is kept.
+        InputError: the destination holds something else, has other settings, or cannot be written; or no picture is
+            kept.
     """
     target = Path(destination)
     labels = parser.labels
@@ -178,12 +178,12 @@ def _label(
 
 
 def picture_score(segmap: np.ndarray, confidence: np.ndarray, num_regions: int) -> float:
-    """The mean over the regions of a picture of the mean probability in each; regions next to nothing do not count.
+    """The mean over the regions of a picture of the mean probability in the region, without tiny regions.
 
     Args:
         segmap: int64 [h, w].
-        confidence: [h, w], probability of that label.
-        num_regions: k; the id k, "none of them", counts as a region.
+        confidence: [h, w], probability of the label.
+        num_regions: k; the id k, "no region", counts as a region.
     """
     pixels = np.bincount(segmap.ravel(), minlength=num_regions + 1)
     sums = np.bincount(segmap.ravel(), weights=confidence.ravel(), minlength=num_regions + 1)
@@ -209,7 +209,7 @@ def _continued(target: Path, header: dict[str, Any]) -> dict[str, dict[str, Any]
             except ValueError:
                 if number < len(lines):
                     raise
-                # cut off amid the last line: that picture is done again
+                # the last line is cut off; its picture is labelled again
                 write_text_atomic(path, "\n".join(lines[:-1]) + "\n")
         done = {str(entry.pop("name")): entry for entry in entries}
     except (OSError, IndexError, KeyError, TypeError, AttributeError, ValueError) as error:

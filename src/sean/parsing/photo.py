@@ -1,7 +1,7 @@
-"""Photos: how every command, page and function opens them, and how an edited picture is put back.
+"""Photos: their opening for all commands, pages and functions, and the return of an edited picture into its photo.
 
-There is one policy, that of `PhotoOpener`. A photo that comes with its label map is taken whole. Of a photo without one
-the largest face is found and cropped as the training pictures show faces, and the parser makes the map of the crop.
+`PhotoOpener` defines the policy. A photo with a label map is taken whole. In a photo without a label map the largest
+face is found and cropped like the faces of the training pictures, and the parser makes the map of the crop.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +33,7 @@ OnNoFace = Literal["error", "whole"]
 ParserChoice = Segmenter | str | None
 """A parser, its name (see `Segmenter.from_pretrained`), "auto", or None for no parser."""
 
-# A parser gets at least this many pixels a side, whatever the model's size; it resizes them to its own size.
+# Least number of pixels per side for a parser, whatever the model's size; the parser resizes to its own size.
 _PARSED_SIDE = 256
 _LARGEST_PARSED_CROP = 2048
 
@@ -45,8 +45,8 @@ class Photo:
     Attributes:
         image: uint8 [h, w, 3], sRGB.
         crop: the square, upright or turned, that the model sees; None for the whole photo, stretched to its size.
-        source: what the file of the photo said besides; None for an image alone.
-        faces: crops of the faces found, the largest first; empty where no face was searched for.
+        source: the other content of the photo's file; None for an image alone.
+        faces: crops of the faces found, the largest first; empty if no face was searched.
     """
 
     image: np.ndarray
@@ -56,7 +56,7 @@ class Photo:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Name of the photo for messages."""
         return "the photo" if self.source is None else self.source.name
 
     def memory(self) -> Iterator[np.ndarray | bytes]:
@@ -67,7 +67,7 @@ class Photo:
             yield from (part for part in parts if part is not None)
 
     def smaller(self, max_side: int) -> "Photo":
-        """This photo with at most so many pixels on its longer side; itself where it has no more."""
+        """This photo reduced to at most `max_side` pixels on its longer side; itself if it is not larger."""
         height, width = self.image.shape[:2]
         scale = max_side / max(height, width)
         if scale >= 1:
@@ -81,13 +81,13 @@ class Photo:
         return Photo(image=resize_image(self.image, size), crop=crop)
 
     def seen(self, size: Size) -> np.ndarray:
-        """What the model sees: uint8 [h, w, 3] of that size."""
+        """The part that the model sees: uint8 [h, w, 3] of a size."""
         if self.crop is None:
             return resize_image(self.image, size)
         return resize_image(cut(self.image, self.crop, max(size)), size)
 
     def seen_map(self, segmap: np.ndarray, size: Size) -> np.ndarray:
-        """What the model sees of a map [h, w] of the whole photo, of any size; border pixels are repeated outside."""
+        """The part that the model sees of a map [h, w] of the whole photo; border pixels are repeated outside."""
         if self.crop is None:
             return resize_segmap(segmap, size)
         extents = self.image.shape[:2]
@@ -105,14 +105,14 @@ class Photo:
         return segmap[np.ix_(*axes)]
 
     def whole_map(self, segmap: np.ndarray, outside: int) -> np.ndarray:
-        """The map of the whole photo whose part that the model sees is `segmap` [h, w], of any size.
+        """The map of the whole photo from the map of the part that the model sees.
 
         Args:
-            segmap: label ids of what the model sees.
+            segmap: label ids [h, w] of that part, of any size.
             outside: the label id beyond the crop.
 
         Returns:
-            integers of the photo's size.
+            Integers of the photo's size.
         """
         size = (self.image.shape[0], self.image.shape[1])
         if self.crop is None:
@@ -132,7 +132,7 @@ class Photo:
         return whole
 
     def parsed(self, parser: Segmenter, size: Size) -> np.ndarray:
-        """A parser's label map of what the model sees, at that size."""
+        """A parser's label map of the part that the model sees, at a size."""
         height, width = size
         return resize_segmap(parser.segmap(self.seen((max(height, _PARSED_SIDE), max(width, _PARSED_SIDE)))), size)
 
@@ -140,12 +140,12 @@ class Photo:
         """The photo with the edited picture in its place.
 
         Args:
-            picture: uint8 [h, w, 3], the model's picture of what it sees.
-            weights: [h, w] in [0, 1], how much of it to take; None for all.
+            picture: uint8 [h, w, 3], the model's picture of the part that it sees.
+            weights: [h, w] in [0, 1], opacity of the picture; None for 1 everywhere.
             feather: see `sean.parsing.faces.paste`; without a crop there is no edge.
 
         Returns:
-            uint8 of the photo's size; the photo's own bit for bit outside the crop and where the weight is 0.
+            uint8 of the photo's size; equal to the photo outside the crop and at weight 0.
         """
         if self.crop is not None:
             return paste(self.image, self.crop, picture, weights, feather)
@@ -155,7 +155,7 @@ class Photo:
             return larger
         larger = larger if larger.flags.writeable and larger is not picture else larger.copy()
         inside = (weights > 0).astype(np.uint8) * 255
-        # Interpolation spreads weight over the edge of the mask; the falloff is 0 at the edge and 1 inside.
+        # Interpolation spreads weights over the edge of the mask; the falloff is 0 at the edge and 1 inside.
         falloff = np.clip(2 * _smooth(inside, size).astype(np.int16) - 255, 0, 255).astype(np.uint8)
         share = np.minimum(_smooth(np.rint(weights * 255).astype(np.uint8), size), falloff)
         share &= resize_segmap(inside, size)
@@ -174,15 +174,15 @@ class PhotoOpener:
     """Opens photos for a model.
 
     Args:
-        labels: of the model's maps.
-        size: height and width, in pixels, of what the model sees.
-        device: where the parser computes.
-        parser: makes the maps of photos that come without one. "auto" is the face parser that comes with the package,
-            loaded when the first photo needs it, if the labels are those of faces; else there is no parser.
-        mapping: matches the label names of a parser given by its name with `labels`, where they differ.
+        labels: label set of the model.
+        size: height and width, in pixels, of the model's pictures.
+        device: device that the parser computes on.
+        parser: makes the maps of photos without one. "auto" is the bundled face parser, loaded when first needed, if
+            the labels are those of faces; otherwise there is no parser.
+        mapping: matches differing label names of a parser given by name with `labels`.
 
     Raises:
-        InputError: a parser of other labels.
+        InputError: the parser has other labels.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class PhotoOpener:
 
     @property
     def parser(self) -> Segmenter | None:
-        """The parser, loaded when it is first asked for; None where there is none.
+        """The parser, loaded on first use; None if there is no parser.
 
         Raises:
             InputError: see `Segmenter.from_pretrained`.
@@ -225,7 +225,7 @@ class PhotoOpener:
         """The parser.
 
         Args:
-            name: of the photo that needs it, for the message.
+            name: name of the photo, for the message.
 
         Raises:
             InputError: there is no parser, or see `parser`.
@@ -250,25 +250,24 @@ class PhotoOpener:
         on_no_face: OnNoFace = "error",
         segmap_name: str = "the segmap",
     ) -> tuple[Photo, np.ndarray]:
-        """A photo, the part of it that the model sees, and the label map of that part.
+        """Open a photo, choose the part that the model sees, and get the label map of that part.
 
         Args:
             image: a path, a PIL picture, uint8 [h, w, 3] or a tensor [3, h, w], see `sean.images.as_photo`; or a photo
-                whose crop is chosen already, see `located`.
-            segmap: label ids of the whole photo, see `sean.segmap.segmap_of_photo`; None has the parser make them.
-            crop: what the model sees. "auto": of a photo without a label map, where the labels are those of faces, the
-                square around a face; else the whole photo, stretched to the model's size, as with "none" or None.
-            face: which of the faces that "auto" finds, by their size: 0 is the largest.
-            on_no_face: what "auto" does where it finds no face: "error", or "whole" for the square around the whole
-                photo.
-            segmap_name: the map's file, for messages.
+                with a crop, see `located`.
+            segmap: label ids of the whole photo, see `sean.segmap.segmap_of_photo`; None lets the parser make them.
+            crop: the part that the model sees. "auto" is the square around a face if the labels are those of faces and
+                no label map is given, else the whole photo, stretched to the model's size, as with "none" or None.
+            face: index of the face for "auto", ordered by size: 0 is the largest.
+            on_no_face: action of "auto" if it finds no face: "error", or "whole" for the square around the photo.
+            segmap_name: name of the map's file, for messages.
 
         Returns:
             The photo, and int64 [h, w] of the model's size.
 
         Raises:
-            InputError: not a picture, a map of other labels or of another shape, a crop beside the photo, no face, no
-                face of that number, no parser for a photo without a map, or scikit-image is missing.
+            InputError: not a picture, a map with other labels or of another shape, a crop outside the photo, no face,
+                no face of that index, no parser for a photo without a map, or scikit-image is missing.
         """
         if segmap is not None:
             photo = self.located(image, crop="none" if _is_auto(crop) else crop, face=face)
@@ -283,7 +282,7 @@ class PhotoOpener:
     def located(
         self, image: ImageLike | Photo, *, crop: CropChoice = "auto", face: int = 0, on_no_face: OnNoFace = "error"
     ) -> Photo:
-        """A photo and the part of it that the model sees, without a map; see `open`."""
+        """Open a photo and choose the part that the model sees, without a map; see `open`."""
         if isinstance(image, Photo):
             return image
         source = as_photo(image)
@@ -327,16 +326,16 @@ def parse(
     Args:
         photo: the path of a file, a PIL picture, uint8 [h, w, 3] or a float tensor [3, h, w] in [-1, 1].
         parser: a segmenter or its name, see `sean.Segmenter.from_pretrained`. The bundled one has the 19 labels of
-            CelebAMask-HQ; a network by name is kept for the next call.
-        crop: "auto" parses the square around a face where the parser's labels are those of faces, else the whole
-            photo; (left, top, size) or (left, top, size, angle) names the square; "none" takes the whole photo.
-        face: which of the faces, by their size: 0 is the largest.
-        on_no_face: "error", or "whole" to take the whole photo for a face.
-        device: where a network given by name computes.
+            CelebAMask-HQ; a network given by name is cached.
+        crop: "auto" parses the square around a face if the parser's labels are those of faces, else the whole photo;
+            (left, top, size) or (left, top, size, angle) gives the square; "none" takes the whole photo.
+        face: index of the face, ordered by size: 0 is the largest.
+        on_no_face: "error", or "whole" to treat the whole photo as a face.
+        device: device of a network given by name.
 
     Returns:
-        int64 [h, w] of the photo's size, turned upright: ids of the parser's labels. Beyond the square is the label
-        "background", or the number of labels ("no region") where the labels have no background.
+        int64 [h, w] of the photo's size, turned upright: ids of the parser's labels. Pixels beyond the square have the
+        label "background" or, if the labels have no background, the number of labels ("no region").
 
     Raises:
         InputError: not a picture, no face, no such parser, or scikit-image is missing.

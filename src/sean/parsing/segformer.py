@@ -1,4 +1,4 @@
-"""SegFormer (Xie et al. 2021) through transformers, which only this module imports."""
+"""SegFormer (Xie et al. 2021) from transformers, which only this module imports."""
 
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,23 @@ from sean.errors import InputError
 from sean.labels import LabelSet
 from sean.pretrained import folder_title
 
-# The defaults of SegformerImageProcessor, for models whose folder names no preprocessing.
+# The defaults of SegformerImageProcessor, for models without a preprocessing file.
 DEFAULT_SIZE = (512, 512)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class Segformer:
-    """A SegFormer, at the size and with the colour statistics that its folder names.
+    """A SegFormer with the input size and the colour statistics of its folder.
 
     Args:
         network: transformers' SegformerForSemanticSegmentation, in evaluation mode.
-        title: its name in reports.
-        preprocessing: the content of its preprocessor_config.json; may be empty.
+        title: name in reports.
+        preprocessing: content of preprocessor_config.json; may be empty.
 
     Attributes:
-        names: of its own labels, in the order of their ids.
-        size: height and width, in pixels, of what it takes.
+        names: names of its own labels, in the order of their ids.
+        size: height and width, in pixels, of its input.
     """
 
     def __init__(self, network: Any, title: str, preprocessing: dict[str, Any]) -> None:
@@ -41,11 +41,11 @@ class Segformer:
 
     @property
     def labels(self) -> LabelSet:
-        """Its own labels, with _ for spaces in their names."""
+        """Its own label set, with underscores for spaces in names."""
         return LabelSet(name=self.title, names=tuple("_".join(name.split()) for name in self.names))
 
     def __call__(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n h w"]:
-        """Logits of pictures in [-1, 1]: SegFormer's own, a quarter as large, are enlarged bilinearly."""
+        """Logits of pictures in [-1, 1], enlarged bilinearly from a quarter of the size."""
         normalized = ((image + 1) / 2 - self._mean) / self._std
         small = self.network(pixel_values=normalized).logits
         return F.interpolate(small, size=image.shape[-2:], mode="bilinear", align_corners=False)
@@ -71,7 +71,7 @@ def load_segformer(source: str, device: torch.device) -> Segformer:
 def _network(source: str) -> Any:
     try:
         from transformers import SegformerForSemanticSegmentation
-    except Exception as error:  # transformers imports lazily, and a broken package beside it fails in many ways
+    except Exception as error:  # transformers imports lazily, and broken packages raise many errors
         raise InputError(
             f"a SegFormer needs transformers, which cannot be imported here ({type(error).__name__}); "
             "pip install 'seankit[segment]'"

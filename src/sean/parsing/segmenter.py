@@ -1,7 +1,7 @@
-"""Segmentation networks with the labels that a user wants: they make label maps of photos and judge rendered pictures.
+"""Segmentation networks with a given label set, which make label maps of photos and judge rendered pictures.
 
-The paper's segmentation networks are not public. Scores of different networks cannot be compared, so every segmenter
-has a name that reports show.
+The paper's segmentation networks are not public. Scores by different networks are not comparable, so every segmenter
+has a name that appears in reports.
 """
 
 from collections.abc import Callable
@@ -25,17 +25,17 @@ from sean.segmap import resize_segmap
 
 SEGFORMER_PREFIX = "segformer:"
 
-# The logit of a label that the network does not know; finite, because interpolation turns infinities into NaN.
+# Logit of a label that the network lacks; finite, because interpolation turns infinities into NaN.
 _NEVER = -1e4
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ParsedPhoto:
-    """The label map of a photo, and how sure the segmenter is of it.
+    """The label map of a photo with probabilities.
 
     Attributes:
-        segmap: int64 [h, w], ids 0..k-1; k where the network sees something else.
-        confidence: float32 [h, w], the probability of that label.
+        segmap: int64 [h, w], ids 0..k-1; k for labels outside the set.
+        confidence: float32 [h, w], probability of the label.
     """
 
     segmap: np.ndarray
@@ -46,13 +46,12 @@ class Segmenter:
     """A segmentation network, its labels matched with those of a label set.
 
     Args:
-        network: takes pictures [b, 3, h, w] in [-1, 1] of `size` and returns the logits [b, n, h, w] of its own n
-            labels.
-        labels: the k labels of the maps that this segmenter makes.
-        match: which of `labels` each of the network's own labels stands for.
-        size: height and width, in pixels, of what the network takes.
-        name: what reports call it; other weights need another name.
-        device: where the network computes.
+        network: maps pictures [b, 3, h, w] in [-1, 1] of `size` to logits [b, n, h, w] of its own n labels.
+        labels: the k labels of this segmenter's maps.
+        match: the counterpart in `labels` of each of the network's own labels.
+        size: height and width, in pixels, of the network's input.
+        name: name in reports; different weights need different names.
+        device: device that the network computes on.
     """
 
     def __init__(
@@ -89,13 +88,13 @@ class Segmenter:
         Args:
             name: "bundled" (the face parser that comes with the package, with the labels of CelebAMask-HQ), the folder
                 of a parser, or "segformer:" followed by a hub id or a folder of transformers' SegFormer.
-            labels: of the maps; None takes the network's own labels.
-            device: where to compute, see `sean.devices.chosen_device`.
-            mapping: matches the network's label names with `labels` where they differ.
-            dtype: to compute in; a SegFormer computes in float32.
+            labels: label set of the maps; None takes the network's own labels.
+            device: device to compute on, see `sean.devices.chosen_device`.
+            mapping: matches differing label names of the network with `labels`.
+            dtype: dtype to compute in; a SegFormer computes in float32.
 
         Raises:
-            InputError: no such network, a damaged one, labels that do not match, or transformers is missing.
+            InputError: the network does not exist or is damaged, the labels do not match, or transformers is missing.
         """
         where = chosen_device(device)
         if name.startswith(SEGFORMER_PREFIX):
@@ -116,37 +115,37 @@ class Segmenter:
 
     @property
     def sees_others(self) -> bool:
-        """Whether the network has labels that stand for no label of the set."""
+        """Whether the network has labels without a counterpart in the set."""
         return self.labels.num_regions in self.match.ids
 
     def __call__(self, image: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b h w"]:
-        """Label ids of pictures, as mIoU and accuracy score them: the network's own labels, resized by nearest pixels.
+        """Label ids of pictures for mIoU and accuracy, resized from the network's labels by nearest neighbour.
 
         Args:
-            image: in [-1, 1], of any size.
+            image: pictures in [-1, 1], of any size.
 
         Returns:
-            ids 0..k-1 of `labels`; k where the network sees something else.
+            Ids 0..k-1 of `labels`; k for labels outside the set.
         """
         own = self._network(resize_bilinear(image, self.size)).argmax(dim=1)
         ids = torch.tensor(self.match.ids, device=own.device)[own]
         return resize_segmap(ids, (image.shape[-2], image.shape[-1]))
 
     def scored(self, truth: Int[Tensor, "b h w"]) -> Int[Tensor, "b h w"]:
-        """True label ids with -1 where the pixel's label is left out of the scores."""
+        """True label ids, with -1 for pixels that are left out of the scores."""
         ignored = torch.isin(truth, torch.tensor(self.match.ignored, dtype=truth.dtype, device=truth.device))
         return truth.masked_fill(ignored, -1)
 
     @torch.inference_mode()
     def segmap(self, photo: np.ndarray) -> np.ndarray:
-        """The label map of a photo: logits of the photo and of its mirror image, averaged, then enlarged bilinearly.
+        """The label map of a photo from the mean logits of the photo and its mirror image, enlarged bilinearly.
 
         Args:
-            photo: uint8 [h, w, 3] of any size that shows what the network was trained on; see `sean.parse` for photos
-                in which a face has to be found first.
+            photo: uint8 [h, w, 3] of any size, similar to the network's training pictures; `sean.parse` finds the face
+                in other photos first.
 
         Returns:
-            int64 [h, w], ids 0..k-1 of `labels`; k where the network sees something else.
+            int64 [h, w], ids 0..k-1 of `labels`; k for labels outside the set.
 
         Raises:
             InputError: not a picture.
@@ -166,13 +165,13 @@ class Segmenter:
         )
 
     def _averaged(self, photo: np.ndarray) -> Float[Tensor, "1 l h w"]:
-        """The logits of a photo and of its mirror image, averaged."""
+        """The mean logits of a photo and its mirror image."""
         picture = image_to_tensor(resize_image(photo, self.size)).unsqueeze(0).to(self._device)
         direct, mirrored = self._logits(picture), self._logits(picture.flip(-1)).flip(-1)
         return (direct + mirrored[:, list(self.labels.flip_table)]) / 2
 
     def _logits(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b l h w"]:
-        """Logits of the k labels and of "something else"; probabilities add up where several stand for one label."""
+        """Logits of the k labels and of "no region"; probabilities of labels with the same counterpart are added."""
         own = self._network(image)
         logits = own.new_full((own.shape[0], self.labels.num_regions + 1, *own.shape[2:]), _NEVER)
         for label, own_ids in self._own_ids.items():
@@ -181,9 +180,9 @@ class Segmenter:
 
 
 def enlarged_argmax(logits: Float[Tensor, "b l h w"], size: tuple[int, int]) -> Int[Tensor, "b hout wout"]:
-    """The label with the largest logit after bilinear interpolation to `size` = (h, w), the first one of equal ones.
+    """The label with the largest logit after bilinear interpolation to `size` = (h, w), the first of equal labels.
 
-    Label by label: all labels of a photo of 20 megapixels at once would take 1.6 GB.
+    Labels are processed one by one: all labels of a photo of 20 megapixels would take 1.6 GB.
     """
     best = logits.new_full((logits.shape[0], *size), -torch.inf)
     ids = torch.zeros(best.shape, dtype=torch.int64, device=logits.device)
