@@ -172,9 +172,8 @@ def _with_preset(command: Callable[..., None], options: list[str], presets: str)
     def default(name: str) -> str:
         return signature.parameters[name].default
 
-    run = (
-        given("output", "-o") if "--resume" in options and given("preset") is None and given("method") is None else None
-    )
+    goes_on = "--resume" in options and given("preset") is None and given("method") is None
+    run = given("output", "-o") if goes_on else None
     config = None if run is None else signature.parameters["config"].annotation.of_run(Path(run))
     if config is None:
         config = importlib.import_module(presets).preset(given("preset") or default("preset"))

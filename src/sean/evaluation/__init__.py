@@ -1,1 +1,1 @@
-"""Measuring models on held-out pairs: metrics of pictures, distances of sets of pictures, reports."""
+"""Evaluation of models on held-out pairs: metrics of pictures, distances of sets of pictures, reports."""

@@ -1,7 +1,7 @@
-"""FID and KID: how far apart two sets of pictures are, by the features of a network.
+"""FID and KID: distances of two sets of pictures in the features of a network.
 
-FID compares mean and covariance of the features (Heusel et al. 2017), KID a kernel over them (Binkowski et al. 2018).
-The statistics of a set are streamed, and kept in a file where several models are compared with it.
+FID compares mean and covariance of the features (Heusel et al. 2017), KID uses a kernel on them (Binkowski et al.
+2018). The statistics of a set are accumulated in a stream, and can be cached in a file to compare several models.
 """
 
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from sean.models.weights import read_safetensors, write_safetensors
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FeatureStatistics:
-    """What FID and KID need to know of a set of pictures; its size does not grow with the set.
+    """The statistics of a set of pictures for FID and KID; their size does not depend on the size of the set.
 
     Attributes:
-        extractor: name of the network that the features are of.
-        count: pictures.
+        extractor: name of the network of the features.
+        count: number of pictures.
         total: [d], sum of the features, float64.
         outer: [d, d], sum of their outer products, float64.
-        kept: [m, d], the features of a seeded choice of the pictures, float64, for KID.
+        kept: [m, d], features of a random subset of the pictures, float64, for KID.
     """
 
     extractor: str
@@ -50,16 +50,16 @@ class FeatureStatistics:
 
     @property
     def covariance(self) -> Float[Tensor, "d d"]:
-        """Their covariance, divided by count - 1; zero for a single picture."""
+        """Covariance of the features, with the divisor count - 1; zero for a single picture."""
         mean = self.mean
         return (self.outer - self.count * torch.outer(mean, mean)) / max(1, self.count - 1)
 
 
 def frechet_inception_distance(fake: FeatureStatistics, real: FeatureStatistics) -> float:
-    """FID between two sets of pictures (named so whatever the extractor).
+    """FID between two sets of pictures, for any extractor.
 
     Raises:
-        InputError: the features are of different networks.
+        InputError: the features belong to different networks.
     """
     check_same_extractor(fake, real)
     return frechet_distance(fake.mean, fake.covariance, real.mean, real.covariance)
@@ -73,8 +73,8 @@ def frechet_distance(
 ) -> float:
     """Distance of two Gaussians: |mean1 - mean2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2)), at least 0 (Dowson, Landau 1982).
 
-    The trace of (S1 S2)^(1/2) is the sum of the singular values of S1^(1/2) S2^(1/2), which stays exact to rounding
-    where the covariances are singular, as with fewer pictures than dimensions.
+    The trace of (S1 S2)^(1/2) is the sum of the singular values of S1^(1/2) S2^(1/2), which is accurate also for
+    singular covariances, for instance with fewer pictures than dimensions.
     """
     traces = (covariance1.trace() + covariance2.trace()).item()
     shared = torch.linalg.svdvals(_square_root(covariance1) @ _square_root(covariance2)).sum().item()
@@ -82,7 +82,7 @@ def frechet_distance(
 
 
 def check_same_extractor(fake: FeatureStatistics, real: FeatureStatistics) -> None:
-    """Raise InputError unless the features are of one network."""
+    """Raise InputError unless the features belong to the same network."""
     if fake.extractor != real.extractor or fake.dim != real.dim:
         raise InputError(
             f"expected features of one extractor, got those of {fake.extractor} ({fake.dim} numbers) and of "
@@ -97,12 +97,12 @@ def _square_root(matrix: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class KernelDistance:
-    """A KID and how it came about.
+    """A KID and its parameters.
 
     Attributes:
         mean, spread: mean and standard deviation over the subsets; a single subset has no spread.
-        num_subsets: subsets compared.
-        subset_size: pictures of either set in each.
+        num_subsets: number of subsets.
+        subset_size: pictures of either set in a subset.
     """
 
     mean: float
@@ -114,13 +114,13 @@ class KernelDistance:
 def kernel_inception_distance(
     fake: FeatureStatistics, real: FeatureStatistics, *, num_subsets: int = 100, subset_size: int = 1000, seed: int = 0
 ) -> KernelDistance:
-    """KID between the kept features of two sets (named so whatever the extractor).
+    """KID between the kept features of two sets, for any extractor.
 
-    The mean of `squared_mmd` over random subsets; where neither set has more than `subset_size` kept features, one
-    comparison of all of them, which no subsets could better.
+    The mean of `squared_mmd` over random subsets. If neither set has more than `subset_size` kept features, all of them
+    are compared once, which is the best estimate.
 
     Raises:
-        InputError: the features are of different networks, or a set has fewer than two pictures.
+        InputError: the features belong to different networks, or a set has fewer than two pictures.
     """
     check_same_extractor(fake, real)
     sizes = len(fake.kept), len(real.kept)
@@ -150,7 +150,7 @@ def kernel_inception_distance(
 def squared_mmd(fake: Float[Tensor, "m d"], real: Float[Tensor, "n d"]) -> float:
     """Unbiased squared maximum mean discrepancy (Gretton et al. 2012) with the kernel (x . y / d + 1)^3.
 
-    Unbiased: the expectation over two draws from one distribution is 0, so single values can be negative.
+    The expectation for two samples of the same distribution is 0, so single values can be negative.
     """
     m, n = len(fake), len(real)
     among_fake, among_real, across = _kernel(fake, fake), _kernel(real, real), _kernel(fake, real)
@@ -164,11 +164,11 @@ def _kernel(x: Tensor, y: Tensor) -> Tensor:
 
 
 class FeatureSums:
-    """Features of batches as sums: of themselves, of their outer products, and those that are kept, each at its row.
+    """Sums over batches: features, their outer products, and kept features, each in its row.
 
     Args:
-        length: pictures of the set.
-        settings: seed and number of the pictures whose features are kept.
+        length: number of pictures in the set.
+        settings: seed and number of the kept features.
     """
 
     def __init__(self, length: int, settings: EvaluationSettings) -> None:
@@ -177,7 +177,7 @@ class FeatureSums:
         self._rows = {int(index): row for row, index in enumerate(kept)}
 
     def __call__(self, features: Float[Tensor, "b d"], indices: range) -> Sums:
-        """What the features of the samples with these indices add."""
+        """The contribution of the features of samples with given indices."""
         numbers = features.detach().cpu().double()
         kept = numbers.new_zeros(len(self._rows), numbers.shape[1])
         for index, row in zip(indices, numbers, strict=True):
@@ -187,7 +187,7 @@ class FeatureSums:
 
 
 def statistics_of(sums: Sums, extractor: str, count: int) -> FeatureStatistics:
-    """The statistics that the sums of a whole set are."""
+    """The statistics from the sums over a whole set."""
     names = ("total", "outer", "kept")
     return FeatureStatistics(extractor=extractor, count=count, **{name: sums[f"features.{name}"] for name in names})
 
@@ -200,13 +200,13 @@ def feature_statistics(
     run: EvaluationRun | None = None,
     cache: Path | None = None,
 ) -> FeatureStatistics:
-    """Statistics of the pictures of a data set, e.g. of the real training pictures, which all models are held against.
+    """Statistics of the pictures of a data set, such as the real training pictures with which models are compared.
 
     Args:
-        dataset: with a transform without chance (`PairedTransform.evaluation`).
+        dataset: data set with a deterministic transform (`PairedTransform.evaluation`).
         extractor: the network.
-        settings, run: see there.
-        cache: a .safetensors file; read where it is of the same data, extractor and settings, else written.
+        settings, run: see `EvaluationSettings` and `EvaluationRun`.
+        cache: a .safetensors file; read if it belongs to the same data, extractor and settings, else written.
 
     Raises:
         InputError: see `accumulate`; or the cache is damaged.
@@ -234,7 +234,7 @@ def feature_statistics(
 
 
 def save_statistics(path: Path, statistics: FeatureStatistics, fingerprint: str = "") -> None:
-    """Write statistics as safetensors, atomically, with a fingerprint of what they are of."""
+    """Write statistics as safetensors, atomically, with a fingerprint of data, extractor and settings."""
     texts = {
         name: torch.tensor(list(text.encode()), dtype=torch.uint8)
         for name, text in (("extractor", statistics.extractor), ("fingerprint", fingerprint))
@@ -244,7 +244,7 @@ def save_statistics(path: Path, statistics: FeatureStatistics, fingerprint: str 
 
 
 def load_statistics(path: Path) -> tuple[FeatureStatistics, str]:
-    """Read what `save_statistics` wrote: statistics and fingerprint.
+    """Read statistics and fingerprint written by `save_statistics`.
 
     Raises:
         InputError: the file is missing, damaged or something else.

@@ -1,4 +1,4 @@
-"""Measures of edits in photos: is the region as it should be, is its detail still there, did all else stay?
+"""Metrics of edits in photos: error and detail of the edited region, and changes elsewhere.
 
 Pictures are uint8 [h, w, 3] of one size, regions bool [h, w].
 """
@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 DETAIL_SIGMA = 2.0
-"""Detail is what a Gaussian filter of so many pixels takes away."""
+"""Standard deviation, in pixels, of the Gaussian filter that separates detail."""
 
 _BORDER = 3
 _FEWEST = 16
@@ -24,8 +24,8 @@ def detail_kept(edited: np.ndarray, truth: np.ndarray, region: np.ndarray) -> fl
     """The high-frequency energy of a region over that of the same region in the true picture.
 
     Returns:
-        The ratio of the standard deviations of grey levels less their Gaussian low-pass, away from the region's
-        border; 1 is all of it, more is noise. None for regions too thin to tell, or without detail.
+        The ratio of the standard deviations of high-pass filtered grey levels, away from the region's border; 1 means
+        equal detail, larger values mean noise. None for regions that are too thin, or without detail.
     """
     core = ndimage.binary_erosion(region, iterations=_BORDER, border_value=1)
     if np.count_nonzero(core) < _FEWEST:
@@ -38,22 +38,21 @@ def leakage(edited: np.ndarray, photo: np.ndarray, region: np.ndarray, margin: i
     """Root mean square change outside a region, of values in [0, 1].
 
     Args:
-        edited: after the edit.
-        photo: before it.
-        region: that the edit is about.
-        margin: so many pixels around the region are left out: maps are not as exact as that.
+        edited: the photo after the edit.
+        photo: the photo before the edit.
+        region: the edited region.
+        margin: number of pixels around the region to leave out, as maps are not exact.
     """
     grown = ndimage.binary_dilation(region, iterations=margin) if margin else region
     return region_error(edited, photo, ~grown)
 
 
 def seam_visibility(edited: np.ndarray, truth: np.ndarray, region: np.ndarray) -> float | None:
-    """How much a region's border stands out: the steps across it over those along it, against the true picture's.
+    """Visibility of a region's border: the steps across it relative to those along it, compared with the true picture.
 
     Returns:
         (mean gradient across the border / mean gradient along it) of the edited picture over the same of the true one,
-        in grey levels within 3 pixels of the border; 1 is no more of an edge than there should be. None without
-        a border.
+        in grey levels within 3 pixels of the border; 1 means no additional edge. None without a border.
     """
     inside, outside = (ndimage.distance_transform_edt(part) for part in (region, ~region))
     distance = inside - outside

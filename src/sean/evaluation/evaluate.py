@@ -1,7 +1,7 @@
-"""The paper's evaluation (Tables 1 and 2): a model's reconstructions of held-out pictures, and real ones beside them.
+"""The paper's evaluation (Tables 1 and 2): reconstructions of held-out pictures, compared with the real pictures.
 
-The protocol is the paper's: a model gets the label map and the true picture as its only style picture. FID and KID
-hold held-out pictures, rendered or real, against the real *training* pictures.
+The protocol is the paper's: a model gets the label map, and the true picture as its only style picture. FID and KID
+compare held-out pictures, rendered or real, with the real *training* pictures.
 """
 
 import os
@@ -59,36 +59,36 @@ def evaluate(
     device: str | torch.device = AUTO,
     run: EvaluationRun | None = None,
 ) -> dict[str, Any]:
-    """Score a model on held-out pairs, beside the real pictures, as `sean evaluate` does.
+    """Score a model and the real pictures on held-out pairs, as `sean evaluate` does.
 
     The model reconstructs every held-out picture from its label map and its own styles: PSNR, RMSE and SSIM, and LPIPS
-    where the package lpips works. A segmenter adds mIoU and pixel accuracy, an extractor FID and KID against the real
+    if the package lpips works. A segmenter adds mIoU and pixel accuracy, an extractor FID and KID against the real
     training pictures; both also score the real held-out pictures.
 
     Args:
         model: a pipeline; or a bundled name, a model folder, or a hub id owner/name.
         data: folder with images/, labels/ and classes.txt, or folder or url of shards.
-        training_data: likewise, whose training pictures FID and KID compare with; None takes those of `data`.
-        extractor: for FID and KID, see `sean.evaluation.extractors.load_extractor`.
-        segmenter: for mIoU and accuracy, see `sean.Segmenter.from_pretrained`.
-        label_mapping: JSON file that matches the segmenter's label names with the data's where they differ.
-        region: also measure how much exchanging this region's style changes it, and the rest of the picture.
-        validation: which pairs: a fraction (the last ones by sorted name), or the prefix of their names; None takes the
-            split of a prepared folder or of shards, and the last tenth of any other. 1 is all pairs: a test set.
-        training_prefix: only pairs whose names begin so are training pictures, where there is a test set too.
-        count: only the first so many held-out pictures, and as many training pictures, for a quick look.
-        batch_size: pictures at a time.
-        seed: of the subsets of KID.
-        device: "auto" (a CUDA card where there is one, else the CPU), cpu, cuda or cuda:1; unused with `run`.
+        training_data: data in the same form, with the training pictures for FID and KID; None takes those of `data`.
+        extractor: network for FID and KID, see `sean.evaluation.extractors.load_extractor`.
+        segmenter: network for mIoU and accuracy, see `sean.Segmenter.from_pretrained`.
+        label_mapping: JSON file that matches differing label names of the segmenter with those of the data.
+        region: also measure the change of this region, and of the rest of the picture, when its style is exchanged.
+        validation: the held-out pairs: a fraction (the last by sorted name) or the prefix of their names; None takes
+            the split of a prepared folder or of shards, and the last tenth of any other data. 1 takes all pairs.
+        training_prefix: prefix of the names of training pictures, for data that include a test set.
+        count: number of held-out pictures, and of training pictures, for a quick look.
+        batch_size: pictures per batch.
+        seed: seed of the subsets of KID.
+        device: "auto" (a CUDA card if there is one, else the CPU), cpu, cuda or cuda:1; unused with `run`.
         run: processes, progress and partial results.
 
     Returns:
         JSON values. "rows" has the scores of "model" and, with a segmenter or an extractor, of "real pictures" (see
-        `evaluate_model` and `evaluate_real`), "exchange_REGION" those of the exchange; the other keys say what the
-        scores depend on and what was left out. Empty on processes of another rank than 0.
+        `evaluate_model` and `evaluate_real`), "exchange_REGION" the scores of the exchange; the other keys describe
+        what the scores depend on and which are missing. Empty on processes of another rank than 0.
 
     Raises:
-        InputError: no such model or network, malformed data, or nothing is held out.
+        InputError: the model or network does not exist, the data is malformed, or nothing is held out.
     """
     if count is not None and count < 1:
         raise InputError(f"expected a count of at least 1, got {count}")
@@ -156,9 +156,9 @@ def evaluate_model(
     """Score a model on held-out pairs.
 
     Args:
-        model: in evaluation mode, on the run's device.
-        validation: the held-out pairs, at the model's size, with a transform without chance.
-        judges, settings, run: see there.
+        model: model in evaluation mode, on the run's device.
+        validation: the held-out pairs, at the model's size, with a deterministic transform.
+        judges, settings, run: see `Judges`, `EvaluationSettings` and `EvaluationRun`.
 
     Returns:
         JSON values: pictures, their number; reconstruction with psnr (dB), ssim, rmse (on [0, 1]), psnr_of_flat_colors
@@ -208,10 +208,10 @@ def evaluate_real(
     settings: EvaluationSettings | None = None,
     run: EvaluationRun | None = None,
 ) -> dict[str, Any]:
-    """Score the real held-out pictures as `evaluate_model` scores rendered ones, but for their reconstruction.
+    """Score the real held-out pictures like `evaluate_model`, without reconstruction.
 
     Returns:
-        pictures, segmentation and distances as there.
+        pictures, segmentation and distances, see `evaluate_model`.
     """
     settings, run = settings or EvaluationSettings(), run or EvaluationRun()
     count = len(validation)
@@ -231,15 +231,15 @@ def evaluate_real(
 
 
 def _generator(seed: int, index: int, device: torch.device) -> torch.Generator:
-    """Noise of one picture: the same in whatever batch and process it is rendered."""
-    # the CPU's generator takes the low 32 bits of a seed only: hashed into them
+    """Noise of one picture, independent of batch and process."""
+    # hashed, as the CPU's generator uses only the low 32 bits of a seed
     hashed = np.random.SeedSequence((seed, index)).generate_state(1)[0]
     return torch.Generator(device).manual_seed(int(hashed))
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Sets:
-    """The two parts of the data, as evaluations see them, and their names; training is None where all is held out."""
+    """Both parts of the data for evaluations, and their names; training is None if all pairs are held out."""
 
     name: str
     training_name: str
@@ -289,7 +289,7 @@ def _exchange(
 
 
 def _circumstances(judges: Judges, settings: EvaluationSettings, run: EvaluationRun, lpips_kind: str) -> dict[str, Any]:
-    """What else the figures depend on."""
+    """The other settings that the figures depend on."""
     return {
         "extractor": None if judges.extractor is None else judges.extractor.name,
         "segmenter": None if judges.segmenter is None else judges.segmenter.name,
@@ -304,7 +304,7 @@ def _circumstances(judges: Judges, settings: EvaluationSettings, run: Evaluation
 
 
 def _left_out(judges: Judges, lpips_kind: str) -> dict[str, str]:
-    """Metrics that the report has not, and why."""
+    """The metrics missing from the report, with reasons."""
     left_out = {}
     if judges.lpips is None:
         left_out["LPIPS"] = lpips_kind
@@ -316,5 +316,5 @@ def _left_out(judges: Judges, lpips_kind: str) -> dict[str, str]:
 
 
 def _public_name(model: str) -> str:
-    """The name of a model for a report: without the path of this machine."""
+    """The name of a model for a report, without a path of this machine."""
     return Path(model).resolve().name if Path(model).is_dir() else model

@@ -1,4 +1,4 @@
-"""Networks whose features FID and KID compare. Distances by different ones are never comparable: each has a name."""
+"""Networks with features for FID and KID. Distances by different networks are not comparable, so each has a name."""
 
 from abc import ABC, abstractmethod
 
@@ -16,9 +16,9 @@ from sean.pretrained import find_parser, folder_title
 
 INCEPTION = "inception"
 EFFICIENTNETS = {f"efficientnet-{variant}": variant for variant in LITE_VARIANTS}
-"""Extractors that the extra [imagenet] brings, and their variants."""
+"""Extractors of the extra [imagenet], and their variants."""
 
-# what the published networks were trained at, and FIDs at any other size of picture are by
+# the training size of the published networks; pictures of other sizes are resized to it
 _EFFICIENTNET_SIZES = {"lite0": (224, 224), "lite1": (240, 240)}
 
 
@@ -26,7 +26,7 @@ class FeatureExtractor(ABC):
     """Pictures to features.
 
     Attributes:
-        name: what reports call it; other weights, other name.
+        name: name in reports; different weights have different names.
     """
 
     name: str
@@ -40,8 +40,8 @@ class ParserFeatures(FeatureExtractor):
     """The deepest features of a parser, averaged over the picture.
 
     Args:
-        parser: in evaluation mode.
-        title: what it is called, see `folder_title`.
+        parser: parser in evaluation mode.
+        title: name of the parser, see `folder_title`.
     """
 
     def __init__(self, parser: Parser, title: str) -> None:
@@ -54,12 +54,12 @@ class ParserFeatures(FeatureExtractor):
 
 
 class EfficientNetFeatures(FeatureExtractor):
-    """The 320 numbers that EfficientNet-Lite's last stage has of a picture: ImageNet features without a download.
+    """The 320 features of EfficientNet-Lite's last stage: ImageNet features without a download.
 
-    Its classifier widens them to 1280, which more data sets have too few pictures for.
+    The classifier's 1280 features would need more pictures than many data sets have.
 
     Args:
-        network: in evaluation mode.
+        network: network in evaluation mode.
     """
 
     def __init__(self, network: EfficientNetLite) -> None:
@@ -74,9 +74,9 @@ class EfficientNetFeatures(FeatureExtractor):
 
 
 class InceptionFeatures(FeatureExtractor):
-    """The 2048 pool features of the Inception v3 that published FIDs are by, from torch-fidelity.
+    """The 2048 pool features of the Inception v3 of published FIDs, from torch-fidelity.
 
-    It resizes by itself, as the published one does, and takes 8-bit pictures.
+    It takes 8-bit pictures and resizes them itself, like the published one.
 
     Args:
         network: torch-fidelity's FeatureExtractorInceptionV3 with the feature 2048.
@@ -99,10 +99,10 @@ def load_extractor(name: str, device: torch.device) -> FeatureExtractor:
     Args:
         name: "inception", one of `EFFICIENTNETS`, "bundled" (the face parser that comes with the package), or the
             folder of a parser.
-        device: where it is to compute.
+        device: device to compute on.
 
     Raises:
-        InputError: there is none of that name, it is damaged, or what it needs is not installed.
+        InputError: the extractor does not exist or is damaged, or a package is not installed.
     """
     if name == INCEPTION:
         return InceptionFeatures(_inception().to(device).eval())
@@ -115,7 +115,7 @@ def load_extractor(name: str, device: torch.device) -> FeatureExtractor:
 
 def _inception() -> nn.Module:
     try:
-        import torchvision  # noqa: F401  # torch-fidelity needs it; beside another torch it fails in many ways
+        import torchvision  # noqa: F401  # needed by torch-fidelity; fails in many ways with another torch
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
     except Exception as error:
         raise InputError(
@@ -124,7 +124,7 @@ def _inception() -> nn.Module:
         ) from error
     try:
         network: nn.Module = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
-    except Exception as error:  # it downloads its weights: anything the network may do
+    except Exception as error:  # the download of weights may fail in many ways
         raise InputError(
             f"cannot get the weights of {INCEPTION} ({' '.join(str(error).split())[:150]}); check the connection"
         ) from error

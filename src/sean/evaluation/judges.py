@@ -1,4 +1,4 @@
-"""The networks that judge pictures, rendered or real: a segmenter, and an extractor with the training statistics."""
+"""The networks that judge rendered or real pictures: a segmenter, and an extractor with the training statistics."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,14 +23,14 @@ from sean.parsing.segmenter import Segmenter
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Judges:
-    """What judges the pictures of a data set; the same for all models that are held beside each other.
+    """The judges of the pictures of a data set, the same for all models that are compared.
 
     Attributes:
-        labels: of the data set.
-        extractor: for FID and KID; None leaves them out.
-        training: statistics of the real training pictures by this extractor; given just where there is one.
-        segmenter: for mIoU and accuracy; None leaves them out.
-        lpips: for LPIPS; None leaves it out.
+        labels: label set of the data set.
+        extractor: network for FID and KID; None leaves them out.
+        training: statistics of the real training pictures by this extractor; None without an extractor.
+        segmenter: network for mIoU and accuracy; None leaves them out.
+        lpips: function for LPIPS; None leaves it out.
     """
 
     labels: LabelSet
@@ -63,7 +63,7 @@ class Judges:
         indices: range,
         feature_sums: FeatureSums,
     ) -> Sums:
-        """What the pictures of a batch, which should show `segmap`, add."""
+        """The contribution of the pictures of a batch whose label maps are `segmap`."""
         sums: Sums = {}
         if self.segmenter is not None:
             truth = self.segmenter.scored(segmap)
@@ -73,7 +73,7 @@ class Judges:
         return sums
 
     def scores(self, sums: Sums, count: int, settings: EvaluationSettings) -> dict[str, Any]:
-        """The scores that the sums of `count` pictures make: `segmentation` and `distances`, where there are such."""
+        """The scores from the sums over `count` pictures: `segmentation` and `distances`, if judges exist for them."""
         scores: dict[str, Any] = {}
         if self.segmenter is not None:
             found = segmentation_scores(sums["confusion"], self.labels.names)
@@ -85,12 +85,12 @@ class Judges:
 
 
 def feature_distances(fake: FeatureStatistics, real: FeatureStatistics, settings: EvaluationSettings) -> dict[str, Any]:
-    """FID and KID with all that they depend on.
+    """FID and KID with everything that they depend on.
 
     Returns:
         JSON values: extractor, dim (numbers in a feature), pictures and training_pictures (sizes of the sets), fid,
         kid (None below two pictures), kid_spread (over the subsets; None for a single one), kid_subsets,
-        kid_subset_size, and notes, what to know before believing them.
+        kid_subset_size, and notes on the reliability of the values.
     """
     notes = [
         f"FID is biased: {count} {what} pictures are no more than the {fake.dim} numbers of a feature, so their "

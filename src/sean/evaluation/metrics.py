@@ -1,7 +1,7 @@
-"""Scores of pictures: SSIM, RMSE, PSNR and LPIPS against the truth; mIoU and accuracy by a segmenter; and of models.
+"""Metrics of pictures (SSIM, RMSE, PSNR and LPIPS; mIoU and accuracy by a segmenter) and of models.
 
-Reconstruction is the paper's Table 1, segmentation its Table 2. The flat-colour baseline is what a style-aware model
-has to beat. A style exchange is local when it changes its region and nothing else.
+Reconstruction is the paper's Table 1, segmentation its Table 2. The flat-colour baseline is the least that a model with
+styles must exceed. A style exchange is local if it changes its region and nothing else.
 """
 
 from collections import defaultdict
@@ -19,11 +19,11 @@ from sean.ops.region_pooling import region_mean
 from sean.segmap import onehot
 
 PerceptualDistance = Callable[[Tensor, Tensor], Tensor]
-"""Pictures fake and real [b, 3, h, w] in [-1, 1] -> distance of each pair [b]."""
+"""Maps generated and real pictures [b, 3, h, w] in [-1, 1] to the distance of each pair [b]."""
 
 
 SSIM_KIND = "Gaussian window 11 x 11, sigma 1.5, data range 1 on [0, 1], mirrored borders, mean over RGB"
-"""Which SSIM `ssim` is, for reports."""
+"""Description of `ssim` for reports."""
 
 
 def rmse(fake: Float[Tensor, "b 3 h w"], real: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
@@ -39,8 +39,8 @@ def psnr(fake: Float[Tensor, "b 3 h w"], real: Float[Tensor, "b 3 h w"]) -> Floa
 def ssim(fake: Float[Tensor, "b 3 h w"], real: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
     """Structural similarity per picture (Wang et al. 2004): Gaussian window 11 x 11, sigma 1.5, mean over RGB.
 
-    Pictures in [-1, 1], moved to [0, 1] with data range 1. Around every pixel, with mirrored borders, as torchmetrics
-    has it.
+    Pictures in [-1, 1] are mapped to [0, 1] (data range 1). Windows lie around every pixel, with mirrored borders, as
+    in torchmetrics.
     """
     from torchmetrics.functional.image import structural_similarity_index_measure
 
@@ -51,9 +51,9 @@ def ssim(fake: Float[Tensor, "b 3 h w"], real: Float[Tensor, "b 3 h w"]) -> Floa
 def flat_colors(
     image: Float[Tensor, "b 3 h w"], segmap: Int[Tensor, "b h w"], num_regions: int
 ) -> Float[Tensor, "b 3 h w"]:
-    """Every region painted with its own mean colour: what the colours alone explain of a picture.
+    """The picture with every region in its mean colour: the part of a picture that colours alone explain.
 
-    Pixels of no region form one more region.
+    Pixels without a region form one more region.
     """
     regions = onehot(segmap, num_regions + 1)
     means, _ = region_mean(image, regions)
@@ -63,11 +63,11 @@ def flat_colors(
 def confusion_matrix(
     predicted: Int[Tensor, "b h w"], truth: Int[Tensor, "b h w"], num_regions: int
 ) -> Int[Tensor, "k k_and_none"]:
-    """Pixels by true label (row) and predicted label (column); the matrices of several pictures add up.
+    """Numbers of pixels by true label (row) and predicted label (column); matrices of several pictures can be added.
 
     Args:
-        predicted: ids; those outside 0 .. k-1 mean "none of these labels" and are counted in the last column.
-        truth: ids; pixels with an id outside 0 .. k-1 (no region, ignored) are left out.
+        predicted: ids; ids outside 0..k-1 mean "no region" and are counted in the last column.
+        truth: ids; pixels with ids outside 0..k-1 (no region, ignored) are left out.
         num_regions: k.
 
     Returns:
@@ -83,9 +83,9 @@ def segmentation_scores(confusion: Int[Tensor, "k k_and_none"], names: Sequence[
     """Scores of a confusion matrix.
 
     Returns:
-        miou: mean intersection over union of the labels that occur in truth or prediction; accuracy: share of the
-        pixels that have their true label (both 0..1, None where no pixel counts); iou: that of each label by name,
-        None where it does not occur; pixels: their number.
+        miou: mean intersection over union of the labels that occur in truth or prediction; accuracy: fraction of pixels
+        with the true label (both 0..1, None without pixels); iou: intersection over union of each label by name, None
+        for labels that do not occur; pixels: number of pixels.
     """
     hits = confusion.diagonal().double()
     union = confusion.sum(dim=1) + confusion[:, :-1].sum(dim=0) - confusion.diagonal()
@@ -101,12 +101,12 @@ def segmentation_scores(confusion: Int[Tensor, "k k_and_none"], names: Sequence[
 
 
 def load_lpips(device: torch.device) -> tuple[PerceptualDistance | None, str]:
-    """LPIPS with AlexNet, its usual variant, and a description; or None, and why it cannot be had."""
+    """LPIPS with AlexNet, its usual variant, and a description; or None and the reason why it is not available."""
     try:
         import lpips
 
         network = lpips.LPIPS(net="alex", verbose=False).to(device).eval()
-    except Exception as error:  # it imports torchvision, which fails in many ways, and downloads weights
+    except Exception as error:  # importing torchvision and downloading weights may fail in many ways
         reason = " ".join(str(error).split())[:150]
         return None, f"the package lpips, which needs torchvision, cannot be used ({type(error).__name__}: {reason})"
     return lambda fake, real: network(fake, real).flatten(), "AlexNet, version 0.1"
@@ -117,8 +117,8 @@ def reconstruction_scores(model: StyledModel, batches: Iterable[Batch]) -> dict[
     """Mean scores of reconstructing every picture from its own styles.
 
     Returns:
-        psnr (dB), ssim, rmse (on [0, 1]), psnr_of_flat_colors (the baseline: every region in its mean colour), each
-        the mean over the pictures, and their number as `images`.
+        Means over the pictures of psnr (dB), ssim, rmse (on [0, 1]) and psnr_of_flat_colors (the baseline: every region
+        in its mean colour), and the number of pictures as `images`.
 
     Raises:
         InputError: no picture.
@@ -148,9 +148,9 @@ def picture_scores(
 
 @torch.no_grad()
 def exchange_locality(model: StyledModel, batches: Iterable[Batch], region: int) -> dict[str, float]:
-    """How much exchanging one region's style changes that region, and how much the rest of the picture.
+    """The change of a region, and of the rest of the picture, when the region's style is exchanged.
 
-    Every picture that has the region takes its style from the next such picture of the batch; the change is the mean
+    Every picture with the region takes its style from the next such picture of the batch; the change is the mean
     absolute difference to the picture with its own styles, on the scale [0, 1].
 
     Returns:

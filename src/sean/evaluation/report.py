@@ -20,7 +20,7 @@ _COLUMNS: dict[str, tuple[str, str, str]] = {
 
 
 def report_table(rows: Mapping[str, Mapping[str, Any]]) -> Table:
-    """A table of rows as `evaluate_model` and `evaluate_real` give them; columns that no row has are left out."""
+    """A table of rows of `evaluate_model` and `evaluate_real`; empty columns are left out."""
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     table.add_column("pictures", justify="right")
@@ -35,7 +35,7 @@ def report_table(rows: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def report_remarks(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What to know of the numbers in a table: which networks they are by, over how many pictures, and the notes."""
+    """Remarks on the numbers in a table: networks, numbers of pictures, and notes."""
     remarks: list[str] = []
     for title, row in rows.items():
         if "segmentation" in row:

@@ -1,4 +1,4 @@
-"""What an evaluation computes (settings, which its results depend on) and how it runs (which they do not)."""
+"""The settings of an evaluation, which determine its results, and the way it runs, which does not."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -13,31 +13,31 @@ from sean.errors import InputError
 Item = TypeVar("Item")
 
 Sums = dict[str, Tensor]
-"""What is known of the pictures seen so far: tensors on the CPU that add up over pictures and processes."""
+"""Partial results: tensors on the CPU that are summed over pictures and processes."""
 
 
 @runtime_checkable
 class Progress(Protocol):
-    """Passes items on and shows how far they are."""
+    """Passes items on and shows progress."""
 
     def __call__(self, items: Iterable[Item], description: str, total: int) -> Iterable[Item]: ...
 
 
 def untracked(items: Iterable[Item], description: str, total: int) -> Iterable[Item]:
-    """Progress that nobody watches."""
+    """Silent progress."""
     return items
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSettings:
-    """What is computed.
+    """The settings of an evaluation.
 
     Attributes:
-        seed: of the subsets of KID, the pictures that it sees, and the noise.
-        batch_size: pictures at a time.
-        noise: whether models add their learned noise; without, pictures are as the pipeline renders them.
-        kept_features: at most so many pictures of a set take part in KID, so that memory does not grow with the set.
-        num_subsets: that KID is the mean over.
+        seed: seed of the subsets of KID, of its pictures, and of the noise.
+        batch_size: pictures per batch.
+        noise: whether models add their learned noise; without it, pictures are those of the pipeline.
+        kept_features: largest number of pictures of a set for KID, so that memory does not grow with the set.
+        num_subsets: number of subsets over which KID is averaged.
         subset_size: pictures in a subset.
     """
 
@@ -57,17 +57,17 @@ class EvaluationSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationRun:
-    """How it is computed.
+    """The way an evaluation runs.
 
     Attributes:
-        device: where networks and pictures are.
-        rank: number of this process; it takes every `world_size`-th batch.
-        world_size: processes.
-        add_up: the sums of all processes, on each of them, from this one's; needed where there are several.
-        partial: the report that is being made; what is known so far is kept in files beside it, so that the same
-            evaluation goes on where it stopped. None keeps nothing.
-        write_every: batches between two writes of these files.
-        progress: shows how far it is.
+        device: device of networks and pictures.
+        rank: number of this process, which takes every `world_size`-th batch.
+        world_size: number of processes.
+        add_up: sums values over all processes, on each of them; required for several processes.
+        partial: path of the report. Partial results are kept in files beside it, so that an interrupted evaluation can
+            continue. None keeps nothing.
+        write_every: number of batches between two writes of these files.
+        progress: shows progress.
     """
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))

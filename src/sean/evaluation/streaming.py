@@ -1,9 +1,8 @@
-"""One pass over a data set that adds something up: in constant memory, shared by processes, resumable.
+"""Sums over one pass through a data set: in constant memory, shared by processes, resumable.
 
-Batches, not pictures, are dealt out to the processes, so that the networks see the same batches whatever their number:
-the sums of several processes are those of one but for the order of additions in float64. A process writes its sums
-beside the report after every few batches. A digest of networks, data and settings tells whether such a file belongs to
-this evaluation.
+Batches, not pictures, are distributed to the processes, so that the networks see the same batches for any number of
+processes; the sums then differ only by the order of additions in float64. A process writes its sums beside the report
+after every few batches. A digest of networks, data and settings shows whether such a file belongs to this evaluation.
 """
 
 import hashlib
@@ -26,10 +25,10 @@ from sean.models.weights import write_safetensors
 from sean.segmap import instance_edges
 
 Batch = tuple[Tensor, Tensor, Tensor | None]
-"""image [b, 3, h, w] in [-1, 1], segmap [b, h, w], and, for models that take them, instance edges [b, h, w]."""
+"""image [b, 3, h, w] in [-1, 1], segmap [b, h, w] and, for models that take them, instance edges [b, h, w]."""
 
 Measure = Callable[[Batch, range], Sums]
-"""What a batch adds, given the batch and the indices of its samples; always the same keys and shapes."""
+"""The contribution of a batch, given the batch and the indices of its samples; always with the same keys and shapes."""
 
 
 @torch.no_grad()
@@ -51,10 +50,10 @@ def accumulate(
     Args:
         dataset: samples with image, segmap and, for edges, instances.
         measure: see `Measure`.
-        stage: names the partial state.
-        description: for the progress bar.
-        identity: JSON values that tell what `measure` is of: networks and labels.
-        settings, run: see there.
+        stage: name of the partial state.
+        description: text of the progress bar.
+        identity: JSON values that identify the networks and labels of `measure`.
+        settings, run: see `EvaluationSettings` and `EvaluationRun`.
         with_edges: whether the batches have instance edges.
 
     Raises:
@@ -76,23 +75,23 @@ def accumulate(
         for number in run.progress(batches[state[0] :], description, len(batches) - state[0]):
             indices = range(number * size, min((number + 1) * size, length))
             added = measure(collated(dataset, indices, run.device, with_edges=with_edges), indices)
-            # one assignment: an interrupt between two statements finds the batch counted or not, never half
+            # a single assignment, so that an interrupt never leaves a batch half counted
             state = (state[0] + 1, sum_of(state[1], added))
             if state[0] % run.write_every == 0:
                 part.save(*state)
     finally:
         part.save(*state)
-    sums = dict(sorted(state[1].items()))  # one order in all processes, whether they went on from a file or not
+    sums = dict(sorted(state[1].items()))  # the same order in all processes, resumed or not
     return sums if run.add_up is None else run.add_up(sums)
 
 
 def sum_of(sums: Sums, added: Sums) -> Sums:
-    """Both together; `sums` may be empty."""
+    """The sum of both; `sums` may be empty."""
     return {name: sums[name] + value if sums else value for name, value in added.items()}
 
 
 def collated(dataset: Any, indices: range, device: torch.device, *, with_edges: bool) -> Batch:
-    """Some samples of a data set as one batch on a device; the edges are those of its instances."""
+    """Samples of a data set as one batch on a device, with the edges of their instances."""
     batch = default_collate([dataset[index] for index in indices])
     edges = instance_edges(batch["instances"])[:, 0].bool().to(device) if with_edges else None
     return batch["image"].to(device), batch["segmap"].to(device), edges
@@ -101,7 +100,7 @@ def collated(dataset: Any, indices: range, device: torch.device, *, with_edges: 
 def collated_batches(
     dataset: Any, batch_size: int, device: torch.device, *, with_edges: bool, count: int | None = None
 ) -> Iterator[Batch]:
-    """A data set, or the first `count` samples of it, in order, in batches of one size but for the last."""
+    """A data set, or its first `count` samples, in order, in equal batches except for the last."""
     total = len(dataset) if count is None else min(count, len(dataset))
     for start in range(0, total, batch_size):
         yield collated(dataset, range(start, min(start + batch_size, total)), device, with_edges=with_edges)
@@ -113,9 +112,9 @@ def digest_of(values: Mapping[str, Any]) -> str:
 
 
 def dataset_digest(dataset: Any) -> str:
-    """A digest of a data set's size, of its first and last sample, and of all names where it has a source of pairs.
+    """A digest of a data set's size, of its first and last sample and, for a source of pairs, of all names.
 
-    It tells another folder, split or picture size; not a picture in the middle that was painted over.
+    It detects another folder, split or picture size, but not a change of a picture in the middle.
     """
     length = len(dataset)
     digest = hashlib.sha256(str(length).encode())
@@ -139,8 +138,8 @@ class PartialState:
     """The file of one process and one pass over data, e.g. report.json.model.part-0-of-2.safetensors.
 
     Attributes:
-        path: of the file; None keeps nothing.
-        fingerprint: of all that the sums depend on; a file with another one is of another evaluation.
+        path: path of the file; None keeps nothing.
+        fingerprint: digest of everything that the sums depend on; it identifies the evaluation.
     """
 
     path: Path | None
@@ -148,14 +147,14 @@ class PartialState:
 
     @classmethod
     def of(cls, run: EvaluationRun, stage: str, fingerprint: str) -> "PartialState":
-        """The file of this process for a pass over data that is called `stage`."""
+        """The file of this process for the pass named `stage`."""
         if run.partial is None:
             return cls(path=None, fingerprint=fingerprint)
         name = f"{run.partial.name}.{stage}.part-{run.rank}-of-{run.world_size}.safetensors"
         return cls(path=run.partial.with_name(name), fingerprint=fingerprint)
 
     def load(self) -> tuple[int, Sums]:
-        """Number of batches done and their sums; (0, {}) where there is no file, or one of another evaluation.
+        """Number of finished batches and their sums; (0, {}) without a file of this evaluation.
 
         Raises:
             InputError: the file is damaged.
@@ -175,13 +174,13 @@ class PartialState:
             ) from error
 
     def save(self, batches: int, sums: Sums) -> None:
-        """Write, atomically, what is known after so many batches; nothing is written for none."""
+        """Write the sums after a number of batches, atomically; does nothing for 0."""
         if self.path is not None and batches:
             write_safetensors(self.path, sums, {"fingerprint": self.fingerprint, "batches": str(batches)})
 
 
 def remove_partial_states(report: Path) -> None:
-    """Delete all partial evaluations beside a report that has been written."""
+    """Delete all partial evaluations beside a finished report."""
     pattern = re.compile(re.escape(report.name) + r"\.\w+\.part-\d+-of-\d+\.safetensors")
     for path in report.parent.iterdir():
         if pattern.fullmatch(path.name):
