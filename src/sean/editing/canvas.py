@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import ndimage
 
 SEAM_MARGIN = 0.02
 """Fraction of the height by which the colours of a region in photos extend into the next; it hides most seams."""
@@ -88,15 +89,8 @@ def connected_area(regions: np.ndarray, pixel: tuple[int, int]) -> np.ndarray:
     Returns:
         bool [h, w].
     """
-    inside = regions == regions[pixel]
-    begins = inside.copy()
-    begins[:, 1:] &= ~inside[:, :-1]
-    # numbers of the runs of pixels along the rows; right only inside
-    runs = begins.ravel().cumsum().reshape(regions.shape) - 1
-    touching = inside[1:] & inside[:-1]
-    links = np.unique(np.stack([runs[:-1][touching], runs[1:][touching]]), axis=1)
-    roots = _joined(int(begins.sum()), links[0], links[1])
-    found: np.ndarray = inside & (roots[runs.clip(0)] == roots[runs[pixel]])
+    areas, _ = ndimage.label(regions == regions[pixel])
+    found: np.ndarray = areas == areas[pixel]
     return found
 
 
@@ -110,16 +104,10 @@ def faded(mask: np.ndarray, reach: float) -> np.ndarray:
     Returns:
         float32 [h, w], 3 t^2 - 2 t^3 with t = 1 - distance / reach to the nearest pixel of the mask.
     """
-    height, width = mask.shape
     nearness = mask.astype(np.float32)
-    span = min(math.ceil(reach), max(height, width))
-    padded = np.pad(mask, span)
-    for dy in range(-span, span + 1):
-        for dx in range(-span, span + 1):
-            t = 1 - math.hypot(dy, dx) / reach if reach > 1 else 0.0
-            if t > 0:
-                shifted = padded[span + dy : span + dy + height, span + dx : span + dx + width]
-                np.maximum(nearness, np.float32(t), out=nearness, where=shifted)
+    if reach > 1 and mask.any():
+        distances = ndimage.distance_transform_edt(~mask)
+        nearness = np.maximum(1 - distances / reach, 0).astype(np.float32)
     smooth: np.ndarray = nearness * nearness * (3 - 2 * nearness)
     return smooth
 
@@ -176,17 +164,3 @@ def _between(
     first = np.where(flat, np.where(inside, -np.inf, np.inf), np.minimum(one, other))
     last = np.where(flat, np.where(inside, np.inf, -np.inf), np.maximum(one, other))
     return first, last
-
-
-def _joined(count: int, one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """For nodes 0..count-1 linked in pairs, the lowest number of each one's connected component."""
-    roots = np.arange(count)
-    while True:
-        low, high = np.minimum(roots[one], roots[other]), np.maximum(roots[one], roots[other])
-        apart = low < high
-        if not apart.any():
-            return roots
-        # every root hangs itself under the lowest that it is linked with, then the trees are flattened
-        np.minimum.at(roots, high[apart], low[apart])
-        while (roots[roots] != roots).any():
-            roots = roots[roots]
