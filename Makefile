@@ -13,7 +13,7 @@ CPUS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=
 TESTS := $(BIN)/python -m pytest -q --instafail --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cpus lint docs pages check slow extras pythons clean
+.PHONY: help demo test test-cpus lint docs pages check slow fuzz extras pythons clean
 
 help:
 	@echo "make demo       reconstruct, edit, interpolate and cross over faces with the bundled model, into demo/"
@@ -24,6 +24,7 @@ help:
 	@echo "make check      make lint, make docs and the fast tests (pre-commit runs this)"
 	@echo "make test-cpus  all tests with the kernels of other processors; an hour"
 	@echo "make slow       the tests that take minutes"
+	@echo "make fuzz       damaged files and settings of every kind, 10 000 of each"
 	@echo "make pythons    make check with each of Python $(PYTHONS) that is installed"
 	@echo "make extras     every command from a wheel with no extra, and with each (fresh environments, ten minutes)"
 	@echo "make clean      remove what the targets made (keeps $(VENV) and runs/)"
@@ -59,6 +60,10 @@ check: lint docs
 
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m slow
+
+# Ten thousand examples a target, new ones each time; a failure prints how to repeat it. An hour or more.
+fuzz: $(INSTALLED)
+	$(TESTS) tests/fuzz --hypothesis-profile fuzz
 
 extras: $(INSTALLED)
 	$(BIN)/python tools/extras_matrix.py

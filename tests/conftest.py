@@ -19,6 +19,8 @@ torch.set_num_threads(1)
 
 # The same examples every time, and no limit on the time of one: a test must not depend on luck or load.
 hypothesis.settings.register_profile("sean", derandomize=True, deadline=None, max_examples=25, database=None)
+# Many, and new ones each time: `make fuzz`.
+hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=10_000, print_blob=True)
 hypothesis.settings.load_profile("sean")
 
 

@@ -1,6 +1,7 @@
 """Files: written so that a reader never sees half of one, read with one-line errors."""
 
 import codecs
+import json
 import os
 import re
 import shutil
@@ -9,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sean.errors import InputError
 
@@ -92,6 +93,14 @@ def read_json(path: str | os.PathLike[str], kind: type[Value], what: str) -> Val
             raise InputError(f"{path} is not readable JSON ({message}); expected {what}") from error
         place = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{path} is not {what} ({f'{place}: ' if place else ''}{message[:200]})") from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text; ValueError where it is none, or is nested deeper than Python can follow."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:

@@ -6,17 +6,15 @@ other comes from a `classes.txt` beside the data. This module needs no torch.
 
 import colorsys
 import difflib
-import json
 import operator
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, SupportsIndex
 
 from sean.errors import InputError
-from sean.files import read_text
+from sean.files import parse_json, read_text
 from sean.label_tables import ADE20K_TABLE, CELEBAMASK_HQ_TABLE, CITYSCAPES_TABLE, CMP_FACADES_TABLE
 
 Color = tuple[int, int, int]
@@ -174,8 +172,8 @@ class LabelSet:
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "LabelSet":
-        """Read what `to_dict` wrote.
+    def from_dict(cls, values: Any) -> "LabelSet":
+        """Read what `to_dict` wrote, or any other JSON value.
 
         Raises:
             InputError: a key is missing or a value is of the wrong kind.
@@ -192,7 +190,7 @@ class LabelSet:
             )
         except InputError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(
                 f"expected a label set with name, names, palette, ignore_id and flip_pairs: {error!r}"
             ) from error
@@ -207,7 +205,7 @@ class LabelSet:
         if Path(path).suffix.lower() != ".json":
             return cls.from_classes_txt(path)
         try:
-            values = json.loads(read_text(Path(path)))
+            values = parse_json(read_text(Path(path)))
             return cls.from_dict(values.get("labels", values))
         except InputError as error:
             raise InputError(f"{path}: {error}") from error

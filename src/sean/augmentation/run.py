@@ -29,7 +29,7 @@ from sean.data.splits import Split, open_split
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.evaluation.metrics import confusion_matrix, segmentation_scores
-from sean.files import link_or_copy, remove_unfinished, write_text_atomic
+from sean.files import link_or_copy, parse_json, remove_unfinished, write_text_atomic
 from sean.images import image_to_tensor, save_image, write_image
 from sean.labels import LabelSet
 from sean.models.weights import network_digest
@@ -221,7 +221,7 @@ def _is_finished(root: Path, header: Mapping[str, Any]) -> bool:
     for name in (HEADER_NAME, UNFINISHED_NAME):
         if (root / name).is_file():
             try:
-                begun = json.loads((root / name).read_text(encoding="utf-8"))
+                begun = parse_json((root / name).read_text(encoding="utf-8"))
             except ValueError as error:
                 raise InputError(f"{root / name} is damaged ({error}); remove {root}, and make it anew") from error
             other = [key for key in header if begun.get(key) != header[key]]
@@ -289,7 +289,7 @@ def _record(root: Path, name: str) -> dict[str, Any] | None:
     """The record of a copy; None where it is not made, or its files are gone."""
     path = root / _RECORDS / f"{name}.json"
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        record: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
     files = (root / "images" / f"{name}.jpg", root / "labels" / f"{name}.png")
@@ -354,7 +354,7 @@ def _finish(
 def _finished_report(root: Path, made: int, seconds: float) -> AugmentReport:
     """The report on a finished folder."""
     lines = (root / STYLES_NAME).read_text(encoding="utf-8").splitlines()
-    records = [json.loads(line) for line in lines]
+    records = [parse_json(line) for line in lines]
     sources = {record["source"]: record["source_miou"] for record in records}
     kept = [record for record in records if record["kept"]]
 

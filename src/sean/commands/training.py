@@ -64,6 +64,10 @@ def train(
     from sean.training.summary import summary
 
     begun = last_entry(output) if resume and output is not None else None
+    if data is None and begun is None and resume and output is not None and TrainConfig.of_run(output) is not None:
+        raise InputError(
+            f"the run in {output} was started by a version that did not note its data; name it", setting="data"
+        )
     if data is None and begun is None and preset != "synthetic":
         raise InputError(f"the preset {preset!r} needs --data DIR (images/, labels/, classes.txt); or use synthetic")
     if vgg_weights is not None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sean.errors import InputError
-from sean.files import read_text, write_text_atomic
+from sean.files import parse_json, read_text, write_text_atomic
 
 MANIFEST_NAME = "manifest.json"
 UNFINISHED_NAME = "preparing.json"
@@ -68,7 +68,7 @@ def read_manifest(root: str | os.PathLike[str]) -> Manifest | None:
     if not path.is_file():
         return None
     try:
-        raw = json.loads(read_text(path))
+        raw = parse_json(read_text(path))
         return Manifest(
             source=str(raw["source"]),
             training=_stems(raw["training"]),
@@ -76,7 +76,7 @@ def read_manifest(root: str | os.PathLike[str]) -> Manifest | None:
             checksums={str(name): str(digest) for name, digest in raw["checksums"].items()},
             size=None if raw.get("size") is None else int(raw["size"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}: {error}); prepare the folder again") from error
 
 

@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 from sean.errors import InputError
-from sean.files import read_text
+from sean.files import parse_json, read_text
 from sean.models.configs import NUM_STYLED_BLOCKS
 
 MAX_POINTS = 10_000
@@ -280,7 +280,7 @@ def edits_from_json(text: str, source: str = "the script") -> list[Edit]:
         InputError: naming the source and, by its number from 1, the edit.
     """
     try:
-        values = json.loads(text)
+        values = parse_json(text)
     except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:_MAX_NAME]
         raise InputError(f"{source} is not readable JSON ({type(error).__name__}: {reason})") from error

@@ -9,12 +9,12 @@ from typing import SupportsIndex
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from sean.errors import InputError
+from sean.files import parse_json
 from sean.labels import LabelSet
-from sean.models.weights import write_safetensors
+from sean.models.weights import READ_ERRORS, read_content, write_safetensors
 
 Region = str | SupportsIndex
 
@@ -241,20 +241,19 @@ def load_style_codes(path: str | Path) -> list[StyleCodes]:
     if not Path(path).is_file():
         raise InputError(f"expected a style file, found none at {path}")
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            labels = LabelSet.from_dict(json.loads(metadata["labels"]))
-            codes, present = file.get_tensor("codes").float(), file.get_tensor("present").bool()
-            colours: list[Tensor | None] = [None] * len(codes)
-            if "mean_colours" in file.keys():  # noqa: SIM118 (no dictionary)
-                colours = [_known(rows) for rows in file.get_tensor("mean_colours").float()]
-            names = [str(name) for name in json.loads(metadata.get("names", "null")) or [""] * len(codes)]
-    except InputError:
-        raise
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        tensors, metadata = read_content(path)
+        labels = LabelSet.from_dict(parse_json(metadata["labels"]))
+        codes, present = tensors["codes"].float(), tensors["present"].bool()
+        colours: list[Tensor | None] = [None] * len(codes)
+        if "mean_colours" in tensors:
+            colours = [_known(rows) for rows in tensors["mean_colours"].float()]
+        names = [str(name) for name in parse_json(metadata.get("names", "null")) or [""] * len(codes)]
+        rows = zip(codes, present, colours, names, strict=True)
+        return [StyleCodes(code, here, labels, colour, name) for code, here, colour, name in rows]
+    except InputError as error:
+        raise InputError(f"{path} is no style file of sean: {error}") from error
+    except (*READ_ERRORS, KeyError, RecursionError, TypeError) as error:
         raise InputError(f"{path} is no style file of sean or is damaged ({type(error).__name__}: {error})") from error
-    rows = zip(codes, present, colours, names, strict=True)
-    return [StyleCodes(code, here, labels, colour, name) for code, here, colour, name in rows]
 
 
 def mean_colours(image: np.ndarray, segmap: np.ndarray, num_regions: int) -> Tensor:

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torch.utils.data import default_collate
 
 from sean.data.paired import PairedDataset
 from sean.errors import InputError
 from sean.evaluation.settings import EvaluationRun, EvaluationSettings, Sums
-from sean.models.weights import write_safetensors
+from sean.models.weights import READ_ERRORS, read_content, write_safetensors
 from sean.segmap import instance_edges
 
 Batch = tuple[Tensor, Tensor, Tensor | None]
@@ -162,12 +161,9 @@ class PartialState:
         if self.path is None or not self.path.exists():
             return 0, {}
         try:
-            with safe_open(self.path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("fingerprint") != self.fingerprint:
-                    return 0, {}
-                return int(metadata["batches"]), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            sums, metadata = read_content(self.path)
+            return (int(metadata["batches"]), sums) if metadata["fingerprint"] == self.fingerprint else (0, {})
+        except (*READ_ERRORS, KeyError) as error:
             reason = " ".join(str(error).split())
             raise InputError(
                 f"{self.path} is a damaged partial evaluation ({reason}); delete it, and its pictures are scored again"

@@ -5,18 +5,19 @@ Models and parsers differ only in their configs and in the function that builds 
 
 import hashlib
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sean.errors import InputError
-from sean.files import atomic_write, read_text, write_text_atomic
+from sean.files import atomic_write, parse_json, read_text, write_text_atomic
 from sean.labels import LabelSet
 from sean.models.base import StyledModel
 from sean.models.build import channels_last, new_model
@@ -28,6 +29,9 @@ from sean.models.configs import (
 )
 from sean.models.parsers import Parser, new_parser
 from sean.pretrained import CONFIG_NAME, WEIGHTS_NAME
+
+_CHECKSUM = "crc32"
+"""Where a file's metadata keeps the checksum of everything else in it."""
 
 Config = TypeVar("Config", bound=NetworkConfig)
 Network = TypeVar("Network", bound=nn.Module)
@@ -122,7 +126,7 @@ def load_folder(
 def read_config(path: Path, what: str, configs: Mapping[str, type[Config]]) -> tuple[Config, LabelSet]:
     """The sizes and labels in a folder's config.json; InputError if the file is missing or wrong."""
     try:
-        raw: dict[str, Any] = json.loads(read_text(path))
+        raw: dict[str, Any] = parse_json(read_text(path))
     except FileNotFoundError as error:
         raise InputError(f"expected a {what} folder with a {CONFIG_NAME}, found none at {path}") from error
     except (OSError, ValueError) as error:
@@ -143,10 +147,15 @@ def read_config(path: Path, what: str, configs: Mapping[str, type[Config]]) -> t
 
 
 def write_safetensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file atomically; InputError if the disk is full or the folder cannot be written."""
+    """Write a safetensors file with a checksum of its content, atomically.
+
+    Raises:
+        InputError: the disk is full or the folder cannot be written.
+    """
+    metadata = metadata or {}
     with atomic_write(path) as temporary:
         try:
-            save_file(tensors, temporary, metadata=metadata)
+            save_file(tensors, temporary, metadata={**metadata, _CHECKSUM: _checksum(tensors, metadata)})
         except SafetensorError as error:  # raised if the disk is full
             raise OSError(str(error)) from error
 
@@ -156,9 +165,38 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise InputError(f"expected a weights file, found none at {path}")
     try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+        return read_content(path)[0]
+    except READ_ERRORS as error:
         raise InputError(f"{path} is not a readable safetensors file ({error}); download or train it again") from error
+
+
+READ_ERRORS = (SafetensorError, OSError, ValueError)
+"""What `read_content` raises where a file is damaged."""
+
+
+def read_content(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file, as they were written.
+
+    A file of another program, or of an older version, has no checksum; its tensors are taken as they are.
+
+    Raises:
+        SafetensorError, OSError, ValueError: it is damaged; see `READ_ERRORS`.
+    """
+    with safe_open(path, framework="pt") as file:
+        metadata: dict[str, str] = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is no dict)
+    checksum = metadata.pop(_CHECKSUM, None)
+    if checksum is not None and checksum != _checksum(tensors, metadata):
+        raise ValueError("its content is not what was written: the checksum differs")
+    return tensors, metadata
+
+
+def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    value = zlib.crc32(json.dumps(sorted(metadata.items())).encode())
+    for name, tensor in sorted(tensors.items()):
+        value = zlib.crc32(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), value)
+        value = zlib.crc32(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data, value)
+    return f"{value:08x}"
 
 
 def network_digest(network: nn.Module) -> str:

@@ -1,13 +1,12 @@
 """What the folder of an export holds: the names of its files, and manifest.json, which describes them."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sean.errors import InputError
-from sean.files import read_text
+from sean.files import parse_json, read_text
 from sean.labels import LabelSet
 
 FORMAT = 1
@@ -65,7 +64,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST_NAME
     try:
-        raw: dict[str, Any] = json.loads(read_text(path))
+        raw: dict[str, Any] = parse_json(read_text(path))
         if raw["format"] != FORMAT:
             raise InputError(f"{path} has the format {raw['format']}, expected {FORMAT}; update sean")
         return Manifest(
@@ -80,7 +79,7 @@ def read_manifest(folder: Path) -> Manifest:
         )
     except FileNotFoundError as error:
         raise InputError(f"expected a folder that sean export has written, found no {path}") from error
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}: {error}); export the model again") from error
 
 

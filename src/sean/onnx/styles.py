@@ -1,6 +1,5 @@
 """Style codes as numpy arrays, with the algebra of `sean.StyleCodes`."""
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import SupportsIndex
 import numpy as np
 
 from sean.errors import InputError
+from sean.files import parse_json
 from sean.labels import LabelSet
 
 Region = str | SupportsIndex
@@ -130,7 +130,7 @@ def read_bank(path: Path, labels: LabelSet) -> list[StyleCodes]:
     try:
         data = path.read_bytes()
         start = 8 + int.from_bytes(data[:8], "little")
-        header = json.loads(data[8:start])
+        header = parse_json(data[8:start])
 
         def tensor(name: str) -> np.ndarray:
             row = header[name]

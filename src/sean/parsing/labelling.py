@@ -15,7 +15,7 @@ import numpy as np
 
 from sean.data.folder import IMAGE_SUFFIXES
 from sean.errors import InputError
-from sean.files import link_or_copy, remove_unfinished, write_text_atomic
+from sean.files import link_or_copy, parse_json, remove_unfinished, write_text_atomic
 from sean.images import read_image, write_image
 from sean.labels import LabelSet
 from sean.parsing.faces.crop import Crop, cut
@@ -201,11 +201,11 @@ def _continued(target: Path, header: dict[str, Any]) -> dict[str, dict[str, Any]
         return {}
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        begun = json.loads(lines[0])
+        begun = parse_json(lines[0])
         entries = []
         for number, line in enumerate(lines[1:], start=2):
             try:
-                entries.append(json.loads(line))
+                entries.append(parse_json(line))
             except ValueError:
                 if number < len(lines):
                     raise

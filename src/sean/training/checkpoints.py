@@ -14,12 +14,11 @@ from typing import Any, ClassVar
 
 import torch
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.files import remove_unfinished
-from sean.models.weights import write_safetensors
+from sean.files import parse_json, remove_unfinished
+from sean.models.weights import READ_ERRORS, read_content, write_safetensors
 from sean.training.config import Changes, RunConfig, check_steps
 
 CHECKPOINTS_FOLDER = "checkpoints"
@@ -181,11 +180,9 @@ def load_tree(path: str | Path) -> Any:
     if not Path(path).is_file():
         raise InputError(f"expected a checkpoint at {path}, found no file")
     try:
-        with safe_open(path, framework="pt") as file:
-            header = (file.metadata() or {})[_HEADER]
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no dict)
-        return _unpack(json.loads(header), tensors)
-    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        tensors, metadata = read_content(path)
+        return _unpack(parse_json(metadata[_HEADER]), tensors)
+    except (*READ_ERRORS, AttributeError, KeyError, RecursionError, TypeError) as error:
         raise InputError(
             f"{path} is not a checkpoint of sean or is damaged ({type(error).__name__}: {error})"
         ) from error

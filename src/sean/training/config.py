@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from sean.errors import InputError
+from sean.files import parse_json
 from sean.losses.weights import LossWeights
 from sean.models.configs import CONFIGS, ModelConfig, SEANConfig, config_from_dict
 
@@ -231,7 +232,7 @@ class TrainConfig(RunConfig):
     @classmethod
     def from_json(cls, text: str) -> "TrainConfig":
         """See `RunConfig`."""
-        values = json.loads(text)
+        values = parse_json(text)
         model = dict(values["model"])
         architecture = model.pop("architecture", SEANConfig.architecture)  # of checkpoints older than the setting
         values["model"] = config_from_dict(CONFIGS[architecture], model)

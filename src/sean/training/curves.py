@@ -1,13 +1,12 @@
 """The curves of a run as a picture: loss terms and scores on held-out pairs over the steps."""
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sean.errors import InputError
-from sean.files import atomic_write
+from sean.files import atomic_write, parse_json
 from sean.training.log import METRICS_NAME
 
 Curve = tuple[list[int], list[float]]
@@ -31,7 +30,7 @@ def read_curves(run: Path) -> Curves:
     curves: Curves = defaultdict(lambda: defaultdict(lambda: ([], [])))
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
-            record: dict[str, Any] = json.loads(line)
+            record: dict[str, Any] = parse_json(line)
             kind, step = record.pop("kind"), record.pop("step")
         except (ValueError, KeyError, AttributeError) as error:
             raise InputError(f"{path} line {number} is not a training record ({error}); remove the line") from error

@@ -21,7 +21,7 @@ from rich.progress import (
 from torch.utils.tensorboard import SummaryWriter
 
 from sean.errors import InputError
-from sean.files import write_text_atomic
+from sean.files import parse_json, write_text_atomic
 
 METRICS_NAME = "metrics.jsonl"
 
@@ -151,7 +151,7 @@ class TrainingLog(Log):
         kept = []
         for line in self.path.read_text(encoding="utf-8").splitlines():
             try:
-                record = json.loads(line)
+                record = parse_json(line)
             except ValueError:  # a line cut off by a kill
                 continue
             if record["step"] <= step:

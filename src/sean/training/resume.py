@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sean.errors import InputError
-from sean.files import write_text_atomic
+from sean.files import parse_json, write_text_atomic
 from sean.labels import LabelSet
 from sean.training.config import Changes
 
@@ -60,7 +60,7 @@ def _entries(run: Path) -> list[dict[str, Any]]:
     path = run / HISTORY_NAME
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-        entries = [json.loads(line) for line in lines]
+        entries = [parse_json(line) for line in lines]
         if not all(isinstance(entry.get("step"), int) for entry in entries):
             raise ValueError("a line names no step")
     except FileNotFoundError:

@@ -20,7 +20,7 @@ from sean.data.check import Problem, Problems
 from sean.data.folder import read_labels
 from sean.data.formats.mapping import ClassMapping, Relabelling, read_mapping, relabelling
 from sean.data.formats.registry import open_tree
-from sean.data.formats.tree import DAMAGED, Annotation, Item, Options, Tree
+from sean.data.formats.tree import DAMAGED, WRONG_VALUES, Annotation, Item, Options, Tree
 from sean.data.manifest import UNFINISHED_NAME, Manifest, file_checksum, write_manifest
 from sean.data.official.item import target_size
 from sean.data.official.layout import last_part
@@ -43,7 +43,6 @@ Progress = Callable[[int, int], None]
 _UNREADABLE = "files that cannot be read"
 _UNEQUAL = "pairs of different size"
 _STRANGE_IDS = "label maps with ids of no class"
-_MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,7 +305,7 @@ def _read(job: _Job, item: Item) -> tuple[SourcePhoto | None, Annotation | None,
         annotation = job.tree.read(item, photo.size)
     except InputError as error:
         return None, None, (_UNREADABLE, str(error))
-    except _MALFORMED as error:
+    except WRONG_VALUES as error:
         reason = f"{item.annotation} is not as {job.tree.format} has it ({error!r}) for {Path(item.image).name}"
         return None, None, (DAMAGED, f"{reason}; export it again")
     try:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sean.data.formats import ade20k_full, coco, cvat, labelme, mapillary, masks, supervisely, voc, yolo
-from sean.data.formats.tree import Format, Options, Tree
+from sean.data.formats.tree import WRONG_VALUES, Format, Options, Tree
 from sean.errors import InputError
 
 # In the order of detection: what is known by a file of its own comes first, a folder of masks last.
@@ -43,7 +43,15 @@ def open_tree(source: Path, name: str | None, options: Options) -> Tree:
         source = source.parent.parent if source.parent.name == "annotations" else source.parent
     if not source.is_dir():
         raise InputError(f"expected a folder with pictures and labels at {source}, found none; check the path")
-    tree = (FORMATS[name] if name is not None else _detected(source, options)).find(source, options)
+    try:
+        tree = (FORMATS[name] if name is not None else _detected(source, options)).find(source, options)
+    except InputError:
+        raise
+    except WRONG_VALUES as error:
+        raise InputError(
+            f"the annotations of {source} hold values that the format does not have ({type(error).__name__}: "
+            f"{' '.join(str(error).split())[:200]}); export them again"
+        ) from error
     if not tree.items and not tree.problems:
         raise InputError(f"{tree.root} holds no pictures with labels; check the path")
     return tree

@@ -4,7 +4,6 @@ A format lists its tree first (`Tree`), from file names and annotation files alo
 at a time, in any process.
 """
 
-import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ import numpy as np
 
 from sean.data.folder import IMAGE_SUFFIXES
 from sean.errors import InputError
-from sean.files import read_text
+from sean.files import parse_json, read_text
 from sean.labels import Color
 
 BACKGROUND = -2
@@ -28,6 +27,8 @@ IGNORE = "__ignore__"
 BACKGROUND_NAMES = ("background", "_background_")
 UNPAIRED = "files without a partner"
 DAMAGED = "annotations that cannot be read"
+WRONG_VALUES = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+"""What reading raises where a file is sound JSON or XML, but has values of other types than its format has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +246,7 @@ def read_json(path: Path, kind: type = dict) -> Any:
         InputError: it cannot be read, or holds something else.
     """
     try:
-        value = json.loads(read_text(path))
+        value = parse_json(read_text(path))
     except FileNotFoundError as error:
         raise InputError(f"expected a JSON file at {path}, found none; check the path") from error
     except (OSError, ValueError, RecursionError) as error:

@@ -28,7 +28,7 @@ from sean.data.manifest import MANIFEST_NAME, UNFINISHED_NAME, Manifest, file_ch
 from sean.data.official.item import Job, Outcome, official_dataset, output_paths, prepare_item
 from sean.data.official.layout import Item, Listing, OfficialDataset
 from sean.errors import InputError
-from sean.files import remove_unfinished, write_text_atomic
+from sean.files import parse_json, remove_unfinished, write_text_atomic
 from sean.labels import LabelSet
 
 Work = TypeVar("Work")
@@ -310,7 +310,7 @@ def check_complete(destination: Path, outputs: Collection[str]) -> None:
 
 def _read_marker(path: Path) -> Settings:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = parse_json(path.read_text(encoding="utf-8"))
         return Settings(
             source=str(raw["source"]),
             size=None if raw["size"] is None else int(raw["size"]),

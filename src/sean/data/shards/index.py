@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sean.errors import InputError
+from sean.files import parse_json
 from sean.labels import LabelSet
 
 INDEX_NAME = "index.json"
@@ -107,7 +108,7 @@ def index_from_json(text: str, source: str) -> ShardIndex:
         InputError: not an index, or one with names or places that cannot be.
     """
     try:
-        raw = json.loads(text)
+        raw = parse_json(text)
         if raw["format"] != _FORMAT:
             raise ValueError(f"format {raw['format']!r} instead of {_FORMAT!r}")
         index = ShardIndex(
@@ -117,7 +118,7 @@ def index_from_json(text: str, source: str) -> ShardIndex:
         )
         if len({sample.instances is None for shard in index.shards for sample in shard.samples}) > 1:
             raise ValueError("some samples have instance maps, others have none")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
             f"expected an index of shards in {source}, got something else ({type(error).__name__}: {error}); "
             "write it by `sean data shard`"

@@ -1,12 +1,12 @@
 """The settings of a parser's training, which with the data determine its result; their JSON form, and presets."""
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from sean.errors import InputError
+from sean.files import parse_json
 from sean.models.configs import (
     NUM_STAGES,
     PARSER_CONFIGS,
@@ -156,7 +156,7 @@ class ParserTrainConfig(RunConfig):
     @classmethod
     def from_json(cls, text: str) -> "ParserTrainConfig":
         """See `RunConfig`."""
-        values = json.loads(text)
+        values = parse_json(text)
         model = dict(values["model"])
         architecture = model.pop("architecture", UNetParserConfig.architecture)  # of checkpoints older than the setting
         nested: dict[str, Any] = {

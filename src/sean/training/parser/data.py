@@ -20,7 +20,7 @@ from sean.data.splits import open_parts
 from sean.data.synthetic.scenes import SyntheticScenes
 from sean.data.transforms import PairedTransform
 from sean.errors import InputError
-from sean.files import write_text_atomic
+from sean.files import parse_json, write_text_atomic
 from sean.training.batch import noise_generators
 from sean.training.data import SYNTHETIC_SCENES, SYNTHETIC_VALIDATION, TrainingData, absolute
 from sean.training.parser.augmentation import augment
@@ -112,7 +112,7 @@ def label_pixels(run: Path, data: TrainingData) -> Tensor:
         counts = count_labels(data.training, data.labels.num_regions)
         write_text_atomic(path, json.dumps(dict(zip(data.labels.names, counts.tolist(), strict=True)), indent=1) + "\n")
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = parse_json(path.read_text(encoding="utf-8"))
         return torch.tensor([int(kept[name]) for name in data.labels.names])
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is damaged ({error}); delete it, and the labels are counted again") from error

@@ -159,7 +159,7 @@ def parser_step(
         InputError: a loss is not finite; the message names step and term.
     """
     for group in state.optimizer.param_groups:
-        group["lr"] = config.rate_at(state.step) * group["rate_factor"]
+        group["lr"] = config.rate_at(state.step) * group.get("rate_factor", 1.0)  # older checkpoints have none
     state.parser.train()
     image, segmap = batch
     logits = state.parser(image.contiguous(memory_format=torch.channels_last))
