@@ -13,7 +13,7 @@ CPUS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=
 TESTS := $(BIN)/python -m pytest -q --instafail --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cpus lint docs pages check slow fuzz extras pythons clean
+.PHONY: help demo test test-cpus lint docs pages check slow fuzz audit sbom extras pythons clean
 
 help:
 	@echo "make demo       reconstruct, edit, interpolate and cross over faces with the bundled model, into demo/"
@@ -25,6 +25,8 @@ help:
 	@echo "make test-cpus  all tests with the kernels of other processors; an hour"
 	@echo "make slow       the tests that take minutes"
 	@echo "make fuzz       damaged files and settings of every kind, 10 000 of each"
+	@echo "make audit      known vulnerabilities of the installed packages (asks the index's advisory service)"
+	@echo "make sbom       the installed packages as a CycloneDX list, into sbom.json"
 	@echo "make pythons    make check with each of Python $(PYTHONS) that is installed"
 	@echo "make extras     every command from a wheel with no extra, and with each (fresh environments, ten minutes)"
 	@echo "make clean      remove what the targets made (keeps $(VENV) and runs/)"
@@ -65,6 +67,13 @@ slow: $(INSTALLED)
 fuzz: $(INSTALLED)
 	$(TESTS) tests/fuzz --hypothesis-profile fuzz
 
+audit: $(INSTALLED)
+	$(BIN)/python tools/audit.py
+
+sbom: $(INSTALLED)
+	$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --output-format JSON \
+		--output-file sbom.json $(BIN)/python
+
 extras: $(INSTALLED)
 	$(BIN)/python tools/extras_matrix.py
 
@@ -75,7 +84,7 @@ pythons:
 		else echo "Python $$version: not installed, left out"; fi; done
 
 clean:
-	rm -rf demo site build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf demo site sbom.json build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml constraints.txt
