@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse
 
 from sean.editing.edits import Edit, edit_from_json
 from sean.errors import InputError
+from sean.files import parse_json
 from sean.web.limits import Limits
 from sean.web.queue import Busy
 from sean.web.schemas import State
@@ -189,7 +190,7 @@ def parse(message: str) -> Wish:
         MalformedMessage: the message has another form; one line.
     """
     try:
-        values = json.loads(message)
+        values = parse_json(message)
     except (ValueError, RecursionError):
         raise MalformedMessage("expected a message as JSON, got something else") from None
     if not isinstance(values, dict):
