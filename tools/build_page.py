@@ -26,8 +26,7 @@ from sean.editing.pipeline import SEANPipeline
 from sean.onnx.export import export_model
 from sean.onnx.manifest import DENSE_NAME
 from sean.pretrained import BUNDLED, DEFAULT_MODEL, find_model, find_parser, folder_title
-from sean.web import samples
-from sean.web.service import first_segmap
+from sean.web.service import available_samples, first_segmap, sample_photo
 
 WEB = Path(sean.web.__file__).parent
 ROOT = Path(__file__).resolve().parents[1]
@@ -133,17 +132,16 @@ def _add_runtime(page: Path) -> None:
 def _describe(page: Path, folder: Path, models: dict[str, str]) -> None:
     """page.json: what the page has to know of its model."""
     pipeline = SEANPipeline.from_pretrained(folder, "cpu")
-    names = list(samples.NAMES) if samples.available() else []
-    for name in names:
+    for name in available_samples():
         (page / "samples").mkdir(exist_ok=True)
-        (page / "samples" / name).write_bytes(samples.photo(name) or b"")
+        (page / "samples" / name).write_bytes(sample_photo(name) or b"")
     described: dict[str, Any] = {
         "name": folder_title(folder),
         "files": models,
         "runtime": f"{RUNTIME}/",
         "groups": pipeline.labels.groups,
         "faces": can_draw_faces(pipeline.labels),
-        "samples": names,
+        "samples": available_samples(),
         "mean_color": bool(getattr(pipeline.model.config, "mean_color", False)),
     }
     (page / "page.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")

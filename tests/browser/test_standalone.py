@@ -1,6 +1,9 @@
 """The page without a server, as `make pages` builds it: it edits within the browser, as the package does."""
 
 import io
+import os
+import statistics
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,11 +17,11 @@ from sean.editing.editor import Editor
 from sean.editing.edits import edit_from_json
 from sean.web.service import begin
 
-from .conftest import FLAGS
 from .standalone_page import StandalonePage, file_server
 
 SITE = Path(__file__).resolve().parents[2] / "site"
 LARGEST_LEVELS = 2
+STROKES = 20
 
 pytestmark = [
     pytest.mark.integration,
@@ -26,7 +29,6 @@ pytestmark = [
         not (SITE / "edit" / "build.js").is_file(), reason="the page is not built: make pages (it needs npm)"
     ),
 ]
-assert FLAGS
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +94,8 @@ def test_a_photo_is_edited_as_the_package_edits_it(editor: StandalonePage) -> No
     found.set_image(data.astronaut())
     assert found.photo is not None and found.photo.crop is not None and ours.photo is not None
     assert ours.photo.crop is not None and ours.photo.crop.overlap(found.photo.crop) > 0.9, "it is the face"
-    assert np.array_equal(editor.picture("map.png"), ours.state.segmap)
+    differs = editor.picture("map.png") != ours.state.segmap
+    assert differs.mean() < 0.001, "the parser's weights have 16 bits"
     editor.choose("hair")
     editor.page.get_by_test_id("preset-auburn").click()
     editor.wait_for_edits(1)
@@ -118,3 +121,43 @@ def test_without_the_network_after_the_first_visit(editor: StandalonePage) -> No
     assert np.array_equal(editor.picture("picture.png"), before), "the work was kept, too"
     editor.open_sample()
     assert len(editor.state()["photo"]["faces"]) == 1
+
+
+# The time of every end of a stroke, and of the first repaint of the page after every new picture.
+_WATCH = """() => {
+    window.times = { ends: [], pictures: [] };
+    window.addEventListener('pointerup', () => times.ends.push(performance.now()), true);
+    const result = document.getElementById('result');
+    new MutationObserver(() => requestAnimationFrame(
+        () => times.pictures.push([performance.now(), Number(result.dataset.version)])
+    )).observe(result, { attributes: true, attributeFilter: ['data-version'] });
+}"""
+
+
+@pytest.mark.slow
+def test_times_and_sizes(browser: Browser, address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Prints what a user waits for and what comes over the wire."""
+    models = sum(file.stat().st_size for file in (SITE / "edit" / "models").iterdir())
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    begin_at = time.monotonic()
+    page = StandalonePage(context, f"{address}?device=wasm")
+    page.open()
+    first = time.monotonic() - begin_at
+    page.page.evaluate(_WATCH)
+    waits = []
+    for number in range(STROKES):
+        page.choose("hair" if number % 2 else "skin")
+        page.drag((0.35, 0.2 + 0.6 * number / STROKES), (0.65, 0.2 + 0.6 * number / STROKES))
+        page.wait_for_edits(number + 1)
+        version = page.state()["version"]
+        page.until(f"times.pictures.some(([, shown]) => shown === {version})")
+        times = page.page.evaluate("times")
+        waits.append(next(at for at, shown in times["pictures"] if shown == version) - times["ends"][-1])
+    context.close()
+    with capsys.disabled():
+        print(
+            f"\nmodels {models / 1e6:.1f} MB; first picture of a first visit after {first:.1f} s; from stroke to "
+            f"picture, {STROKES} strokes, WebAssembly: median {statistics.median(waits):.0f} ms, longest "
+            f"{max(waits):.0f} ms; load of the machine {os.getloadavg()[0]:.1f}"
+        )
+    assert models <= 30e6

@@ -95,7 +95,7 @@ export function decode(blob) {
 const pictures = new Map(); // address -> a promise of an address that an element can show
 
 export function showPicture(image, url) {
-  if (image.dataset.shows === url) return;
+  if (image.dataset.shows === url && image.hasAttribute("src")) return;
   image.dataset.shows = url;
   if (!pictures.has(url)) pictures.set(url, ask(url).then((response) => response.blob()).then((blob) => URL.createObjectURL(blob)));
   pictures.get(url).then((address) => { if (image.dataset.shows === url) image.src = address; }, () => pictures.delete(url));

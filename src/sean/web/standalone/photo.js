@@ -1,8 +1,9 @@
 // Photos: opened, cropped around a face, and made smaller, as parsing/photo.py does it.
 //
-// A photo is {image: a picture, alpha: Uint8Array or null, crop: {top, left, size} or null (the whole photo, stretched),
-// faces: crops found, name}.
+// A photo is {image: a picture, alpha: Uint8Array or null, crop: {top, left, size, angle} or null (the whole photo,
+// stretched), faces: crops found, name}.
 
+import { Frame } from "./compositing/frame.js";
 import { picture, resizedPicture } from "./compositing/planes.js";
 import { rounded } from "./compositing/matte.js";
 import { median } from "./compositing/fields.js";
@@ -53,6 +54,7 @@ export function toRgba({ data, height, width }, alpha = null) {
 
 // The part of a picture that a crop shows, size pixels a side; border pixels are repeated where it leaves the photo.
 export function cut(image, crop, size) {
+  if (crop.angle) return Frame.square(crop).seen(image, size, size).shown;
   const margin = REACH * Math.ceil(crop.size / size);
   const span = (start, extent) => {
     const [first, end] = [Math.floor(start), Math.ceil(start + crop.size)];
@@ -102,19 +104,21 @@ export function smaller(photo, side) {
   const scale = side / Math.max(height, width);
   if (scale >= 1) return photo;
   const [rows, columns] = [height, width].map((extent) => Math.max(1, rounded(extent * scale)));
-  const crop = photo.crop && { top: (photo.crop.top * rows) / height, left: (photo.crop.left * columns) / width, size: photo.crop.size * scale };
+  const crop = photo.crop && { ...photo.crop, top: (photo.crop.top * rows) / height, left: (photo.crop.left * columns) / width, size: photo.crop.size * scale };
   return { ...photo, image: resizedPicture(photo.image, rows, columns), alpha: null, crop };
 }
 
 export function wholeSquare({ height, width }) {
   const size = Math.max(height, width);
-  return { top: (height - size) / 2, left: (width - size) / 2, size };
+  return { top: (height - size) / 2, left: (width - size) / 2, size, angle: 0 };
 }
 
-export function checkCrop({ top, left, size }, { height, width }) {
-  const finite = [top, left, size].every(Number.isFinite);
-  if (finite && size > 0 && size <= 3 * Math.max(height, width) && top > -size && top < height && left > -size && left < width) return;
-  throw new Problem("expected a frame that shows a part of the photo");
+export function checkCrop(crop, { height, width }) {
+  const { top, left, size, angle = 0 } = crop;
+  const isFinite = [top, left, size, angle].every(Number.isFinite);
+  const fits = isFinite && size > 0 && size <= 3 * Math.max(height, width) && Math.abs(angle) <= 180;
+  const box = fits && Frame.square(crop).box({ height, width });
+  if (!fits || box.top >= box.bottom || box.left >= box.right) throw new Problem("expected a frame that shows a part of the photo");
 }
 
 // The crop of a face in a photo as the training pictures show faces, or null: the parser looks at squares of the photo,
@@ -154,7 +158,7 @@ async function refined(image, crop, model, rounds = 4) {
   const at = { y: crop.top + middle[0] * crop.size, x: crop.left + middle[1] * crop.size };
   const size = share * crop.size;
   if (at.y < 0 || at.x < 0 || at.y >= image.height || at.x >= image.width || size > 2 * Math.max(image.height, image.width)) return null;
-  const moved = { top: at.y - size / 2, left: at.x - size / 2, size };
+  const moved = { top: at.y - size / 2, left: at.x - size / 2, size, angle: 0 };
   const isNear = (tolerance) => Math.max(...middle.map((place) => Math.abs(place - 0.5))) < tolerance && share > 1 / (1 + 2 * tolerance) && share < 1 + 2 * tolerance;
   if (rounds > 1 && !isNear(0.02)) return refined(image, moved, model, rounds - 1);
   return isNear(0.1) && marks.eyeDistance > 0 ? moved : null;

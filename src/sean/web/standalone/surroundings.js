@@ -38,5 +38,5 @@ function over(below, frame, ids, place) {
 function around(crop, factor, image) {
   const size = Math.min(factor * crop.size, 3 * Math.max(image.height, image.width));
   const reach = (size - crop.size) / 2;
-  return { top: crop.top - reach, left: crop.left - reach, size };
+  return { ...crop, top: crop.top - reach, left: crop.left - reach, size };
 }

@@ -7,11 +7,11 @@ import { Labels } from "./labels.js";
 import { Model, runtime } from "./model.js";
 import { toRgba } from "./photo.js";
 import { Problem } from "./problem.js";
-import { Studio } from "./studio.js";
+import { Service } from "./service.js";
 
 const QUIET = 250; // ms without a message after which the exact picture is made
 
-let studio = null;
+let service = null;
 let view = "result";
 let due = null; // {seq, preview, quick, rests}: the picture to make next; rests: when nothing else is wanted
 let shownMap = null; // the map that the page has
@@ -37,7 +37,7 @@ async function start({ root, device }) {
     const files = Object.fromEntries(Object.keys(page.files).map((name) => [name, address(name)]));
     const labels = new Labels({ ...manifest.labels, groups: page.groups });
     const model = new Model(await runtime(new URL(page.runtime, root), device), files, manifest, (name, share) => post({ loading: share, name }));
-    studio = new Studio({
+    service = new Service({
       page, model, labels, bank: bank ? readBank(bank, labels.count, manifest.code_dim) : [], firstMap: new Uint16Array(firstMap),
       onProgress: (stage, done) => post({ text: { type: "progress", stage, done } }),
       onState: (state) => post({ text: { type: "state", seq: lastSeq, ...state } }),
@@ -54,7 +54,7 @@ const post = (message, transferred = []) => self.postMessage(message, transferre
 let lastSeq = 0;
 
 async function run() {
-  if (!studio) return; // it goes on when everything is loaded
+  if (!service) return; // it goes on when everything is loaded
   running = true;
   while (live.length || due || requests.length) {
     if (live.length) await heard(live.shift().live);
@@ -75,7 +75,7 @@ async function isQuiet() {
 
 async function answered({ id, method, path, query, body }) {
   try {
-    const value = await studio.answer(method, path, new URLSearchParams(query), body);
+    const value = await service.answer(method, path, new URLSearchParams(query), body);
     post({ id, status: 200, body: value instanceof Blob ? value : JSON.stringify(value) });
   } catch (problem) {
     post({ id, status: problem.status ?? 500, body: JSON.stringify({ detail: said(problem) }) });
@@ -88,13 +88,13 @@ async function heard({ seq, ...wish }) {
   if (wish.hello) return post({ text: { type: "welcome", seq: lastSeq } });
   lastSeq = seq;
   try {
-    studio.session(wish.session);
-    const ofThis = wish.document == null || wish.document === studio.document.number;
-    if (wish.edit) await studio.edit(wish.edit, wish.document);
-    else if (wish.undo) await studio.change((documents) => documents.undo());
-    else if (wish.redo) await studio.change((documents) => documents.redo());
+    service.session(wish.session);
+    const ofThis = wish.document == null || wish.document === service.document.number;
+    if (wish.edit) await service.edit(wish.edit, wish.document);
+    else if (wish.undo) await service.change((documents) => documents.undo());
+    else if (wish.redo) await service.change((documents) => documents.redo());
     else if (wish.view) view = wish.view;
-    if (!wish.preview || ofThis) due = { seq, preview: wish.preview ?? null, quick: Boolean(studio.document.photo) };
+    if (!wish.preview || ofThis) due = { seq, preview: wish.preview ?? null, quick: Boolean(service.document.photo) };
   } catch (problem) {
     post({ text: { type: "error", detail: said(problem), seq } });
   }
@@ -103,19 +103,19 @@ async function heard({ seq, ...wish }) {
 async function shown() {
   const { seq, preview, quick } = due;
   due = null;
-  const { document } = studio;
-  const header = { seq, version: studio.state.version, document: document.number };
+  const { document } = service;
+  const header = { seq, version: service.state.version, document: document.number };
   try {
     const state = preview ? await document.after(preview) : document.state;
     if (document.photo && view === "result") {
-      const { area, picture } = await studio.patch(state, quick);
+      const { area, picture } = await service.patch(state, quick);
       await send({ type: "frame", of: "photo", area, ...header }, picture);
     } else {
       await send({ type: "frame", of: "model", ...header }, await document.render(state));
     }
     if (state.segmap !== shownMap) {
       shownMap = state.segmap;
-      const file = await studio.mapFile(state);
+      const file = await service.mapFile(state);
       const bitmap = await createImageBitmap(file, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
       post({ header: { type: "map", ...header }, bitmap }, [bitmap]);
     }

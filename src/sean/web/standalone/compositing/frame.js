@@ -10,8 +10,13 @@ export class Frame {
     this.matrix = matrix;
   }
 
-  static square({ top, left, size }) {
-    return new Frame([size, 0, left, 0, size, top]);
+  // A square, turned clockwise around its middle by an angle in degrees.
+  static square({ top, left, size, angle = 0 }) {
+    if (!angle) return new Frame([size, 0, left, 0, size, top]);
+    const turn = (angle * Math.PI) / 180;
+    const [across, down] = [size * Math.cos(turn), size * Math.sin(turn)];
+    const [x, y] = [left + size / 2, top + size / 2];
+    return new Frame([across, -down, x - (across - down) / 2, down, across, y - (across + down) / 2]);
   }
 
   static whole(height, width) {

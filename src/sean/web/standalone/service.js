@@ -1,6 +1,6 @@
 // What the page asks for: the answers of the server's HTTP interface (web/routes.py), made here.
 //
-// There is one session at a time, as every tab of the browser has a studio of its own.
+// There is one session at a time, as every tab of the browser has a service of its own.
 
 import { cropped } from "./compositing/planes.js";
 import { Document, Documents, SHOWN_SIDE, oneStyle } from "./document.js";
@@ -14,7 +14,7 @@ const [LOOK_SIDE, THUMBNAIL] = [160, 128];
 const MOST_STYLE_PHOTOS = 32;
 const GONE = new Problem("there is no such session; begin a new one", 404);
 
-export class Studio {
+export class Service {
   #session = null; // {id, version, documents, thumbnails: Map}
   #bankPictures = new Map();
 
@@ -203,44 +203,44 @@ export class Studio {
 }
 
 const ACTIONS = {
-  drawing: (studio, session, body) => studio.change((documents) => documents.open(studio.drawing(body?.bank ?? null))),
-  photo: async (studio, session, body) => {
-    const { photo, segmap, parses } = await studio.opened(body);
-    studio.onProgress("encoding", 0.9);
-    const sources = studio.document.sources.branch();
-    sources.own = await studio.encoded(photo, segmap);
-    await studio.change((documents) => documents.open(new Document(studio.model, sources, newState(segmap), { photo, segmap, parses })));
+  drawing: (service, session, body) => service.change((documents) => documents.open(service.drawing(body?.bank ?? null))),
+  photo: async (service, session, body) => {
+    const { photo, segmap, parses } = await service.opened(body);
+    service.onProgress("encoding", 0.9);
+    const sources = service.document.sources.branch();
+    sources.own = await service.encoded(photo, segmap);
+    await service.change((documents) => documents.open(new Document(service.model, sources, newState(segmap), { photo, segmap, parses })));
   },
-  crop: async (studio, session, square) => {
-    const { photo: before, sources: known } = studio.document;
+  crop: async (service, session, square) => {
+    const { photo: before, sources: known } = service.document;
     if (!before) throw new Problem("expected a session with a photo; open one first");
     checkCrop(square, before.image);
     const photo = { ...before, crop: square };
-    const segmap = await studio.mapOf(photo);
+    const segmap = await service.mapOf(photo);
     const sources = known.branch();
-    sources.own = await studio.encoded(photo, segmap);
-    await studio.change((documents) => documents.open(new Document(studio.model, sources, newState(segmap), { photo, segmap, parses: true })));
+    sources.own = await service.encoded(photo, segmap);
+    await service.change((documents) => documents.open(new Document(service.model, sources, newState(segmap), { photo, segmap, parses: true })));
   },
-  segmap: async (studio, session, { file: given }) => {
-    const { height, width } = studio.model;
-    const ids = nearest(await studio.readMap(given), height, width).data;
-    const { photo, segmap, parses, sources, state } = studio.document;
+  segmap: async (service, session, { file: given }) => {
+    const { height, width } = service.model;
+    const ids = nearest(await service.readMap(given), height, width).data;
+    const { photo, segmap, parses, sources, state } = service.document;
     const styles = new Map([...state.styles].filter(([key]) => key.endsWith(":0")));
-    await studio.change((documents) => documents.open(new Document(studio.model, sources.branch(), newState(ids, styles), { photo, segmap, parses })));
+    await service.change((documents) => documents.open(new Document(service.model, sources.branch(), newState(ids, styles), { photo, segmap, parses })));
   },
-  styles: async (studio, session, body) => {
-    const { sources } = studio.document;
+  styles: async (service, session, body) => {
+    const { sources } = service.document;
     if (sources.photos.length >= MOST_STYLE_PHOTOS) throw new Problem(`this session has ${MOST_STYLE_PHOTOS} style photos already, which is all it may have`);
-    const { photo, segmap } = await studio.opened(body);
+    const { photo, segmap } = await service.opened(body);
     const name = String(sources.photos.length + 1);
-    const styles = await studio.encoded(photo, segmap);
+    const styles = await service.encoded(photo, segmap);
     session.thumbnails.set(name, await file(photo.crop ? cut(photo.image, photo.crop, THUMBNAIL) : photo.image, THUMBNAIL));
-    await studio.change(() => sources.add(name, styles));
+    await service.change(() => sources.add(name, styles));
   },
-  script: async (studio, session, { file: given }) => {
+  script: async (service, session, { file: given }) => {
     const { done, undone } = JSON.parse(await given.text());
-    const { document } = studio;
-    await studio.change(async () => {
+    const { document } = service;
+    await service.change(async () => {
       for (const edit of [...done, ...undone]) await document.apply(edit);
       for (const _ of undone) document.history.undo();
     });
@@ -248,16 +248,16 @@ const ACTIONS = {
 };
 
 const READINGS = {
-  "": (studio) => studio.state,
+  "": (service) => service.state,
   "script.json": ({ document: { history } }) => ({ done: history.done, undone: history.undone }),
-  "map.png": (studio) => studio.mapFile(),
+  "map.png": (service) => service.mapFile(),
   "original.png": async ({ document }) => file(await document.original()),
   "whole.jpg": async ({ document }) => file(document.photo ? document.photoAt(SHOWN_SIDE).image : await document.original()),
   "picture.png": async ({ document }) => file(await document.render()),
-  "photo.png": (studio) => wholePhoto(studio, { type: "image/png" }),
-  "photo.jpg": (studio) => wholePhoto(studio, { type: "image/jpeg", quality: 0.95 }),
-  looks: (studio, session, name, query) => look(studio, parseInt(name, 10), query.get("region")),
-  styles: (studio, session, name) => {
+  "photo.png": (service) => wholePhoto(service, { type: "image/png" }),
+  "photo.jpg": (service) => wholePhoto(service, { type: "image/jpeg", quality: 0.95 }),
+  looks: (service, session, name, query) => look(service, parseInt(name, 10), query.get("region")),
+  styles: (service, session, name) => {
     const found = session.thumbnails.get(decodeURIComponent(name.replace(/\.png$/, "")));
     if (!found) throw new Problem("there is no such style photo", 404);
     return found;
