@@ -1,11 +1,11 @@
 """The numbering of one resolution of a plan, and its update after a window has changed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from sean.plan.numbering import extend
 from sean.plan.patch_plan import NUM_TAPS, Numbering, PatchPlan
 from sean.segmap import resize_segmap
 
@@ -19,6 +19,7 @@ _NEVER_DENSE_PIXELS = 1024
 
 # The corners of a 3x3 block of 3x3 patches cover the 5x5 patch, so they suffice to distinguish 5x5 patches.
 _CORNERS = (0, 2, 6, 8)
+_LARGEST_CODE = 2**63
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,3 +166,47 @@ def _taps(framed: np.ndarray, window: tuple[slice, slice, slice]) -> list[np.nda
         for dy in range(3)
         for dx in range(3)
     ]
+
+
+def extend(
+    known: np.ndarray, columns: Sequence[np.ndarray], key: Sequence[int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Look up rows among the known rows, and append the new ones.
+
+    Args:
+        known: distinct rows [m, q], integers from 0. Exact as long as the number of rows times the largest integer
+            stays below 2^63.
+        columns: the q columns of the found rows, each [p], integers from 0.
+        key: the columns by which rows are distinguished; None means all.
+
+    Returns:
+        All distinct rows [m', q], the first m of which are `known`, and the number of every row of `columns` [p].
+    """
+    key = range(len(columns)) if key is None else key
+    codes = _codes([np.concatenate([known[:, index], columns[index]]) for index in key])
+    # neighbours are mostly equal, so sorting only the first row of each run is several times cheaper
+    starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
+    _, first, ids = np.unique(codes[starts], return_index=True, return_inverse=True)
+    # in order of appearance, so that the known rows keep their numbers
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    lengths = np.diff(starts, append=len(codes))
+    numbers = np.repeat(rank[ids], lengths)[len(known) :]
+    new = starts[first[order[len(known) :]]] - len(known)
+    rows = np.stack([column[new] for column in columns], axis=1)
+    return np.concatenate([known, rows.astype(known.dtype)]), numbers
+
+
+def _codes(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """One int64 per row, equal exactly where the rows are equal."""
+    codes = columns[0].astype(np.int64)
+    size = int(codes.max(initial=0)) + 1
+    for column in columns[1:]:
+        base = int(column.max(initial=0)) + 1
+        if size * base >= _LARGEST_CODE:
+            codes = np.unique(codes, return_inverse=True)[1]
+            size = int(codes.max(initial=0)) + 1
+        codes = codes * base + column
+        size *= base
+    return codes

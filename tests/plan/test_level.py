@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sean.plan.numbering import extend
+from sean.plan.level import extend
 
 HUGE = 2**31 - 1
 WIDTH = 9
