@@ -23,7 +23,8 @@ from sean.models.configs import SEANConfig
 torch.manual_seed(0)
 sizes = dict(num_regions=2, style_dim=2, base_channels=1, mask_dim=2, encoder_channels=2, image_size=(32, 32))
 labels = LabelSet(name="two", names=("sky", "sea"))
-pipe = sean.SEANPipeline(build_model(SEANConfig(**sizes), 1.0), labels, card="# Mine")
+terms = "SPDX: LicenseRef-Mine\\n\\nAsk me.\\n"
+pipe = sean.SEANPipeline(build_model(SEANConfig(**sizes), 1.0), labels, card="# Mine", terms=terms)
 ids = np.zeros((32, 32), int)
 ids[16:] = 1
 photo = np.full((32, 32, 3), 90, np.uint8)
@@ -66,6 +67,7 @@ print(pipe.push_to_hub("me/lakes", token={TOKEN!r}, licence="cc-by-4.0", dataset
     assert run(hub, pushed, tmp_path / "home").startswith(f"{hub.address}/me/lakes/commit/")
     files = hub.repos["me/lakes"]["main"]
     assert {"config.json", "model.safetensors", "README.md"} <= files.keys()
+    assert files["LICENSE"].decode() == "SPDX: LicenseRef-Mine\n\nAsk me.\n"
     head, card = files["README.md"].decode().removeprefix("---\n").split("\n---\n")
     said = yaml.safe_load(head)
     assert (said["library_name"], said["license"], said["pipeline_tag"]) == ("sean", "cc-by-4.0", "image-to-image")
@@ -77,6 +79,7 @@ print(pipe.push_to_hub("me/lakes", token={TOKEN!r}, licence="cc-by-4.0", dataset
     back = f"""
 found = sean.SEANPipeline.from_pretrained("me/lakes", cache_dir={str(tmp_path / "cache")!r}, token={TOKEN!r})
 assert (picture(found) == picture(pipe)).all() and picture(found).std() > 0
+assert found.terms == pipe.terms
 print("same", found.card.endswith("# Mine" + chr(10)))
 """
     assert run(hub, back, tmp_path / "home") == "same True"
@@ -97,6 +100,8 @@ print(load(), load(revision="second"))
 """
     assert run(hub, code, tmp_path / "home") == "Mine Second"
     branches = hub.repos["me/branches"]
+    head = yaml.safe_load(branches["main"]["README.md"].decode().split("---")[1])
+    assert (head["license"], head["license_name"]) == ("other", "licenseref-mine")  # as the terms name themselves
     assert len(branches["second"]["model.safetensors"]) < len(branches["main"]["model.safetensors"])
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from sean.models.base import NoiseSource, StyledModel
 from sean.models.weights import load_model, save_model
 from sean.parsing.photo import CropChoice, OnNoFace, PhotoOpener
 from sean.plan.recent import RecentPlans
-from sean.pretrained import BANK_NAME, CARD_NAME, DEFAULT_MODEL, find_model
+from sean.pretrained import BANK_NAME, CARD_NAME, DEFAULT_MODEL, LICENCE_NAME, find_model
 from sean.segmap import SegmapLike, instance_edges, numbers_of, resize_segmap, segmap_of
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -40,6 +41,10 @@ def check_dtype(dtype: torch.dtype, device: torch.device) -> None:
         raise InputError("expected float32 or bfloat16 on the CPU, got float16, which is for GPUs")
 
 
+_SPDX = re.compile(r"\bSPDX: ([\w.-]+)")
+"""Where a licence names itself."""
+
+
 class SEANPipeline:
     """Encode photos into style codes and render segmaps with them.
 
@@ -50,6 +55,7 @@ class SEANPipeline:
         style_bank: styles of training pictures, for editing without a second photo; may be empty. Regions of a segmap
             that the styles lack take the bank's mean (without a bank: the zero code, as published).
         card: text of the model card.
+        terms: text of the weights' licence, which goes with them wherever they are saved; empty where there is none.
         dtype: dtype to compute in, one of `DTYPES`; None means that of the model. `model` itself does not change.
 
     Raises:
@@ -63,12 +69,14 @@ class SEANPipeline:
         *,
         style_bank: Sequence[StyleCodes] = (),
         card: str = "",
+        terms: str = "",
         dtype: torch.dtype | None = None,
     ) -> None:
         self.model = model.eval()
         self.labels = labels
         self.style_bank = list(style_bank)
         self.card = card
+        self.terms = terms
         self._fallback = mean_style(self.style_bank) if self.style_bank else None
         self._set_engine(dtype)
         self.photos = PhotoOpener(labels, self.image_size, device=self.device)
@@ -158,7 +166,8 @@ class SEANPipeline:
         model, labels = load_model(folder)
         bank = load_style_codes(folder / BANK_NAME) if (folder / BANK_NAME).is_file() else []
         card = (folder / CARD_NAME).read_text(encoding="utf-8") if (folder / CARD_NAME).is_file() else ""
-        return cls(model.to(where), labels, style_bank=bank, card=card, dtype=number_type)
+        terms = (folder / LICENCE_NAME).read_text(encoding="utf-8") if (folder / LICENCE_NAME).is_file() else ""
+        return cls(model.to(where), labels, style_bank=bank, card=card, terms=terms, dtype=number_type)
 
     def fork(self, num_kept: int = 1) -> "SEANPipeline":
         """A pipeline with the same weights and its own memory, for another picture edited at the same time.
@@ -192,6 +201,8 @@ class SEANPipeline:
             save_style_codes(folder / BANK_NAME, self.style_bank, dtype=dtype)
         if self.card:
             write_text_atomic(folder / CARD_NAME, self.card)
+        if self.terms:
+            write_text_atomic(folder / LICENCE_NAME, self.terms)
 
     def push_to_hub(
         self,
@@ -227,7 +238,7 @@ class SEANPipeline:
         card = with_card_head(
             self.card,
             repo_id.rpartition("/")[2],
-            licence=licence,
+            licence=licence or (named[1] if (named := _SPDX.search(self.terms)) is not None else None),
             datasets=list(datasets),
             tags=[self.model.config.architecture, "semantic-image-synthesis", self.labels.name],
             scores={name: scores[name] for name in ("psnr", "ssim", "rmse") if scores.get(name) is not None},
