@@ -79,6 +79,16 @@ def test_the_largest_of_several(boxes: Boxes) -> None:
     assert len(find_faces(photo)) == 2
 
 
+def test_two_people_beside_each_other() -> None:
+    """The smaller one is too small for the first look at the photo, which sees the larger one."""
+    photo = np.full((512, 1100, 3), (200, 195, 190), np.uint8)
+    photo[:, :512] = astronaut()
+    photo[50:450, 600:1000] = np.asarray(Image.fromarray(astronaut()[:, ::-1]).resize((400, 400)))
+    first, second = find_faces(photo, Segmenter.from_pretrained())
+    assert first.left < 300 and second.left > 600
+    assert second.size == pytest.approx(first.size * 400 / 512, rel=0.1)
+
+
 def test_what_is_no_face_is_dropped(boxes: Boxes) -> None:
     photo = photo_of((30, 150, 128))
     boxes(box_of(0, 0, 140, support=50), box_of(30, 150, 128, support=9))

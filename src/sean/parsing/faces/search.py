@@ -9,7 +9,7 @@ from PIL import Image
 from sean.compositing.frame import Frame
 from sean.images import resize_image
 from sean.parsing.faces.crop import Crop, cut
-from sean.parsing.faces.detection import FaceBox, detect_faces, search_sides
+from sean.parsing.faces.detection import WINDOW, FaceBox, detect_faces, search_sides
 from sean.parsing.faces.landmarks import Landmarks, find_landmarks, has_landmarks
 from sean.parsing.segmenter import Segmenter
 
@@ -54,8 +54,8 @@ def find_faces(image: np.ndarray, parser: Segmenter | None = None) -> list[Crop]
     Returns:
         Crops of 60 pixels and more; that of the whole picture where the picture is such a crop already. Of heads that
         are tilted by 12 to 60 degrees the crops are turned. The search goes from large faces to small ones, and ends
-        where it is sure of one: much smaller faces beside it may be missing. Tilted ones that the detector does not see
-        upright are found from a twelfth of the photo's longer side on.
+        where it is sure of one: faces of less than half its size may be missing. Tilted ones that the detector does not
+        see upright are found from a twelfth of the photo's longer side on.
 
     Raises:
         InputError: not a picture, or scikit-image is missing.
@@ -63,11 +63,15 @@ def find_faces(image: np.ndarray, parser: Segmenter | None = None) -> list[Crop]
     if parser is not None and not has_landmarks(parser.labels):
         parser = None
     found: list[_Found] = []
-    for side in search_sides(_photo_size(image), SMALLEST_FACE / _CROP_SIZE):
+    sides = search_sides(_photo_size(image), SMALLEST_FACE / _CROP_SIZE)
+    for number, side in enumerate(sides):
         found += _candidates(image, side, parser)
         sure = [face.crop for face in found if face.support >= _SURE_SUPPORT]
         if not sure and side == _COPY_SIDES[-1]:
             sure = _tilted(image, parser)
+        if sure and number == 0 and not _sees_half(sure[0], side):
+            more = [face.crop for face in _candidates(image, sides[1], parser) if face.support >= _SURE_SUPPORT]
+            sure += [crop for crop in more if 2 * crop.size >= sure[0].size]
         if sure:
             return [_whole_if_near(crop) for crop in sorted(_distinct(sure), key=lambda crop: -crop.size)]
     if parser is None:
@@ -76,6 +80,11 @@ def find_faces(image: np.ndarray, parser: Segmenter | None = None) -> list[Crop]
         whole = _refined(image, Crop.whole(_photo_size(image)), parser, sure=False)
         return [] if whole is None else [_whole_if_near(whole)]
     return [_whole_if_near(max(found, key=lambda face: (face.support, face.crop.size)).crop)] if found else []
+
+
+def _sees_half(crop: Crop, side: int) -> bool:
+    """Whether faces of half the size of one would be seen, too, at a side of the search."""
+    return crop.size / 2 / _CROP_SIZE * side / max(crop.photo_size) >= 1.1 * WINDOW
 
 
 @dataclass(frozen=True)
