@@ -1,5 +1,6 @@
 """The composite in JavaScript against that of the package, and the operations that it is made of against theirs."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,23 +32,25 @@ def test_pictures_are_resampled_as_pillow_does(rng: np.random.Generator) -> None
     field = rng.random((37, 53), dtype=np.float32)
     levels = rng.integers(0, 256, (61, 83, 3), dtype=np.uint8)
     crop = Crop(top=-7.3, left=30.25, size=59.5, photo_size=(61, 83))
+    turned = replace(crop, angle=33.0)
     found = run(
         """
         const planes = await load("compositing/planes.js");
         const { cut } = await load("photo.js");
-        const { field, levels, affine, crop } = given;
+        const { field, levels, affine, crop, turned } = given;
         return {
             smaller: planes.resized(field, 11, 20).data, larger: planes.resized(field, 80, 99).data,
             picture: planes.resizedPicture(levels, 30, 44).data, reduced: planes.reduced(levels, 3).data,
             moved: planes.transformed(field, affine, 50, 60).data,
             shown: planes.transformed(levels, affine, 50, 60, 3).data,
-            cut: cut(levels, crop, 48).data,
+            cut: cut(levels, crop, 48).data, turned: cut(levels, turned, 48).data,
         };
         """,
         field=field,
         levels=levels,
         affine=AFFINE,
         crop={"top": crop.top, "left": crop.left, "size": crop.size},
+        turned={"top": crop.top, "left": crop.left, "size": crop.size, "angle": turned.angle},
     )
     plane, picture = Image.fromarray(field), Image.fromarray(levels)
     bilinear, affine = Image.Resampling.BILINEAR, Image.Transform.AFFINE
@@ -58,6 +61,7 @@ def test_pictures_are_resampled_as_pillow_does(rng: np.random.Generator) -> None
     assert_close(found["moved"], plane.transform((60, 50), affine, AFFINE, bilinear), 1e-6)
     assert_close(found["shown"], picture.transform((60, 50), affine, AFFINE, bilinear))
     assert_close(found["cut"], cut(levels, crop, 48))
+    assert_close(found["turned"], cut(levels, turned, 48), 1)
 
 
 def test_fields_are_filtered_as_scipy_does(rng: np.random.Generator) -> None:
