@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage
 
 SEAM_MARGIN = 0.02
 """Fraction of the height by which the colours of a region in photos extend into the next; it hides most seams."""
@@ -89,6 +88,8 @@ def connected_area(regions: np.ndarray, pixel: tuple[int, int]) -> np.ndarray:
     Returns:
         bool [h, w].
     """
+    from scipy import ndimage  # takes long, and the command line reads this file's constants
+
     areas, _ = ndimage.label(regions == regions[pixel])
     found: np.ndarray = areas == areas[pixel]
     return found
@@ -106,6 +107,8 @@ def faded(mask: np.ndarray, reach: float) -> np.ndarray:
     """
     nearness = mask.astype(np.float32)
     if reach > 1 and mask.any():
+        from scipy import ndimage
+
         distances = ndimage.distance_transform_edt(~mask)
         nearness = np.maximum(1 - distances / reach, 0).astype(np.float32)
     smooth: np.ndarray = nearness * nearness * (3 - 2 * nearness)
