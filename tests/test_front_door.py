@@ -128,7 +128,7 @@ WRONG = [
     ("pipe(None, styles)", "expected a map of label ids, integers [h, w], in the segmap, got object []"),
     ("sean.parse(np.zeros((99, 99, 3), np.uint8))", "expected a face in the photo, found none; take the whole picture"),
     ("sean.parse('me.png', face=1)", "expected face 0..0, as me.png shows 1 face, got face 1"),
-    ("sean.parse('me.png', crop='face')", "expected a crop as auto, none or (left, top, size) in pixels, got 'face'"),
+    ("sean.parse('me.png', crop='face')", "expected a crop as auto, none, (left, top, size) in pixels"),
     ("sean.parse('me.png', parser='mine')", "unknown parser 'mine'; expected bundled, the folder of a parser"),
     ("sean.Editor(pipe, parser=3)", "expected a parser or its name, got int"),
     ("sean.Editor(pipe, parser=None).set_image(photo)", "expected a label map with the photo, as there is no parser"),

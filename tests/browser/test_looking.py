@@ -36,7 +36,7 @@ def test_the_result_is_the_photo_and_the_first_download_is_what_it_shows(editor:
     wide = np.concatenate([pixels(photo)] * 3, axis=1)
     buffer = io.BytesIO()
     Image.fromarray(wide).save(buffer, "PNG")
-    opened_photo(editor, buffer.getvalue())
+    opened_photo(editor, buffer.getvalue(), "me at home.png")
     editor.test_id("faces").get_by_label("Dismiss").click()
     editor.away()
     editor.page.wait_for_function(
@@ -49,6 +49,19 @@ def test_the_result_is_the_photo_and_the_first_download_is_what_it_shows(editor:
     assert download.value.suggested_filename == "me at home-edited.png"
     with open(download.value.path(), "rb") as file:
         assert np.array_equal(pixels(file.read()), wide)
+
+
+def test_a_jpeg_is_downloaded_as_a_jpeg(editor: EditorPage, photo: bytes) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels(photo)).save(buffer, "JPEG")
+    opened_photo(editor, buffer.getvalue())
+    editor.test_id("faces").get_by_label("Dismiss").click()
+    editor.page.locator("#download-menu-button").click()
+    with editor.page.expect_download() as download:
+        editor.page.locator("#download-menu [role=menuitem]").first.click()
+    assert download.value.suggested_filename == "me at home-edited.jpg"
+    with Image.open(download.value.path()) as image:
+        assert (image.format, image.size) == ("JPEG", (128, 128))
 
 
 def test_before_and_after_and_the_models_view(editor: EditorPage, photo: bytes) -> None:

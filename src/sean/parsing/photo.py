@@ -373,6 +373,7 @@ def _crop_of(crop: Crop | Sequence[float | int] | str, source: SourcePhoto) -> C
             raise ValueError
     except (TypeError, ValueError):
         raise InputError(
-            f"expected a crop as auto, none, or (left, top, size) in pixels and an angle in degrees, got {crop!r}"
+            "expected a crop as auto, none, (left, top, size) in pixels, or these and an angle in degrees, "
+            f"got {crop!r}"
         ) from None
     return Crop(top=top, left=left, size=size, photo_size=(height, width), angle=angle)
