@@ -201,7 +201,7 @@ def test_what_is_refused(workplace: Path, tmp_path: Path, capsys: pytest.Capture
     style = ["--style", "hair=#102030"]
     line = refused(capsys, workplace, f"{workplace}/me.png", f"{workplace}/you.png", *photo[2:], *style, *output)
     assert "expected --segmap with one photo, got several" in line
-    assert "expected --crop as auto, none, or X,Y,SIZE" in refused(
+    assert "expected --crop as auto, none, X,Y,SIZE in pixels, or X,Y,SIZE,ANGLE" in refused(
         capsys, workplace, *photo[:2], *style, "--crop", "1,2", *output
     )
     assert "expected pictures in the folder" in refused(capsys, workplace, f"{tmp_path}", *style, *output)

@@ -151,7 +151,7 @@ def test_no_face_is_said_and_the_whole_photo_taken(
 ) -> None:
     monkeypatch.setattr(photo, "find_faces", lambda image, parser: [])
     info = photo_opened(client, session)["photo"]
-    assert info["faces"] == [] and info["crop"] == {"left": 0, "top": -10, "size": 80}
+    assert info["faces"] == [] and info["crop"] == {"left": 0, "top": -10, "size": 80, "angle": 0}
 
 
 def test_an_edit_for_a_picture_that_was_left_is_kept_in_that_one(client: TestClient, session: str) -> None:
