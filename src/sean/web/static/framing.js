@@ -32,11 +32,18 @@ function showFaces() {
   told = document;
   if (store.framing) frame(false);
   const count = photo?.faces?.length;
-  const isTold = photo && (count === 0 || (count > 1 && same(photo.crop, photo.faces[0])));
+  // once a frame has been chosen, there is nothing to say
+  const isTold = photo && ((count === 0 && isWhole(photo)) || (count > 1 && same(photo.crop, photo.faces[0])));
   byId("faces").hidden = !isTold;
   if (!isTold) return;
   say(count);
   frame(true);
+}
+
+// Whether the crop is the square around all of the photo, which is taken where no face is found.
+function isWhole({ crop, width, height }) {
+  const middle = { left: (width - crop.size) / 2, top: (height - crop.size) / 2 };
+  return Boolean(crop.size >= Math.max(width, height) - 1 && same(crop, middle));
 }
 
 const same = (a, b) => a && b && Math.abs(a.left - b.left) < 1 && Math.abs(a.top - b.top) < 1;
