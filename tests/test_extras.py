@@ -37,7 +37,7 @@ def distributions(extra: str) -> set[str]:
 
 
 def test_the_table_is_that_of_the_project() -> None:
-    assert set(EXTRAS) == set(PROJECT["optional-dependencies"]) - {"dev"}
+    assert set(EXTRAS) == set(PROJECT["optional-dependencies"]) - {"dev", "docs"}
     for extra, packages in EXTRAS.items():
         named = {"skimage" if name == "scikit-image" else name.replace("-", "_") for name in distributions(extra)}
         assert named == set(packages), extra

@@ -59,5 +59,5 @@ def test_a_folder(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 def test_what_a_model_knows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "-o", f"{tmp_path}/bank.png"]) == 0
     out = capsys.readouterr().out
-    assert "regions: background, skin" in out and "lips (u_lip, l_lip)" in out and "bank:0" in out
+    assert "regions: background, skin" in out and "lips (u_lip, l_lip)" in out and "bank:brown" in out
     assert read_image(tmp_path / "bank.png").shape[1] > 8 * 64

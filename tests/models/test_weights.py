@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from sean.labels import LabelSet
 from sean.models.build import channels_last
 from sean.models.configs import CONFIGS, SEANConfig, config_from_dict
 from sean.models.sean.model import SEANModel
-from sean.models.weights import load_model, read_config, read_safetensors, save_model
+from sean.models.weights import load_model, read_config, read_content, read_safetensors, save_model
 
 from .reference import randomize
 
@@ -328,3 +330,17 @@ def test_a_folder_of_one_architecture_with_the_weights_of_another(folder: Path) 
     with pytest.raises(InputError) as error:
         load_model(folder)
     assert_one_line(error, folder, "do not fit")
+
+
+def test_files_of_different_processes_are_the_same(tmp_path: Path) -> None:
+    code = """
+import sys, torch
+from sean.models.weights import write_safetensors
+write_safetensors(sys.argv[1], {"b": torch.arange(3.0), "a": torch.ones(2)}, {name: "\u00fc/x" for name in "edcba"})
+"""
+    paths = [tmp_path / f"{number}.safetensors" for number in range(4)]
+    for path in paths:
+        subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+    assert len({path.read_bytes() for path in paths}) == 1
+    tensors, metadata = read_content(paths[0])
+    assert tensors["b"].tolist() == [0, 1, 2] and metadata == {name: "ü/x" for name in "abcde"}

@@ -29,7 +29,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 NUM_EXAMPLES = 4
-OPERATIONS = 26
+OPERATIONS = 27
 
 
 def test_no_answer_of_the_server_is_a_surprise(service: Service) -> None:

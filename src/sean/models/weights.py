@@ -158,6 +158,19 @@ def write_safetensors(path: str | Path, tensors: dict[str, Tensor], metadata: di
             save_file(tensors, temporary, metadata={**metadata, _CHECKSUM: _checksum(tensors, metadata)})
         except SafetensorError as error:  # raised if the disk is full
             raise OSError(str(error)) from error
+        _sort_metadata(temporary)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Sort the metadata in a file's header, which is written in an order that differs from process to process."""
+    with open(path, "r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        if len(text) <= size:  # the format fills a header up with spaces
+            file.seek(8)
+            file.write(text.ljust(size))
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
