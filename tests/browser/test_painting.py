@@ -128,7 +128,7 @@ def test_a_split_area_gets_a_style_of_its_own(editor: EditorPage) -> None:
     before = editor.shown("result")
     editor.test_id("look-3").click()
     editor.wait_for_edits(2)
-    assert editor.shown("result") != before
+    editor.wait_for_change("result", before)
     assert {source for source, _ in editor.region("skin", 1)["styles"]} == {"bank:3"}
 
 

@@ -231,7 +231,7 @@ def test_a_finger_paints_on_a_phone(phone: EditorPage) -> None:
     before = phone.shown("result")
     phone.page.touchscreen.tap(*phone.at(0.5, 0.3))
     phone.wait_for_edits(1)
-    assert phone.shown("result") != before
+    phone.wait_for_change("result", before)
     for name in ("tool-brush", "region-hair", "block-5-own", "region-hair"):
         phone.test_id(name).scroll_into_view_if_needed()
         box = phone.test_id(name).bounding_box()

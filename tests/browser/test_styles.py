@@ -102,7 +102,7 @@ def test_a_style_from_a_photo(editor: EditorPage, photo: bytes) -> None:
     editor.wait_for_edits(1)
     (source,) = {source for source, _ in editor.region("hair")["styles"]}
     assert source.startswith("photo:")
-    assert editor.shown("result") != before
+    editor.wait_for_change("result", before)
     assert editor.test_id(f"source-{source}").get_attribute("aria-pressed") == "true"
 
 
