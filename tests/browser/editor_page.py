@@ -109,8 +109,6 @@ class EditorPage:
             state = self.state()
             shown = self.page.locator("#result").get_attribute("data-version")
             if state["edits"] == count and shown == str(state["version"]):
-                # the panes are drawn anew in the next frame
-                self.page.evaluate("() => new Promise((d) => requestAnimationFrame(() => requestAnimationFrame(d)))")
                 return
             time.sleep(0.05)
         raise AssertionError(f"expected {count} edits shown, the server has {state}, the page shows version {shown}")
