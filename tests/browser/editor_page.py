@@ -49,6 +49,10 @@ class EditorPage:
     def close_hint(self) -> None:
         """Dismiss the first visit's hint, and wait until the panes have taken its place."""
         self.test_id("hint").get_by_role("button").click()
+        self.wait_for_layout()
+
+    def wait_for_layout(self) -> None:
+        """Until the canvases have the size of the panes, whose places the panels above them move."""
         self.page.wait_for_function(
             "() => [...document.querySelectorAll('canvas')].every((c) => [c.height, 0].includes(c.clientHeight))"
         )

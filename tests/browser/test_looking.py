@@ -153,6 +153,7 @@ def test_of_several_faces_one_is_chosen(editor: EditorPage, photo: bytes) -> Non
     with editor.page.expect_request(re.compile("/crop$")) as request:
         editor.page.keyboard.press("0")  # the whole photo
         editor.page.wait_for_function("() => document.getElementById('zoom-value').textContent === '100 %'")
+        editor.wait_for_layout()
         editor.click(95 / 128, 91 / 128)
         editor.test_id("frame-apply").click()
     sent = json.loads(request.value.post_data or "")
