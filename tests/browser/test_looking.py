@@ -151,6 +151,7 @@ def test_of_several_faces_one_is_chosen(editor: EditorPage, photo: bytes) -> Non
     editor.wait_for_change("original", before)
     assert "2 faces were found" in editor.test_id("faces").inner_text()
     with editor.page.expect_request(re.compile("/crop$")) as request:
+        editor.page.wait_for_timeout(1000)  # the view goes to the face that is edited
         editor.page.keyboard.press("0")  # the whole photo
         editor.page.wait_for_function("() => document.getElementById('zoom-value').textContent === '100 %'")
         editor.wait_for_layout()
