@@ -67,7 +67,6 @@ class StandalonePage:
         self.page.on("dialog", lambda dialog: dialog.accept())
 
     def _note(self, kind: str, text: str) -> None:
-        # after a reload the session is another one: asking for the old one fails on purpose
         if kind in ("error", "warning"):
             self.problems.append(text)
 
