@@ -84,7 +84,10 @@ class EditorPage:
 
     def shown(self, pane: str) -> str:
         """What a canvas shows, as the data URL of its pixels."""
-        return str(self.page.evaluate("name => document.getElementById(name).toDataURL()", pane))
+        # a pane is drawn in the frame after its contents have changed
+        script = """name => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(
+            () => resolve(document.getElementById(name).toDataURL()))))"""
+        return str(self.page.evaluate(script, pane))
 
     @staticmethod
     def canvas_pixels(shown: str) -> np.ndarray:
@@ -107,15 +110,29 @@ class EditorPage:
             time.sleep(0.1)
 
     def wait_for_edits(self, count: int) -> None:
-        """Until the result shows the state after `count` edits."""
+        """Until result and map show the state after `count` edits."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             state = self.state()
             shown = self.page.locator("#result").get_attribute("data-version")
-            if state["edits"] == count and shown == str(state["version"]):
+            if state["edits"] == count and shown == str(state["version"]) and self._map_is_shown():
                 return
             time.sleep(0.05)
         raise AssertionError(f"expected {count} edits shown, the server has {state}, the page shows version {shown}")
+
+    def _map_is_shown(self) -> bool:
+        """Whether the page's map is the server's, with no stroke over it: the map follows the result."""
+        script = """async (address) => {
+            const { labelMap, stroke } = await import(new URL('panes.js', document.baseURI));
+            const picture = await createImageBitmap(await (await fetch(address)).blob());
+            const [shown, wanted] = [labelMap.bitmap, picture].map((bitmap) => {
+                const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d');
+                context.drawImage(bitmap, 0, 0);
+                return context.getImageData(0, 0, bitmap.width, bitmap.height).data;
+            });
+            return stroke.empty && shown.every((value, i) => value === wanted[i]);
+        }"""
+        return bool(self.page.evaluate(script, f"{self.session_url}/map.png"))
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Where a point of the picture (fractions) lies in the pane with the map; only unzoomed."""
