@@ -1,10 +1,12 @@
 """Several processes do what one does with the whole batch, also after a kill; and what is said when one is lost."""
 
-import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +15,16 @@ import torch
 from lightning_fabric import Fabric
 
 from sean.errors import InputError
+from sean.training.checkpoints import checkpoint_files, load_tree
+from sean.training.config import TrainConfig
 from sean.training.distributed import largest, lost_processes_as_input_errors, on_first, start_processes
 
+from ..support.forks import kill, wait
 from .conftest import assert_same, last_checkpoint, records
+from .separate_runs import CONFIG, start
 
-SCRIPT = Path(__file__).with_name("forked_runs.py")
+FIVE_STEPS = replace(CONFIG, batch_size=4, steps=5, decay_steps=2)
 SOURCE = Path(__file__).resolve().parents[2] / "src"
-
-
-def run(*arguments: object) -> str:
-    """Run the script to its end; its output."""
-    result = subprocess.run(
-        [sys.executable, str(SCRIPT), *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(SOURCE)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    return result.stdout
 
 
 def numbers(record: dict[str, Any]) -> dict[str, float]:
@@ -47,7 +40,7 @@ def test_two_processes_are_one_with_the_double_batch(tmp_path: Path) -> None:
     gradients that are zero in truth (biases ahead of a batch norm) into steps of its full rate.
     """
     for processes in (1, 2):
-        run("double", tmp_path / f"{processes}", processes, 4, 5)
+        wait(*start(FIVE_STEPS, tmp_path / f"{processes}", processes, double=True))
     one, two = (last_checkpoint(tmp_path / name) for name in ("1", "2"))
     assert one["step"] == two["step"] == 5
     for part in ("model", "discriminator", "average"):
@@ -59,34 +52,76 @@ def test_two_processes_are_one_with_the_double_batch(tmp_path: Path) -> None:
 @pytest.mark.integration
 def test_two_processes_in_float32(tmp_path: Path) -> None:
     for processes in (1, 2):
-        run("straight", tmp_path / f"{processes}", processes, 4, 5)
+        wait(*start(FIVE_STEPS, tmp_path / f"{processes}", processes))
     ours, want = records(tmp_path / "2"), records(tmp_path / "1")
     assert [(record["kind"], record["step"]) for record in ours] == [(r["kind"], r["step"]) for r in want]
     assert numbers(ours[0]) == pytest.approx(numbers(want[0]), rel=1e-5)  # the first step
 
 
+def assert_same_runs(straight: Path, killed: Path, *names: str) -> None:
+    """Fail unless two runs have the same last checkpoint, records and files."""
+    assert_same(last_checkpoint(straight), last_checkpoint(killed))
+    for name in ("model/model.safetensors", "best/model.safetensors", *names):
+        assert (straight / name).read_bytes() == (killed / name).read_bytes()
+    assert records(straight) == records(killed)
+
+
 @pytest.mark.integration
 def test_two_processes_killed_and_resumed_end_as_the_straight_ones(tmp_path: Path) -> None:
-    run("straight", tmp_path / "straight", 2, 4, 12)
-    run("killed", tmp_path / "killed", 2, 4, 6)
-    assert_same(last_checkpoint(tmp_path / "straight"), last_checkpoint(tmp_path / "killed"))
-    for name in ("model/model.safetensors", "best/model.safetensors", "samples/step-0000012.png"):
-        assert (tmp_path / "straight" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
-    assert records(tmp_path / "straight") == records(tmp_path / "killed")
+    config, run = replace(CONFIG, batch_size=4), tmp_path / "killed"
+    wait(*start(config, tmp_path / "straight", 2))
+    processes = start(config, run, 2)
+    while last_step(run) < 6:
+        assert all(process.is_alive() for process in processes)
+        time.sleep(0.01)
+    kill(*processes)
+    wait(*start(config, run, 2))
+    assert_same_runs(tmp_path / "straight", run, "samples/step-0000012.png")
+
+
+def last_step(run: Path) -> int:
+    """The step of the newest checkpoint by its name; 0 if there is none."""
+    return max((int(path.stem[5:]) for path in checkpoint_files(run)), default=0)
+
+
+def kills_at_random_moments(config: TrainConfig, run: Path, kills: int) -> tuple[list[int], int]:
+    """Kill a training at random moments, every second time while a checkpoint is being written.
+
+    The first kill is when the first checkpoint is there, which tells how fast this machine is. Returns the steps of
+    the newest checkpoints after each kill, and how many kills left a half-written one.
+    """
+    rng = random.Random(1)
+    folder = run / "checkpoints"
+    steps, writing, pace = [], 0, 0.0
+    for number in range(kills):
+        begin = time.monotonic()
+        (process,) = start(config, run)
+        while not number and not checkpoint_files(run):
+            time.sleep(0.001)
+        pace = pace or time.monotonic() - begin
+        time.sleep(rng.uniform(0.0, 2 * pace) if number else 0.0)
+        if number % 2:
+            deadline = time.monotonic() + 8 * pace
+            while not list(folder.glob(".*")) and time.monotonic() < deadline:
+                time.sleep(0.0003)
+            time.sleep(rng.uniform(0.0, 0.004))
+        kill(process)
+        writing += bool(list(folder.glob(".*")))
+        steps.append(max((load_tree(path)["step"] for path in checkpoint_files(run)), default=0))  # all can be read
+    return steps, writing
 
 
 @pytest.mark.integration
 def test_twenty_kills_at_random_moments_change_nothing(tmp_path: Path) -> None:
     """SIGKILL, every second time while a checkpoint is being written; after each, all checkpoints can be read."""
-    run("unkilled", tmp_path / "straight")
-    result = json.loads(run("fuzzed", tmp_path / "killed", 20, 1).splitlines()[-1])
-    assert len(result["steps"]) == 20
-    assert result["kills_while_writing"] >= 3
-    assert len(set(result["steps"])) >= 3  # the kills fell on different steps
-    assert_same(last_checkpoint(tmp_path / "straight"), last_checkpoint(tmp_path / "killed"))
-    for name in ("model/model.safetensors", "best/model.safetensors"):
-        assert (tmp_path / "straight" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
-    assert records(tmp_path / "straight") == records(tmp_path / "killed")
+    config = replace(CONFIG, steps=90, decay_steps=45, checkpoint_every=1, sample_every=15)
+    wait(*start(config, tmp_path / "straight"))
+    steps, writing = kills_at_random_moments(config, tmp_path / "killed", 20)
+    assert steps == sorted(steps), "no checkpoint is lost"
+    assert writing >= 3
+    assert len(set(steps)) >= 3  # the kills fell on different steps
+    wait(*start(config, tmp_path / "killed"))
+    assert_same_runs(tmp_path / "straight", tmp_path / "killed")
     assert [path.name for path in (tmp_path / "killed").rglob(".*")] == [".lock"]
 
 

@@ -1,8 +1,5 @@
 """Resuming: a training that was killed, wherever it was, ends bit for bit as if nothing had happened."""
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,51 +15,32 @@ from sean.training.config import TrainConfig
 from sean.training.data import TrainingData
 from sean.training.loop import train
 
+from ..support.forks import fork, kill, wait
+from . import separate_runs
 from .conftest import assert_same, last_checkpoint, records
+from .separate_runs import CONFIG, train_and_hang
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("quick_loop")]
-
-SCRIPT = Path(__file__).with_name("hanging_run.py")
-SOURCE = Path(__file__).resolve().parents[2] / "src"
-
-
-def start(run: Path, place: str, step: int) -> "subprocess.Popen[str]":
-    """Train, or continue, in a process that hangs at a place of a step."""
-    return subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(run), place, str(step)],
-        env={**os.environ, "PYTHONPATH": str(SOURCE)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(run: Path) -> None:
-    """Train to the end."""
-    process = start(run, "never", 0)
-    _, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, errors
 
 
 def kill_at(run: Path, place: str, step: int) -> None:
     """Train until the process hangs there, and kill it (SIGKILL)."""
     sign = run.with_name("hangs")
-    process = start(run, place, step)
+    process = fork(train_and_hang, run, sign, place, step)
     try:
         deadline = time.monotonic() + 600
         while not sign.exists():
-            assert process.poll() is None, f"ended before {place} of step {step}: {process.communicate()[1]}"
+            assert process.is_alive(), f"ended before {place} of step {step}: {process.exitcode}"
             assert time.monotonic() < deadline
             time.sleep(0.02)
     finally:
-        process.kill()
-        process.communicate()
+        kill(process)
     sign.unlink()
 
 
 def test_a_run_killed_again_and_again_ends_as_the_straight_one(tmp_path: Path) -> None:
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    finish(straight)
+    wait(fork(separate_runs.train, CONFIG, straight))
 
     kill_at(killed, "update", 2)
     assert not checkpoint_files(killed)
@@ -76,7 +54,7 @@ def test_a_run_killed_again_and_again_ends_as_the_straight_one(tmp_path: Path) -
     kill_at(killed, "samples", 12)  # the checkpoint of the last step must come after all that is made from it
     assert last_checkpoint(killed)["step"] == 9
     assert records(killed)[-1]["kind"] == "validation" and records(killed)[-1]["step"] == 12
-    finish(killed)
+    wait(fork(separate_runs.train, CONFIG, killed))
 
     one, other = last_checkpoint(straight), last_checkpoint(killed)
     assert one["step"] == 12
