@@ -84,20 +84,18 @@ def session() -> dict[str, Any]:
     return {
         **{"sean": sean, "torch": torch, "np": np, "Image": Image, "Path": Path, "re": re, "close": close},
         **{"pipe": pipe, "bank": pipe.style_bank, "photo": photo, "tensor": image_to_tensor(photo)},
-        **{"styles": editor.styles, "segmap": editor.state.segmap, "before": editor.render()},
+        **{"styles": editor.styles, "segmap": editor.state.segmap, "before": editor.render(), "opened": editor},
     }
 
 
 @pytest.fixture
 def names(session: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A fresh editor with the photo, in a folder with the user's files."""
+    """An editor of the photo without edits, in a folder with the user's files."""
     monkeypatch.chdir(tmp_path)
     write_image("me.png", session["photo"])
     session["styles"].save("saved.safetensors")
     Path("classes.txt").write_text("0 sky\n1 sea\n")
-    editor = sean.Editor(session["pipe"])
-    editor.set_image(session["photo"])
-    return {**session, "editor": editor}
+    return {**session, "editor": session["opened"].branch()}
 
 
 @pytest.mark.parametrize(("line", "what"), LINES, ids=[line for line, _ in LINES])
