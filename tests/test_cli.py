@@ -146,11 +146,13 @@ def test_style_bank(workplace: Path, tmp_path: Path) -> None:
     assert len(pipeline.style_bank) == 3
     assert pipeline.card == "# terms"
     assert all(style.name and style.mean_colours is not None for style in pipeline.style_bank)
-    again = ["--data", f"{workplace}/data", "--output", f"{tmp_path}/again", "--keep", "--names", "one, two,three"]
-    assert main(["style-bank", "--model", f"{tmp_path}/m", *again]) == 0
+    again = [*options[:2], *options[4:6], "--output", f"{tmp_path}/again", "--names", "one, two,three"]
+    assert main(["style-bank", "--model", f"{tmp_path}/m", *again, "--max-shard-size", "100KB"]) == 0
+    assert len(list((tmp_path / "again").glob("model-*-of-*.safetensors"))) > 1
     renamed = SEANPipeline.from_pretrained(tmp_path / "again").style_bank
     assert [style.name for style in renamed] == ["one", "two", "three"]
-    assert all(torch.equal(new.codes, old.codes) for new, old in zip(renamed, pipeline.style_bank, strict=True))
+    for new, old in zip(renamed, pipeline.style_bank, strict=True):  # of the same pictures, by weights in 16 bits
+        torch.testing.assert_close(new.codes, old.codes, atol=0.02, rtol=0)
 
 
 def test_style_bank_of_other_labels_is_refused(

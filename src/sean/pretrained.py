@@ -9,12 +9,18 @@ from sean.hub import download_folder
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
+WEIGHTS_INDEX_NAME = "model.safetensors.index.json"
+"""Of weights in several files: the file of each tensor, as the hub's libraries write it."""
+
+SHARDS = "model-*-of-*.safetensors"
 BANK_NAME = "style_bank.safetensors"
 CARD_NAME = "README.md"
 LICENCE_NAME = "LICENSE"
 PARSER_NAME = "face-parser"
 BUNDLED = "bundled"
 DEFAULT_MODEL = "celebamask-mini-128"
+
+_WEIGHT_FILES = (WEIGHTS_NAME, WEIGHTS_INDEX_NAME, SHARDS)
 
 
 def bundled_models() -> list[str]:
@@ -39,7 +45,7 @@ def find_parser(name: str, what: str = "parser", *, other: str) -> Path:
         if Path(name).is_dir():
             return Path(name)
         if _is_hub_id(name):
-            return download_folder(name, [CONFIG_NAME, WEIGHTS_NAME, CARD_NAME, LICENCE_NAME])
+            return download_folder(name, [CONFIG_NAME, *_WEIGHT_FILES, CARD_NAME, LICENCE_NAME])
         raise InputError(f"unknown {what} {name!r}; expected {BUNDLED}, the folder of a parser, or {other}")
     folder = _bundled_folder() / PARSER_NAME
     if not (folder / CONFIG_NAME).is_file():
@@ -75,7 +81,7 @@ def find_model(
     if _is_hub_id(name):
         return download_folder(
             name,
-            [CONFIG_NAME, WEIGHTS_NAME, BANK_NAME, CARD_NAME, LICENCE_NAME],
+            [CONFIG_NAME, *_WEIGHT_FILES, BANK_NAME, CARD_NAME, LICENCE_NAME],
             revision=revision,
             cache_dir=cache_dir,
             token=token,

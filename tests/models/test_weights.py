@@ -151,6 +151,97 @@ def test_saving_over_a_model_replaces_it(model: SEANModel, folder: Path) -> None
     assert labels.name == "other"
 
 
+SHARDS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+INDEX = "model.safetensors.index.json"
+
+
+@pytest.fixture
+def sharded(model: SEANModel, folder: Path, tmp_path: Path) -> Path:
+    size = (folder / "model.safetensors").stat().st_size
+    save_model(tmp_path / "sharded", model, LABELS, max_shard_size=size * 3 // 5)
+    return tmp_path / "sharded"
+
+
+def test_weights_in_several_files_are_read_back_exactly(model: SEANModel, folder: Path, sharded: Path) -> None:
+    assert sorted(files_in(sharded)) == ["config.json", *SHARDS, INDEX]
+    size = (folder / "model.safetensors").stat().st_size
+    contents = [load_file(sharded / name).values() for name in SHARDS]
+    assert all(sum(v.numel() * v.element_size() for v in values) <= size * 3 // 5 for values in contents)
+    loaded, _ = load_model(sharded)
+    for key, value in loaded.state_dict().items():
+        assert torch.equal(value, model.state_dict()[key]), key
+    weight_map = json.loads((sharded / INDEX).read_text())["weight_map"]
+    assert weight_map == {key: name for name in SHARDS for key in load_file(sharded / name)}
+
+
+def test_saving_in_one_file_or_several_leaves_no_old_weights(model: SEANModel, folder: Path, sharded: Path) -> None:
+    size = (folder / "model.safetensors").stat().st_size
+    save_model(sharded, model, LABELS)
+    assert sorted(files_in(sharded)) == ["config.json", "model.safetensors"]
+    save_model(folder, model, LABELS, max_shard_size=size * 3 // 5)
+    assert sorted(files_in(folder)) == ["config.json", *SHARDS, INDEX]
+    load_model(folder)
+
+
+def test_a_failed_save_of_several_files_leaves_those_that_were_there(
+    model: SEANModel, folder: Path, sharded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, size = files_in(sharded), (folder / "model.safetensors").stat().st_size
+    calls = []
+
+    def fail_at_the_second(state: dict[str, torch.Tensor], path: Path, **options: Any) -> None:
+        calls.append(path)
+        if len(calls) == 2:
+            raise OSError("No space left on device")
+        save_file(state, path, **options)
+
+    monkeypatch.setattr("sean.models.weights.save_file", fail_at_the_second)
+    with torch.no_grad():
+        model.generator.stem.bias.fill_(0.5)
+    with pytest.raises(InputError) as error:
+        save_model(sharded, model, LABELS, max_shard_size=size * 3 // 5)
+    assert_one_line(error, SHARDS[1], "No space left")
+    assert files_in(sharded) == before
+
+
+@pytest.mark.parametrize("size", ["much", -1, 0])
+def test_a_size_that_is_none(model: SEANModel, tmp_path: Path, size: int | str) -> None:
+    with pytest.raises(InputError) as error:
+        save_model(tmp_path / "new", model, LABELS, max_shard_size=size)
+    assert_one_line(error, "expected a size", repr(size))
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_of_other_weights_beside_an_index(model: SEANModel, folder: Path, sharded: Path, tmp_path: Path) -> None:
+    size = (folder / "model.safetensors").stat().st_size
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.5)
+    save_model(tmp_path / "other", model, LABELS, max_shard_size=size * 3 // 5)
+    (sharded / SHARDS[1]).write_bytes((tmp_path / "other" / SHARDS[1]).read_bytes())
+    with pytest.raises(InputError) as error:
+        load_model(sharded)
+    assert_one_line(error, sharded / SHARDS[1], "is not the file", INDEX)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b'{"weight_map": 3}', b'{"weight_map": {}, "metadata": 3}', b'{"weight_map": {"a": "../b"}}'],
+)
+def test_an_index_of_weights_that_is_none(sharded: Path, content: bytes) -> None:
+    (sharded / INDEX).write_bytes(content)
+    with pytest.raises(InputError) as error:
+        load_model(sharded)
+    assert_one_line(error, sharded / INDEX)
+
+
+def test_a_missing_file_of_several(sharded: Path) -> None:
+    (sharded / SHARDS[0]).unlink()
+    with pytest.raises(InputError) as error:
+        load_model(sharded)
+    assert_one_line(error, sharded / SHARDS[0])
+
+
 @pytest.mark.parametrize("kind", [OSError, SafetensorError])
 def test_failed_save_leaves_what_was_there(
     model: SEANModel, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]

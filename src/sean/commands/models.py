@@ -10,6 +10,8 @@ from sean.files import read_text
 from sean.labels import CELEBAMASK_HQ, LabelSet, label_set
 from sean.pretrained import CARD_NAME, CONFIG_NAME
 
+_MOST_SEEN = 6000  # pictures of a larger set that a bank is chosen from
+
 
 def import_official(
     checkpoint: Path,
@@ -68,31 +70,33 @@ def style_bank(
     model: Path,
     data: str,
     output: Path,
-    count: int = 32,
+    count: int = 56,
     names: str | None = None,
-    keep: bool = False,
     card: Path | None = None,
     half: bool = False,
+    max_shard_size: str = "5GB",
     device: str = "auto",
 ) -> None:
     """Add a style bank to a trained model: the style codes of some training pictures, as vectors.
 
-    Takes pictures spread over the training part of the data, of those that show as many regions as most do. With the
-    codes go the mean colours of the regions in these pictures, so that edits by colour need no rendering, and names.
+    Takes pictures of the training part that differ as much as possible in the colours of their regions. Of faces there
+    is one for each named colour of hair, skin, lips, eyes, background and clothes, which the style is named by
+    (auburn, red-lips); a colour of hair that no picture shows is given to one. With the codes go the mean colours of
+    the regions, so that edits by colour need no rendering.
 
     Examples:
       sean style-bank --model runs/faces/model --data faces/ --output my-model --half
-      sean style-bank --model my-model --data faces/ --output my-model --half --keep
+      sean style-bank --model runs/streets/model --data streets/ --output my-streets --count 16
 
     Args:
         model: a model folder.
         data: what it was trained on: a folder, or folder or url of shards.
         output: the model folder to write, with the bank.
         count: how many pictures.
-        names: of the styles, with commas between; by default the colours of their hair, as black,brown,brown-2.
-        keep: the codes of the model's own bank stay as they are, and take the colours of their pictures and names.
+        names: of the styles, with commas between, in place of their own.
         card: a text file to go in as the model card, README.md.
         half: store numbers in 16 bits.
+        max_shard_size: of a weights file, as 20MB; larger weights are split into several files.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
     import torch
@@ -101,7 +105,7 @@ def style_bank(
     from sean.data.splits import open_split
     from sean.data.transforms import PairedTransform
     from sean.devices import chosen_device
-    from sean.editing.bank import named_by_hair, with_colours, with_names
+    from sean.editing.bank import dyed, picture_colours, varied_looks, with_names
     from sean.editing.pipeline import SEANPipeline
     from sean.images import tensor_to_image
 
@@ -110,26 +114,36 @@ def style_bank(
     if card is not None and not card.is_file():
         raise InputError(f"expected a model card, found no file at {card}")
     pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
-    if keep and not pipeline.style_bank:
-        raise InputError(f"expected a model with a style bank to keep, got {model}, which has none; make one first")
-    count = len(pipeline.style_bank) if keep else count
-    source = open_split(data, pipeline.labels).training
+    labels = pipeline.labels
+    source = open_split(data, labels).training
     if source is None:
         raise InputError(f"expected training pairs in {data}, got none; a style bank is made of them")
     dataset = PairedDataset(source, PairedTransform(size=pipeline.image_size).evaluation())
-    candidates = np.linspace(0, len(source) - 1, min(len(source), 4 * count)).astype(int).tolist()
-    styles = []
-    for index in tracked(candidates, "encoding", total=len(candidates)):
+
+    def picture(index: int) -> tuple[np.ndarray, np.ndarray]:
         sample = dataset[index]
-        styles.append(pipeline.encode(tensor_to_image(sample["image"]), sample["segmap"].numpy()))
-    threshold = float(np.median([len(style.regions) for style in styles]))
-    chosen = [style for style in styles if len(style.regions) >= threshold]
-    picked = np.linspace(0, len(chosen) - 1, min(count, len(chosen))).astype(int)
-    bank = with_colours(pipeline.style_bank, styles) if keep else [chosen[i] for i in picked]
-    named = named_by_hair(bank) if names is None else with_names(bank, [name.strip() for name in names.split(",")])
+        return np.asarray(tensor_to_image(sample["image"])), sample["segmap"].numpy()
+
+    seen = np.linspace(0, len(source) - 1, min(len(source), _MOST_SEEN)).astype(int).tolist()
+    colours = [
+        picture_colours(*picture(at), labels) for at in tracked(seen, "looking at the pictures", total=len(seen))
+    ]
+    looks = varied_looks(colours, labels, count)
+    if names is None:
+        listed = [look.name for look in looks]
+    else:
+        listed = [name.strip() for name in names.split(",")]
+        if len(listed) != len(looks):
+            raise InputError(f"expected {len(looks)} names, one for each style of the bank, got {len(listed)}")
+    bank = []
+    for look in tracked(looks, "encoding", total=len(looks)):
+        image, segmap = picture(seen[look.index])
+        bank.append(pipeline.encode(image if look.dye is None else dyed(image, segmap, labels, look.dye), segmap))
+    if all(listed):
+        bank = with_names(bank, listed)
     text = pipeline.card if card is None else read_text(card)
-    result = SEANPipeline(pipeline.model, pipeline.labels, style_bank=named, card=text)
-    result.save_pretrained(output, dtype=torch.float16 if half else torch.float32)
+    result = SEANPipeline(pipeline.model, labels, style_bank=bank, card=text, terms=pipeline.terms)
+    result.save_pretrained(output, dtype=torch.float16 if half else torch.float32, max_shard_size=max_shard_size)
     print(f"{output}: {len(result.style_bank)} styles beside {CONFIG_NAME}" + (f", {CARD_NAME}" if text else ""))
 
 

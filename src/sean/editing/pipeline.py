@@ -23,7 +23,7 @@ from sean.images import ImageLike, image_to_tensor
 from sean.inference.engine import engine_for
 from sean.labels import LabelSet
 from sean.models.base import NoiseSource, StyledModel
-from sean.models.weights import load_model, save_model
+from sean.models.weights import MAX_SHARD_SIZE, load_model, save_model
 from sean.parsing.photo import CropChoice, OnNoFace, PhotoOpener
 from sean.plan.recent import RecentPlans
 from sean.pretrained import BANK_NAME, CARD_NAME, DEFAULT_MODEL, LICENCE_NAME, find_model
@@ -188,15 +188,25 @@ class SEANPipeline:
         yield from self._engine.memory()
         yield from self._plans.memory()
 
-    def save_pretrained(self, folder: str | os.PathLike[str], *, dtype: torch.dtype = torch.float32) -> None:
+    def save_pretrained(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        dtype: torch.dtype = torch.float32,
+        max_shard_size: int | str = MAX_SHARD_SIZE,
+    ) -> None:
         """Write config.json, model.safetensors and, if present, the style bank and the model card.
 
         Args:
             folder: folder, created if missing.
             dtype: dtype of the numbers on disk; float16 halves the files.
+            max_shard_size: size of a weights file, in bytes or as "20MB"; larger weights are split into several files.
+
+        Raises:
+            InputError: the folder cannot be written, or max_shard_size is not a size.
         """
         folder = Path(folder)
-        save_model(folder, self.model, self.labels, dtype=dtype)
+        save_model(folder, self.model, self.labels, dtype=dtype, max_shard_size=max_shard_size)
         if self.style_bank:
             save_style_codes(folder / BANK_NAME, self.style_bank, dtype=dtype)
         if self.card:

@@ -1,4 +1,6 @@
-"""Model and parser folders: config.json (sizes and labels) and model.safetensors, written atomically.
+"""Model and parser folders: config.json (sizes and labels) and model.safetensors, each written atomically.
+
+Weights larger than a given size are split into several files with an index, under the names of the hub's libraries.
 
 Models and parsers differ only in their configs and in the function that builds a network from a config.
 """
@@ -7,6 +9,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +31,10 @@ from sean.models.configs import (
     config_from_dict,
 )
 from sean.models.parsers import Parser, new_parser
-from sean.pretrained import CONFIG_NAME, WEIGHTS_NAME
+from sean.pretrained import CONFIG_NAME, SHARDS, WEIGHTS_INDEX_NAME, WEIGHTS_NAME
+
+MAX_SHARD_SIZE = "5GB"
+"""Of a weights file, as the hub's libraries have it."""
 
 _CHECKSUM = "crc32"
 """Where a file's metadata keeps the checksum of everything else in it."""
@@ -37,7 +43,14 @@ Config = TypeVar("Config", bound=NetworkConfig)
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def save_model(folder: str | Path, model: StyledModel, labels: LabelSet, *, dtype: torch.dtype = torch.float32) -> None:
+def save_model(
+    folder: str | Path,
+    model: StyledModel,
+    labels: LabelSet,
+    *,
+    dtype: torch.dtype = torch.float32,
+    max_shard_size: int | str = MAX_SHARD_SIZE,
+) -> None:
     """Write `model` as a model folder.
 
     Args:
@@ -45,8 +58,12 @@ def save_model(folder: str | Path, model: StyledModel, labels: LabelSet, *, dtyp
         model: model whose state dict is written to model.safetensors.
         labels: label set, written to config.json: names, palette, ignored id and flip pairs.
         dtype: dtype of the floating-point weights on disk; float16 halves the file and keeps about 3 decimals.
+        max_shard_size: size of a weights file, in bytes or as "20MB"; larger weights are split into several files.
+
+    Raises:
+        InputError: the folder cannot be written, or max_shard_size is not a size.
     """
-    write_folder(Path(folder), model, model.config, labels, dtype)
+    write_folder(Path(folder), model, model.config, labels, dtype, max_shard_size)
 
 
 def load_model(folder: str | Path) -> tuple[StyledModel, LabelSet]:
@@ -85,14 +102,21 @@ def load_parser(folder: str | Path) -> tuple[Parser, LabelSet]:
     return load_folder(Path(folder), "parser", PARSER_CONFIGS, new_parser)
 
 
-def write_folder(folder: Path, network: nn.Module, config: NetworkConfig, labels: LabelSet, dtype: torch.dtype) -> None:
+def write_folder(
+    folder: Path,
+    network: nn.Module,
+    config: NetworkConfig,
+    labels: LabelSet,
+    dtype: torch.dtype,
+    max_shard_size: int | str = MAX_SHARD_SIZE,
+) -> None:
     """Write the folder of a network; shared by `save_model` and `save_parser`."""
     values = {"architecture": config.architecture, "model": asdict(config), "labels": labels.to_dict()}
     state = {
         key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
         for key, value in network.state_dict().items()
     }
-    write_safetensors(folder / WEIGHTS_NAME, state)
+    _write_weights(folder, state, max_shard_size)
     write_text_atomic(folder / CONFIG_NAME, json.dumps(values, indent=1) + "\n")
 
 
@@ -108,7 +132,7 @@ def load_folder(
         make: builds a network from a config; all its weights are then replaced.
     """
     config, labels = read_config(folder / CONFIG_NAME, what, configs)
-    state = read_safetensors(folder / WEIGHTS_NAME)
+    state = _read_weights(folder)
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     try:
         # the meta device skips the initialization
@@ -146,19 +170,74 @@ def read_config(path: Path, what: str, configs: Mapping[str, type[Config]]) -> t
     return config, labels
 
 
+def _write_weights(folder: Path, state: dict[str, Tensor], max_shard_size: int | str) -> None:
+    from huggingface_hub import split_torch_state_dict_into_shards
+
+    try:
+        if isinstance(max_shard_size, int) and max_shard_size < 1:
+            raise ValueError("no size")
+        split = split_torch_state_dict_into_shards(
+            state, filename_pattern="model{suffix}.safetensors", max_shard_size=max_shard_size
+        )
+    except ValueError as error:
+        raise InputError(f"expected a size in bytes or as 20MB, got {max_shard_size!r}") from error
+    shards = {
+        name: {key: state[key] for key in sorted(keys)} for name, keys in sorted(split.filename_to_tensors.items())
+    }
+    with ExitStack() as files:  # all are complete before one takes the place of an old file
+        for name, tensors in shards.items():
+            _save(files.enter_context(atomic_write(folder / name)), tensors, {})
+    written = set(shards)
+    if split.is_sharded:
+        checksums = {name: _checksum(tensors, {}) for name, tensors in shards.items()}
+        index = {
+            "metadata": {**split.metadata, _CHECKSUM: checksums},
+            "weight_map": dict(sorted(split.tensor_to_filename.items())),
+        }
+        write_text_atomic(folder / WEIGHTS_INDEX_NAME, json.dumps(index, indent=1) + "\n")
+        written.add(WEIGHTS_INDEX_NAME)
+    for path in (folder / WEIGHTS_NAME, folder / WEIGHTS_INDEX_NAME, *folder.glob(SHARDS)):
+        if path.name not in written:  # of the weights that were here before
+            path.unlink(missing_ok=True)
+
+
+def _read_weights(folder: Path) -> dict[str, Tensor]:
+    index = folder / WEIGHTS_INDEX_NAME
+    if (folder / WEIGHTS_NAME).is_file() or not index.is_file():
+        return read_safetensors(folder / WEIGHTS_NAME)
+    try:
+        raw: dict[str, Any] = parse_json(read_text(index))
+        names = sorted({str(name) for name in raw["weight_map"].values()})
+        checksums: dict[str, str] = raw.get("metadata", {}).get(_CHECKSUM, {})
+    except (AttributeError, KeyError, TypeError, OSError, ValueError) as error:
+        raise InputError(f"{index} is not a readable index of weights ({error}); download or train it again") from error
+    state: dict[str, Tensor] = {}
+    for name in names:
+        if Path(name).name != name:
+            raise InputError(f"expected names of files beside it in {index}, got {name!r}")
+        tensors = read_safetensors(folder / name)
+        if name in checksums and _checksum(tensors, {}) != checksums[name]:
+            raise InputError(f"{folder / name} is not the file that {index.name} names; download or train them again")
+        state |= tensors
+    return state
+
+
 def write_safetensors(path: str | Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Write a safetensors file with a checksum of its content, atomically.
 
     Raises:
         InputError: the disk is full or the folder cannot be written.
     """
-    metadata = metadata or {}
     with atomic_write(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata={**metadata, _CHECKSUM: _checksum(tensors, metadata)})
-        except SafetensorError as error:  # raised if the disk is full
-            raise OSError(str(error)) from error
-        _sort_metadata(temporary)
+        _save(temporary, tensors, metadata or {})
+
+
+def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    try:
+        save_file(tensors, path, metadata={**metadata, _CHECKSUM: _checksum(tensors, metadata)})
+    except SafetensorError as error:  # raised if the disk is full
+        raise OSError(str(error)) from error
+    _sort_metadata(path)
 
 
 def _sort_metadata(path: Path) -> None:
