@@ -187,6 +187,7 @@ def test_train_from_the_command_line(workplace: Path, tmp_path: Path) -> None:
         "--config.model.style-dim",
         "8",
     ]
+    small += ["--config.discriminator-channels", "4"]
     few = ["--config.steps", "4", "--config.decay-steps", "2", "--config.num-workers", "0"]
     options = [
         "train",

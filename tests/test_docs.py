@@ -29,13 +29,13 @@ from sean.labels import CELEBAMASK_HQ
 from sean.segmap import colorize, write_segmap
 
 from .data.official import miniature
+from .support.forks import fork, run_code, wait
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")) if path.name != "remarks.md")
 BLOCK = re.compile(
     r"(?:<!-- not run: (?P<reason>.+?) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE
 )
-THREADS = "import torch\ntorch.set_num_threads(1)\n"
 # What a block that is not run needs, and how many there are of each: a block more has to be counted here.
 NOT_RUN = {
     "a checkout": 1,
@@ -115,9 +115,7 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     pytest.importorskip("skimage")
     faces(tmp_path / "faces")
     (tmp_path / "gallery").mkdir()
-    command = [sys.executable, "-c", THREADS + code_of(page.read_text(encoding="utf-8"))]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-2000:]
+    wait(fork(run_code, code_of(page.read_text(encoding="utf-8")), tmp_path))
     if page.name == "README.md":
         assert read_image(tmp_path / "edited.jpg").shape == (512, 512, 3)
 

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,8 @@ from PIL import Image
 
 import sean
 from sean.images import image_to_tensor, write_image
+
+from .support.forks import fork, run_code, wait
 
 # A line as pasted, and what is true afterwards; `_` is the line's value. The photo has one face, that of an astronaut.
 LINES = [
@@ -146,27 +146,26 @@ WRONG = [
 
 # As a user runs it: without the run-time type checks of the tests.
 SCRIPT = """
-import json, sys
+import json
 from pathlib import Path
 import numpy as np, torch
 from PIL import Image
 import sean
 from sean.images import image_to_tensor
 
-torch.set_num_threads(1)
 photo = np.asarray(Image.open("me.png"))
 tensor, pipe = image_to_tensor(photo), sean.SEANPipeline.from_pretrained()
 editor = sean.Editor(pipe)
 editor.set_image(photo)
 styles, segmap = editor.styles, editor.state.segmap
 said = {}
-for line in json.load(sys.stdin):
+for line in json.loads(Path("lines.json").read_text()):
     try:
         eval(line)
         said[line] = "nothing"
     except Exception as error:
         said[line] = f"{type(error).__name__}: {error}"
-print(json.dumps(said))
+Path("said.json").write_text(json.dumps(said))
 """
 
 
@@ -175,10 +174,9 @@ def said(session: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> d
     """What every wrong line raises."""
     folder = tmp_path_factory.mktemp("user")
     write_image(folder / "me.png", session["photo"])
-    lines = json.dumps([line for line, _ in WRONG])
-    command = [sys.executable, "-c", SCRIPT]
-    result = subprocess.run(command, input=lines, cwd=folder, capture_output=True, text=True, check=True)
-    return json.loads(result.stdout)
+    (folder / "lines.json").write_text(json.dumps([line for line, _ in WRONG]))
+    wait(fork(run_code, SCRIPT, folder))
+    return json.loads((folder / "said.json").read_text())
 
 
 @pytest.mark.parametrize(("line", "message"), WRONG, ids=[line for line, _ in WRONG])

@@ -5,6 +5,7 @@ too. Two further tables say which files may do more, and which third-party packa
 """
 
 import ast
+import functools
 import graphlib
 import importlib
 import os
@@ -261,6 +262,34 @@ def _is_there(name: str) -> bool:
         if place.is_dir() or place.with_suffix(".py").is_file():
             if count == len(parts):
                 return True
-            module = importlib.import_module(".".join(parts[:count]))
-            return count == len(parts) - 1 and hasattr(module, parts[-1])
+            return count == len(parts) - 1 and _defines(".".join(parts[:count]), place, parts[-1])
     return False
+
+
+def _defines(module: str, place: Path, name: str) -> bool:
+    """Whether a module defines a name; only modules that make names on first use are imported to see."""
+    defined = names_of(place / "__init__.py" if place.is_dir() else place.with_suffix(".py"))
+    return name in defined or ("__getattr__" in defined and hasattr(importlib.import_module(module), name))
+
+
+@functools.cache
+def names_of(file: Path) -> set[str]:
+    """The names that a file defines outside of functions and classes."""
+    names: set[str] = set()
+    statements: list[ast.AST] = list(ast.parse(file.read_text(encoding="utf-8")).body) if file.is_file() else []
+    while statements:
+        node = statements.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.alias):
+            names.add((node.asname or node.name).split(".")[0])
+        else:
+            names |= {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else set()
+            statements += ast.iter_child_nodes(node)
+    return names
+
+
+def test_names_of_a_file(tmp_path: Path) -> None:
+    code = "import a.b\nfrom c import d as e\nif f:\n    g, h = 1, 2\nclass I:\n    j = 1\ndef k(): l = 1\nm: int = 1\n"
+    (tmp_path / "code.py").write_text(code)
+    assert names_of(tmp_path / "code.py") == {"a", "e", "g", "h", "I", "k", "m"}

@@ -1,9 +1,8 @@
 """`sean evaluate`: its report, what it says, how it goes on, and bad input in one line."""
 
+import contextlib
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,10 @@ from sean.models.configs import SEANConfig, UNetParserConfig
 from sean.models.parsers import UNetParser
 from sean.models.weights import save_model, save_parser
 
+from ..support.forks import fork_ranks, wait
+
 LABELS = LabelSet(name="three", names=("ground", "thing", "other"))
 TINY = SEANConfig(num_regions=3, image_size=(32, 32), style_dim=8, base_channels=2, mask_dim=4, encoder_channels=4)
-SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
 @pytest.fixture(scope="module")
@@ -256,20 +256,24 @@ def test_bad_input_is_one_line(place: Path, tmp_path: Path, capsys: pytest.Captu
     assert not (tmp_path / "report.json").exists()
 
 
+def run_command(arguments: list[str], said: Path) -> None:
+    """A command on the CPU; what it prints is added to a file."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    torch.set_num_threads(1)
+    with said.open("a") as file, contextlib.redirect_stdout(file):
+        assert main(arguments) == 0
+
+
 @pytest.mark.integration
 def test_two_processes_write_the_report_of_one(place: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "sean"]
-    report = tmp_path / "two.json"
-    arguments = options(place, report, *judged(place), "--region", "thing")
-    result = subprocess.run([*launch, *arguments], env=environment, capture_output=True, text=True, timeout=600)
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert result.stdout.count("written:") == 1
+    arguments = options(place, tmp_path / "two.json", *judged(place), "--region", "thing")
+    wait(*fork_ranks(2, run_command, arguments, tmp_path / "said.txt"))
+    assert (tmp_path / "said.txt").read_text().count("written:") == 1
     assert main(options(place, tmp_path / "one.json", *judged(place), "--region", "thing")) == 0
     two, one = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("two", "one"))
     assert (two.pop("processes"), one.pop("processes")) == (2, 1)
     assert_close(two, one)
-    assert {path.name for path in tmp_path.iterdir()} == {"one.json", "two.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"one.json", "two.json", "said.txt"}
 
 
 def assert_close(ours: Any, wanted: Any) -> None:

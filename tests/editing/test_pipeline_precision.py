@@ -40,7 +40,8 @@ def difference(one: Image.Image, other: Image.Image) -> np.ndarray:
 
 def test_pictures_in_bfloat16(exact: SEANPipeline, half: SEANPipeline) -> None:
     assert half.dtype == torch.bfloat16
-    differences = [difference(half(face(i), style), exact(face(i), style)) for i, style in enumerate(exact.style_bank)]
+    styles = exact.style_bank[::4]
+    differences = [difference(half(face(i), style), exact(face(i), style)) for i, style in enumerate(styles)]
     assert np.max(differences) <= LARGEST_DIFFERENCE
     assert np.max(differences) > 0  # it is not float32 that computed them
 

@@ -1,15 +1,19 @@
-"""Processes for tests that kill them, or need two: forks of one process that has imported a training already.
+"""Processes for tests that kill them, need two, or need a clean one: forks of a process that has imported the package.
 
-The import takes seconds, and the time of a fork is that of its work. The functions that a fork runs stand in a module.
+The import takes seconds, a fork milliseconds. Unlike the process of the tests, a fork has no run-time type checks. The
+functions that a fork runs stand in a module; what they print is pytest's captured output.
 """
 
 import multiprocessing
+import os
+import socket
 from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["sean.training.loop", "sean.data.synthetic.scenes"])
+_CONTEXT.set_forkserver_preload(["sean.training.loop", "sean.data.synthetic.scenes", "sean.editing.editor"])
 
 
 def fork(function: Callable[..., Any], *arguments: Any) -> ForkServerProcess:
@@ -17,6 +21,31 @@ def fork(function: Callable[..., Any], *arguments: Any) -> ForkServerProcess:
     process = _CONTEXT.Process(target=function, args=arguments)
     process.start()
     return process
+
+
+def fork_ranks(count: int, function: Callable[..., Any], *arguments: Any) -> list[ForkServerProcess]:
+    """Start a function in `count` processes with the environment that torchrun gives them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return [fork(_as_rank, rank, count, port, function, arguments) for rank in range(count)]
+
+
+def _as_rank(rank: int, count: int, port: int, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    names = {"RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
+    if count > 1:
+        os.environ.update({name: str(value) for name, value in {**names, "MASTER_PORT": port}.items()})
+        os.environ.update(MASTER_ADDR="127.0.0.1", TORCHELASTIC_RUN_ID="test")
+    function(*arguments)
+
+
+def run_code(code: str, folder: Path) -> None:
+    """Run Python code as a program in a folder, on one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    os.chdir(folder)
+    exec(compile(code, "<code of a test>", "exec"), {"__name__": "__main__"})
 
 
 def wait(*processes: ForkServerProcess) -> None:

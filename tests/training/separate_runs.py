@@ -1,7 +1,6 @@
 """A small training in processes of its own (`tests.support.forks`), which are killed, or hang at a place of a step."""
 
 import os
-import socket
 import time
 from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
@@ -20,7 +19,7 @@ from sean.training.checkpoints import CHECKPOINTS_FOLDER
 from sean.training.config import TrainConfig
 from sean.training.data import TrainingData
 
-from ..support.forks import fork
+from ..support.forks import fork_ranks
 
 CONFIG = TrainConfig(
     model=SEANConfig(
@@ -41,24 +40,15 @@ CONFIG = TrainConfig(
 
 
 def start(config: TrainConfig, run: Path, processes: int = 1, double: bool = False) -> list[ForkServerProcess]:
-    """Start, or continue, a training in processes as torchrun would."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    return [fork(_train, config, run, rank, processes, port, double) for rank in range(processes)]
+    """Start, or continue, a training in processes as torchrun would; `double` computes it in float64."""
+    return fork_ranks(processes, _train_double if double else train, config, run)
 
 
-def _train(config: TrainConfig, run: Path, rank: int, processes: int, port: int, double: bool) -> None:
-    if processes > 1:
-        names = {"RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "WORLD_SIZE": processes}
-        names |= {"LOCAL_WORLD_SIZE": processes, "MASTER_PORT": port}
-        os.environ.update({name: str(value) for name, value in names.items()})
-        os.environ.update(MASTER_ADDR="127.0.0.1", TORCHELASTIC_RUN_ID="test")
-    if double:
-        torch.set_default_dtype(torch.float64)
-        read = SyntheticScenes.__getitem__
-        SyntheticScenes.__getitem__ = lambda self, key: {**(s := read(self, key)), "image": s["image"].double()}
-        loop.validate_and_export = lambda *_: None  # the metrics are for float32
+def _train_double(config: TrainConfig, run: Path) -> None:
+    torch.set_default_dtype(torch.float64)
+    read = SyntheticScenes.__getitem__
+    SyntheticScenes.__getitem__ = lambda self, key: {**(s := read(self, key)), "image": s["image"].double()}
+    loop.validate_and_export = lambda *_: None  # the metrics are for float32
     train(config, run)
 
 

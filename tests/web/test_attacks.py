@@ -98,7 +98,7 @@ def frames_until(socket: ClientConnection, seq: int) -> int:
 
 def test_abandoned_sessions_are_capped(server: Server) -> None:
     with server.live(server.new_session()) as first:
-        sessions = [server.new_session() for _ in range(200)]
+        sessions = [server.new_session() for _ in range(3 * LIMITS.sessions)]
         assert len(server.service.store) == LIMITS.sessions
         assert server.request("GET", sessions[0])[0] == 404 and server.request("GET", sessions[-1])[0] == 200
         first.send('{"seq": 1, "render": true}')  # one that is looked at is kept
