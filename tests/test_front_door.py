@@ -13,7 +13,7 @@ from PIL import Image
 import sean
 from sean.images import image_to_tensor, write_image
 
-from .support.forks import fork, run_code, wait
+from .support.forks import OUTPUT, fork, run_code, wait
 
 # A line as pasted, and what is true afterwards; `_` is the line's value. The photo has one face, that of an astronaut.
 LINES = [
@@ -165,7 +165,7 @@ for line in json.loads(Path("lines.json").read_text()):
         said[line] = "nothing"
     except Exception as error:
         said[line] = f"{type(error).__name__}: {error}"
-Path("said.json").write_text(json.dumps(said))
+print(json.dumps(said))
 """
 
 
@@ -176,7 +176,7 @@ def said(session: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> d
     write_image(folder / "me.png", session["photo"])
     (folder / "lines.json").write_text(json.dumps([line for line, _ in WRONG]))
     wait(fork(run_code, SCRIPT, folder))
-    return json.loads((folder / "said.json").read_text())
+    return json.loads((folder / OUTPUT).read_text())
 
 
 @pytest.mark.parametrize(("line", "message"), WRONG, ids=[line for line, _ in WRONG])

@@ -1,8 +1,5 @@
 """Models to the Hugging Face hub and back, against a stand-in of its HTTP interface."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import yaml
 from sean.hub import with_card_head
 
 from .hub_server import TOKEN, Hub, hub_server
+from .support.forks import OUTPUT, fork, run_code, wait
 
 LINES = """
 import sys, torch, numpy as np
@@ -41,20 +39,16 @@ def hub() -> Iterator[Hub]:
 
 def run(hub: Hub, code: str, home: Path, offline: bool = False) -> str:
     """The last line that a program of its own prints: the hub's client reads its settings once."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
-    environment |= {
+    environment = {
         "HF_ENDPOINT": hub.address,
         "HF_HOME": str(home),
         "HF_HUB_DISABLE_XET": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_OFFLINE": "1" if offline else "0",
     }
-    if offline:
-        environment["HF_HUB_OFFLINE"] = "1"
-    done = subprocess.run(
-        [sys.executable, "-c", LINES + code], env=environment, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip().splitlines()[-1]
+    home.mkdir(exist_ok=True)
+    wait(fork(run_code, LINES + code, home, environment))
+    return (home / OUTPUT).read_text().strip().splitlines()[-1]
 
 
 @pytest.mark.integration

@@ -119,6 +119,8 @@ def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
     pytest.importorskip("ipykernel")
     book = nbformat.read(path, as_version=4)
     nbformat.validate(book)
+    for cell in book.cells:
+        cell.source = re.sub(r"\bsteps=\d+", "steps=2", cell.source)
     client = nbclient.NotebookClient(book, timeout=600, resources={"metadata": {"path": str(tmp_path)}})
     client.execute()  # an exception in a cell is raised
     assert any("image/png" in output.get("data", {}) for cell in book.cells for output in cell.get("outputs", []))

@@ -1,17 +1,19 @@
 """Processes for tests that kill them, need two, or need a clean one: forks of a process that has imported the package.
 
 The import takes seconds, a fork milliseconds. Unlike the process of the tests, a fork has no run-time type checks. The
-functions that a fork runs stand in a module; what they print is pytest's captured output.
+functions that a fork runs stand in a module; their errors are in pytest's captured output.
 """
 
+import contextlib
 import multiprocessing
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+OUTPUT = "output.txt"
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["sean.training.loop", "sean.data.synthetic.scenes", "sean.editing.editor"])
 
@@ -39,13 +41,15 @@ def _as_rank(rank: int, count: int, port: int, function: Callable[..., Any], arg
     function(*arguments)
 
 
-def run_code(code: str, folder: Path) -> None:
-    """Run Python code as a program in a folder, on one thread."""
+def run_code(code: str, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    """Run Python code as a program in a folder, on one thread; what it prints goes to the file `OUTPUT` there."""
     import torch
 
     torch.set_num_threads(1)
+    os.environ.update(environment or {})
     os.chdir(folder)
-    exec(compile(code, "<code of a test>", "exec"), {"__name__": "__main__"})
+    with Path(OUTPUT).open("w") as file, contextlib.redirect_stdout(file):
+        exec(compile(code, "<code of a test>", "exec"), {"__name__": "__main__"})
 
 
 def wait(*processes: ForkServerProcess) -> None:
