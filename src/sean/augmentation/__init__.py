@@ -1,1 +1,1 @@
-"""Labelled pictures in other looks: the label maps stay, the styles of regions change; more data for segmentation."""
+"""Augmentation of labelled pictures: new styles for their regions, the same label maps; more data for segmentation."""

@@ -1,4 +1,4 @@
-"""Moved pairs: mirror images with left and right labels exchanged, and smooth warps, of picture and maps alike."""
+"""Geometric augmentation of pairs: mirroring (left and right labels exchanged) and smooth warps of picture and maps."""
 
 import numpy as np
 from scipy import ndimage
@@ -7,7 +7,7 @@ from sean.data.paired import Pair
 from sean.labels import LabelSet
 
 _CELLS = 4
-"""A warp is drawn on so many cells a side; more of them would bend straight things."""
+"""Cells per side of the grid that a warp is drawn on; a finer grid would bend straight edges."""
 
 
 def moved(pair: Pair, labels: LabelSet, *, mirror: bool, warp: float, warp_seed: int | None) -> Pair:
@@ -18,7 +18,7 @@ def moved(pair: Pair, labels: LabelSet, *, mirror: bool, warp: float, warp_seed:
         labels: of the segmap.
         mirror: whether to exchange left and right, of the picture and of the labels.
         warp: largest shift, as a part of the height or width.
-        warp_seed: None warps nothing.
+        warp_seed: seed of the warp; None leaves it out.
 
     Returns:
         A pair of the same size; the picture is sampled bilinearly, maps by nearest pixels.
@@ -47,9 +47,9 @@ def moved(pair: Pair, labels: LabelSet, *, mirror: bool, warp: float, warp_seed:
 
 
 def _shifted(shape: tuple[int, ...], warp: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Where every pixel comes from: float64 rows and columns [h, w], at most `warp` of the size away."""
+    """The source of every pixel: float64 rows and columns [h, w], at most `warp` of the size away."""
     height, width = shape
-    # the corners of the cells that lie on the border stay, so that nothing from beyond the picture is needed
+    # grid points on the border do not move, so that no pixel comes from outside the picture
     shifts = np.zeros((2, _CELLS + 1, _CELLS + 1))
     shifts[:, 1:-1, 1:-1] = rng.uniform(-1, 1, (2, _CELLS - 1, _CELLS - 1))
     at = np.meshgrid(np.linspace(0, _CELLS, height), np.linspace(0, _CELLS, width), indexing="ij")

@@ -1,4 +1,4 @@
-"""Restyling on the fly: a data set of labelled pictures of which some get other looks, and the same for any sample."""
+"""Restyling on the fly: a data set of labelled pictures, some of them restyled, and a function for any sample."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -20,17 +20,17 @@ Sample = dict[str, Any]
 
 
 class Restyle(Dataset[Sample]):
-    """Labelled pictures of which some are restyled, anew in every epoch.
+    """A data set of labelled pictures; a part of them is restyled, differently in every epoch.
 
     A sample is a dict: image uint8 [h, w, 3], mask int64 [h, w] with ids 0..k (k: unlabelled), name, and instances
-    int64 [h, w] where the data has them. All chance follows from the seed, the epoch and the name, so that neither the
-    number of workers nor a restart changes a sample.
+    int64 [h, w] where the data has them. All chance follows from the seed, the epoch and the name, so the number of
+    workers and restarts do not change a sample.
 
     Args:
         data: a paired folder, or a folder or url of shards, whose training part is taken; or pairs.
-        model: a pipeline, or what `SEANPipeline.from_pretrained` takes; of the labels of the data.
-        settings: what may change; `copies` plays no part here.
-        probability: of a sample to be restyled.
+        model: a pipeline, or a name for `SEANPipeline.from_pretrained`, with the labels of the data.
+        settings: of the augmentation; `copies` is not used here.
+        probability: that a sample is restyled.
         transform: called as transform(image=..., mask=...), as those of albumentations are, after the restyling; what
             it returns takes the place of both.
         validation, training_prefix: the split, see `sean.data.splits.open_split`.
@@ -72,14 +72,14 @@ class Restyle(Dataset[Sample]):
         self._restyler = Restyler(self._pipeline, self._read, self.settings)
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw other styles from here on; to be called before each epoch, as with torch's DistributedSampler."""
+        """Set the epoch, which the styles depend on; call it before each epoch, as with torch's DistributedSampler."""
         self.epoch = epoch
 
     def __len__(self) -> int:
         return len(self._source)
 
     def __getitem__(self, key: int | tuple[int, int]) -> Sample:
-        """The sample of an index in the present epoch, or of (epoch, index)."""
+        """The sample at an index of the current epoch, or at (epoch, index)."""
         epoch, index = key if isinstance(key, tuple) else (self.epoch, key)
         pair, name = self._source.read(index), self._source.name(index)
         sample: Sample = {"image": pair.image, "mask": pair.segmap, "name": name}
@@ -92,7 +92,7 @@ class Restyle(Dataset[Sample]):
 
         Args:
             sample: image uint8 [h, w, 3], mask of integers [h, w], name, perhaps instances; other entries stay.
-            epoch: None takes the present one.
+            epoch: None takes the current one.
         """
         epoch = self.epoch if epoch is None else epoch
         result = dict(sample)

@@ -1,4 +1,4 @@
-"""What a copy gets: styles, and the way its map moves; drawn from the seed, the picture and the number of the copy."""
+"""Recipes of copies: the new styles and the geometry, drawn from the seed, the picture and the number of the copy."""
 
 import bisect
 import hashlib
@@ -31,14 +31,14 @@ class Part:
     instance: int = 0
 
     def mask(self, segmap: np.ndarray, instances: np.ndarray | None) -> np.ndarray:
-        """Where the part lies: bool [h, w]."""
+        """The mask of the part: bool [h, w]."""
         area: np.ndarray = segmap == self.label
         return area if not self.instance or instances is None else area & (instances == self.instance)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Donor:
-    """Where a style comes from: a part of a picture, or an entry of the style bank (picture "bank", its number)."""
+    """The source of a style: a part of a picture, or an entry of the style bank (picture "bank" and its number)."""
 
     picture: str
     instance: int = 0
@@ -52,7 +52,7 @@ class PartChange:
         part: the part.
         donors: one source of the style, or two that are interpolated.
         mix: weight of the second of two.
-        strength: weight of the new style against the own one.
+        strength: weight of the new style against the region's own.
     """
 
     part: Part
@@ -63,14 +63,14 @@ class PartChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A copy to be made.
+    """The recipe of one copy.
 
     Attributes:
         name: its name.
-        source: the picture that it is a copy of.
-        changes: what takes other styles.
+        source: the name of the original picture.
+        changes: the parts that take other styles.
         mirror: whether it is mirrored.
-        warp_seed: of its warp; None where it has none.
+        warp_seed: seed of its warp; None without a warp.
         chance: a number in 0..1 by which a loader decides whether to make the copy.
     """
 
@@ -99,7 +99,7 @@ class Recipe:
 
 
 def parts_of(pair: Pair, num_regions: int, settings: AugmentSettings) -> tuple[Part, ...]:
-    """The regions of a picture, or the objects in those that have objects, without the small ones; sorted."""
+    """The regions of a picture, or the objects of regions that have objects, sorted; small parts are left out."""
     use_objects = settings.by_instance and pair.instances is not None
     instances = pair.instances if use_objects and pair.instances is not None else np.zeros_like(pair.segmap)
     keys = pair.segmap * (int(instances.max()) + 1) + instances
@@ -172,7 +172,7 @@ class RecipeBook:
         Args:
             source: the name of the picture.
             copy: the number.
-            parts: those of the picture, where it is none of the set.
+            parts: those of the picture; required if it is not in the set.
         """
         settings = self._settings
         digest = hashlib.sha256(f"{settings.seed}/{copy}/{source}".encode()).digest()
@@ -193,7 +193,7 @@ class RecipeBook:
         )
 
     def _groups(self, name: str, parts: Sequence[Part] | None = None) -> list[tuple[Part, ...]]:
-        """The parts of a picture that may change, those that change together in one tuple."""
+        """The parts of a picture that may change; parts that change together share a tuple."""
         together: dict[tuple[int, ...], list[Part]] = defaultdict(list)
         for part in self._parts[name] if parts is None else parts:
             if part.label in self._allowed:
@@ -231,7 +231,7 @@ class RecipeBook:
         return self._having[wanted]
 
     def _own(self, donors: Sequence[Donor], name: str) -> tuple[int, int]:
-        """Where the donors that are of the picture itself begin and end."""
+        """The range of the donors that belong to the picture itself."""
         if self._settings.styles == BANK:
             return 0, 0
         key = operator.attrgetter("picture")
@@ -239,7 +239,7 @@ class RecipeBook:
 
 
 def allowed_labels(regions: Sequence[str], labels: LabelSet) -> frozenset[int]:
-    """The ids of labels, given by names, ids or names of groups; all where none are given."""
+    """The ids of labels given by names, ids or groups; all labels if the list is empty."""
     if not regions:
         return frozenset(range(labels.num_regions))
     found: set[int] = set()

@@ -1,4 +1,4 @@
-"""The copy that a recipe describes: encode, exchange codes, render, and keep the photo's detail where wanted."""
+"""Copies from recipes: encode, exchange style codes, render, and in the mode "photo" keep the photo's detail."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _KEPT_STYLES = 4096
 
 @dataclass(kw_only=True, eq=False)
 class _Own:
-    """A pair with its styles, the model's picture of it, and its mattes; the last two when they are first needed."""
+    """A pair with its styles, the model's picture of it and its mattes; the last two are made on first use."""
 
     pair: Pair
     styles: StyleCodes
@@ -37,7 +37,7 @@ class Restyler:
 
     Args:
         pipeline: the model; its labels are those of the pictures.
-        read: the pair of a name, which may be a source of styles.
+        read: returns the pair of a name, for sources of styles.
         settings: what may change.
     """
 
@@ -49,9 +49,9 @@ class Restyler:
         self._codes: OrderedDict[tuple[str, Part], Tensor] = OrderedDict()
 
     def copy(self, pair: Pair, recipe: Recipe) -> Pair:
-        """The copy of a pair that a recipe describes; of the pair's size.
+        """Make the copy of a pair that a recipe describes, at the pair's size.
 
-        Where the geometry stays, so do the maps.
+        Without mirror and warp the maps are unchanged.
         """
         own = self._own_of(pair).styles
         codes = {change.part: self._new_code(own, pair, change) for change in recipe.changes}
@@ -75,7 +75,7 @@ class Restyler:
         return Pair(image=image, segmap=pair.segmap, instances=pair.instances)
 
     def _composite(self, pair: Pair, own: StyleCodes, edited: np.ndarray, parts: tuple[Part, ...]) -> np.ndarray:
-        """The photo with the colours of its parts moved as the model moves them."""
+        """The photo with the colours of its parts changed as the model changes them."""
         known = self._own_of(pair, own)
         height, width = pair.segmap.shape
         if known.picture is None:
@@ -87,16 +87,16 @@ class Restyler:
         return recoloured(known.guide, [RegionChange(mask=mask) for mask in masks if mask.any()], pictures)
 
     def _own_of(self, pair: Pair, styles: StyleCodes | None = None) -> "_Own":
-        """What depends on a pair alone; kept for the next copy of it."""
+        """The values that depend on a pair alone; kept for its next copy."""
         if self._last is None or self._last.pair is not pair:
             own = _Own(pair=pair, styles=self._encoded(pair) if styles is None else styles)
-            if styles is not None:  # a moved pair: there is no other copy of it
+            if styles is not None:  # a warped or mirrored pair is used for one copy
                 return own
             self._last = own
         return self._last
 
     def _rendered(self, pair: Pair, own: StyleCodes, codes: dict[Part, Tensor]) -> np.ndarray:
-        """The model's picture of a map: the own styles, but for these parts; uint8 of the model's size."""
+        """Render a map with its own styles except for these parts; uint8 at the model's size."""
         variants = [own]
         numbers = np.zeros(pair.segmap.shape, dtype=np.int64)
         for part, code in sorted(codes.items(), key=lambda item: item[0]):
@@ -123,7 +123,7 @@ class Restyler:
         return torch.lerp(start, target, change.strength)
 
     def _donated(self, donor: Donor, label: int) -> Tensor:
-        """The code of a label of another picture, or of one of its objects, or of the bank; remembered."""
+        """The style code of a donor: a region or object of another picture, or an entry of the bank; cached."""
         if donor.picture == BANK:
             return self._pipeline.style_bank[donor.instance].codes[label]
         key = (donor.picture, Part(label=label, instance=donor.instance))
@@ -141,11 +141,11 @@ class Restyler:
         return self._codes[key]
 
     def _part_code(self, pair: Pair, part: Part) -> Tensor:
-        """The code of one object: the picture is encoded with a map that shows nothing else of the label."""
+        """The style code of one object: encodes the picture with a map in which only this object has the label."""
         labels = self._pipeline.labels
         others = (pair.segmap == part.label) & ~part.mask(pair.segmap, pair.instances)
         styles = self._encoded(Pair(image=pair.image, segmap=np.where(others, labels.num_regions, pair.segmap)))
-        if not styles.present[part.label]:  # too small for the model's size
+        if not styles.present[part.label]:  # the object vanishes at the model's size
             styles = self._encoded(pair)
         return styles.codes[part.label]
 

@@ -1,8 +1,8 @@
 """The run that makes copies of a whole set: shared by processes, restartable, with a record of every copy's styles.
 
-The pictures are dealt out to the processes by number. Each process writes its copies and, last of all, a record of
-each; whichever process finds all records there finishes the folder. So nothing has to be sent between processes, and a
-run that was killed, or that goes on with another number of processes, gives the same files.
+The pictures are assigned to the processes by index. Each process writes its copies and, last of all, a record of each;
+the process that finds all records finishes the folder. The processes therefore exchange no messages, and a run that was
+killed, or that is continued with another number of processes, gives the same files.
 """
 
 import json
@@ -45,11 +45,11 @@ _FOLDERS = ("images", "instances", "labels")
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    """What copies must pass.
+    """The check that every copy must pass.
 
     Attributes:
         segmenter: reads the copies; its labels are those of the data.
-        least_miou: copies in which its map agrees less with theirs are dropped, in 0..1.
+        least_miou: lowest mIoU in 0..1 of the segmenter's map and the copy's; copies below it are dropped.
     """
 
     segmenter: Segmenter
@@ -58,16 +58,16 @@ class Filter:
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentReport:
-    """What lies in a folder of copies, or what this process has done of it.
+    """The content of a finished folder of copies, or the share that this process has done.
 
     Attributes:
         root: the folder.
         sources, kept, dropped: pictures, copies of them, and copies that the filter dropped.
         made: copies that this call made.
-        seconds: that it took.
+        seconds: duration of the call.
         miou_sources, miou_before, miou_after: mean agreement of the segmenter's maps with the labels: in the pictures,
             in all copies, in those that were kept; None without a segmenter.
-        finished: whether the folder is complete; else other processes are still at work.
+        finished: whether the folder is complete; if not, other processes are still working.
     """
 
     root: Path
@@ -119,7 +119,7 @@ def augment(
         model: of the labels of the data.
         data: a paired folder, or a folder or url of shards.
         destination: a new or empty folder, or the one of an earlier run with the same settings.
-        settings: what may change; None takes the defaults.
+        settings: of the augmentation; None takes the defaults.
         originals: also link the pictures themselves, and the held-out ones as the held-out part, so that the folder is
             ready for training.
         check: drops copies in which a segmenter does not find the labels.
@@ -200,7 +200,7 @@ def _header(
     linked: _Originals | None,
     check: Filter | None,
 ) -> dict[str, Any]:
-    """All that decides on the content of the folder."""
+    """The settings that determine the content of the folder."""
     return {
         "model": network_digest(model.model),
         "data": str(data),
@@ -213,7 +213,7 @@ def _header(
 
 
 def _is_finished(root: Path, header: Mapping[str, Any]) -> bool:
-    """Whether the folder is finished already; else it is new or empty, or was begun with the same header.
+    """Whether the folder is finished. If not, it is new, empty, or was begun with the same header.
 
     Raises:
         InputError: it was made with other settings, or holds something else.
@@ -233,7 +233,7 @@ def _is_finished(root: Path, header: Mapping[str, Any]) -> bool:
             if name == HEADER_NAME and not (root / UNFINISHED_NAME).is_file():
                 return True
     there = sorted(path.name for path in root.iterdir() if not path.name.startswith(".")) if root.is_dir() else []
-    if there and not (root / UNFINISHED_NAME).is_file():  # looked for again, as another process may just have begun
+    if there and not (root / UNFINISHED_NAME).is_file():  # a second look, as another process may just have begun
         raise InputError(f"expected a new or empty folder, but {root} holds {', '.join(there[:3])}; choose another")
     if root.exists() and not root.is_dir():
         raise InputError(f"expected a folder to write copies to, but {root} is a file; choose another name")
@@ -250,7 +250,7 @@ def _make_share(
     place: tuple[int, int],
     progress: Progress | None,
 ) -> int:
-    """Make the copies of every picture of this process that are not there; returns their number."""
+    """Make the missing copies of this process's pictures; returns their number."""
     restyler = Restyler(model, source.read, settings)
     rank, world_size = place
     mine = source.names[rank::world_size]
@@ -272,7 +272,7 @@ def _make_share(
 def _write_copy(
     root: Path, copy: Pair, recipe: Recipe, labels: LabelSet, check: Filter | None, source_score: float | None
 ) -> None:
-    """Write a copy that passes the check, and in any case its record."""
+    """Write the copy if it passes the check, and its record in any case."""
     score = None if check is None else _miou(check.segmenter, copy)
     kept = check is None or (score is not None and score >= check.least_miou)
     if kept:
@@ -286,7 +286,7 @@ def _write_copy(
 
 
 def _record(root: Path, name: str) -> dict[str, Any] | None:
-    """The record of a copy; None where it is not made, or its files are gone."""
+    """The record of a copy; None if it is not made yet or its files are missing."""
     path = root / _RECORDS / f"{name}.json"
     try:
         record: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
@@ -298,7 +298,7 @@ def _record(root: Path, name: str) -> dict[str, Any] | None:
 
 @torch.inference_mode()
 def _miou(segmenter: Segmenter, pair: Pair) -> float | None:
-    """How well a segmenter's map of a picture agrees with its labels, in 0..1."""
+    """mIoU of a segmenter's map of the picture and its label map, in 0..1."""
     truth = segmenter.scored(torch.from_numpy(pair.segmap).unsqueeze(0))
     predicted = segmenter(image_to_tensor(pair.image).unsqueeze(0)).cpu()
     matrix = confusion_matrix(predicted, truth, segmenter.labels.num_regions)
@@ -314,9 +314,9 @@ def _finish(
     header: Mapping[str, Any],
     linked: _Originals | None,
 ) -> bool:
-    """Write what describes the whole folder, once all copies are there; whether they are.
+    """Write the files that describe the whole folder once all copies exist; returns whether they do.
 
-    Two processes that finish at the same moment both do so, and write the same.
+    Two processes that finish at the same time write the same files.
     """
     stems = [f"{name}_r{copy:02}" for name in names for copy in range(1, settings.copies + 1)]
     records = [record for stem in stems if (record := _record(root, stem)) is not None]

@@ -1,4 +1,4 @@
-"""What augmentation may change: which regions, how many, how strongly, styles from where, and the geometry."""
+"""Settings of augmentation: which regions change, how many, how strongly, the source of styles, and the geometry."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,19 +15,20 @@ class AugmentSettings:
 
     Attributes:
         copies: restyled pictures for every labelled one.
-        mode: "photo" keeps the photo's detail and moves the colours of its regions as the model says; "render" gives
+        mode: "photo" keeps the photo's detail and changes the colours of its regions as the model does; "render" gives
             the model's own picture, enlarged to the size of the map.
         styles: "data" takes the style of a region from another picture of the set that has the label; "mixed"
             interpolates between those of two others; "bank" takes it from the model's style bank.
-        by_instance: where there are instance maps, every object gets a style of its own, from another object.
-        regions: names of the labels that may change, or of groups; empty: all.
-        least, most: how many regions (or objects) change at once, those of one material, as all skin, together as one;
-            most 0: all that the picture has.
-        weakest, strongest: weight of the new style, drawn between these; 0 keeps the own one, 1 takes the other.
+        by_instance: with instance maps, every object takes its own style from another object.
+        regions: names of labels or groups that may change; empty means all.
+        least, most: number of regions (or objects) that change at once; regions of one material, such as all skin,
+            count as one. most = 0 means all regions of the picture.
+        weakest, strongest: range that the weight of the new style is drawn from; 0 keeps the region's own style, 1
+            takes the new one.
         mirror: probability of a mirror image, with left and right labels exchanged.
         warp: largest shift of a smooth random warp, as a part of the picture's size; 0 warps nothing.
         min_share: regions smaller than this part of the picture are neither changed nor a source of styles.
-        seed: of all chance; with it the same data gives the same bytes.
+        seed: of all random choices; the same seed and data give the same bytes.
 
     Raises:
         InputError: a value outside of its range.

@@ -1,4 +1,4 @@
-"""How long things take while another program keeps one core busy, beside the times without it."""
+"""Times with and without another program that keeps one core busy."""
 
 import contextlib
 import statistics
@@ -23,12 +23,12 @@ EDIT = "sean edit, from start to end"
 STEP = "training step, batch 2"
 
 _REPEATS = 4
-# until the other program has its core
+# time for the other program to start and occupy its core
 _SETTLING_SECONDS = 0.5
 
 
 def busy_cases(model: SEANModel, segmaps: list[Tensor]) -> dict[str, Callable[[], Any]]:
-    """What users wait for, by name.
+    """The operations that users wait for, by name.
 
     Args:
         model: in evaluation mode; its generator is put into training mode for the training step only.
@@ -49,7 +49,7 @@ def busy_cases(model: SEANModel, segmaps: list[Tensor]) -> dict[str, Callable[[]
 
 
 def edit_a_photo() -> None:
-    """`sean edit` of a portrait that comes with scikit-image, in a process of its own: with the search for the face."""
+    """Run `sean edit` on scikit-image's portrait as a separate process, including the face search."""
     from skimage.data import astronaut
 
     with tempfile.TemporaryDirectory() as folder:
@@ -62,11 +62,11 @@ def edit_a_photo() -> None:
 def quiet_and_busy_seconds(cases: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, dict[str, float]]:
     """Median seconds of every case without ("quiet") and with ("busy") another program on one core.
 
-    Several runs in a row are measured, by turns without and with: the system takes some time to spread the threads.
+    Blocks of several runs alternate without and with it, as the system needs some time to spread the threads.
 
     Args:
-        cases: what to run, by name; once before the time counts.
-        rounds: of both.
+        cases: functions by name; each runs once before the measurement.
+        rounds: number of blocks of either kind.
     """
     times: dict[str, dict[str, float]] = {}
     for name, run in cases.items():

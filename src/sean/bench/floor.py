@@ -1,4 +1,4 @@
-"""The floor: the generator's main convolutions and nothing else, on activations of the same shapes."""
+"""The lower bound of the time: the generator's main convolutions alone, on activations of the same shapes."""
 
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -14,7 +14,7 @@ from sean.models.sean.norm import SEANResBlk
 
 
 def main_convolutions(generator: Generator, size: tuple[int, int]) -> Iterator[tuple[nn.Conv2d, tuple[int, int]]]:
-    """Stem, the convolutions of the ResBlks, and the last one, with the size [h, w] that each works at."""
+    """The stem, the ResBlks' convolutions and the output convolution, each with the size [h, w] of its input."""
     height, width = size[0] // SIZE_MULTIPLE, size[1] // SIZE_MULTIPLE
     yield cast(nn.Conv2d, generator.stem), (height, width)
     for block, (_, _, double) in zip(generator.blocks, BLOCKS, strict=True):
@@ -30,7 +30,7 @@ def main_convolutions(generator: Generator, size: tuple[int, int]) -> Iterator[t
 
 
 def inference_floor(generator: Generator, size: tuple[int, int]) -> Callable[[], None]:
-    """A function that runs the convolutions for one picture by the very calls of the fast path."""
+    """A function that runs the convolutions for one picture, by the same calls as the fast path."""
     calls = [(PackedConv(conv), _activation(1, conv, at)) for conv, at in main_convolutions(generator, size)]
 
     @torch.inference_mode()

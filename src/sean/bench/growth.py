@@ -47,7 +47,7 @@ def by_size(model: SEANModel, folder: Path | None, rounds: int) -> list[Point]:
 
 
 def by_labels(config: SEANConfig, rounds: int, device: torch.device | str = "cpu") -> list[Point]:
-    """Models of 19, 35 and 150 labels: on one and the same segmap, and on one where every label has a region."""
+    """Models of 19, 35 and 150 labels, on the same segmap and on a segmap with a region of every label."""
     points = []
     for num_regions in LABELS:
         model = build_model(replace(config, num_regions=num_regions)).to(device).eval()

@@ -1,4 +1,4 @@
-"""What fewer bits gain and cost: time by turns with float32, and the difference in the pictures."""
+"""Computation in 16 bits against float32: times, measured in turns, and the difference of the pictures."""
 
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ _PICTURES = 8
 
 
 def comparison(model: SEANModel, folder: Path | None, dtype: torch.dtype, rounds: int) -> dict[str, Any]:
-    """Rendering and encoding in `dtype` beside float32.
+    """Measure rendering and encoding in `dtype` and in float32.
 
     Args:
         model: in evaluation mode.
         folder: see `default_segmaps`.
-        dtype: of 16 bits.
+        dtype: a 16-bit type.
         rounds: of the timing.
 
     Returns:
@@ -39,7 +39,7 @@ def comparison(model: SEANModel, folder: Path | None, dtype: torch.dtype, rounds
     def new_codes() -> Tensor:
         return torch.rand(shape, device=device) * 2 - 1
 
-    # the styles of a picture made by the model itself are such as it knows
+    # a picture made by the model itself has styles that the encoder knows
     picture = renderers[0](plans[0], new_codes())
     codes = encoders[0](picture, segmaps[0])[0]
     differences = torch.stack([(renderers[0](plan, codes) - renderers[1](plan, codes)).abs() * 127.5 for plan in plans])

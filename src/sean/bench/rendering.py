@@ -1,4 +1,4 @@
-"""What one picture costs, by what has changed since the picture before."""
+"""The cost of one picture, by the inputs that changed since the previous picture."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -28,15 +28,15 @@ ENCODER_NAIVE = "encoder, published order"
 def rendering_cases(
     model: SEANModel, segmaps: list[Tensor], size: tuple[int, int], *, dense: bool = True
 ) -> dict[str, Callable[[], Any]]:
-    """What to time, by name.
+    """The cases to time, by name.
 
     Args:
         model: in evaluation mode.
-        segmaps: [1, h, w] each; the new ones of the cases, in turn.
+        segmaps: [1, h, w] each, used in turn where a case needs a new one.
         size: of the pictures.
-        dense: also the published formulation, which computes everything for every picture.
+        dense: include the published formulation, which computes everything for every picture.
     """
-    # kept for as many pairs of segmap and style as take turns here, else "repeat" would be none
+    # the cache must hold every pair of segmap and style used here, or "repeat" would not repeat
     renderer = Renderer(model.generator, num_kept=8)
     shape = (1, model.config.num_regions, model.config.style_dim)
     device = next(model.parameters()).device
@@ -66,7 +66,7 @@ def rendering_cases(
 
 
 def encoder_cases(model: SEANModel, segmap: Tensor, size: tuple[int, int]) -> dict[str, Callable[[], Any]]:
-    """The style encoder: as it runs here, as a plain module, and with the regions pooled one after the other."""
+    """The style encoder: packed for inference, as a plain module, and with the regions pooled one by one."""
     device = next(model.parameters()).device
     image, segmap = torch.rand(1, 3, *size, device=device) * 2 - 1, segmap.to(device)
     encoder, module = Encoder(model.style_encoder), cast(StyleEncoder, model.style_encoder)
@@ -90,8 +90,7 @@ def encoder_cases(model: SEANModel, segmap: Tensor, size: tuple[int, int]) -> di
 
 
 def _strokes(segmap: Tensor) -> Iterator[Tensor]:
-    """The segmap after one dab of a brush after the other, each a sixteenth of the picture wide and of another label
-    than it falls on."""
+    """Segmaps after successive brush dabs, each a sixteenth of the picture wide and of a label that changes pixels."""
     _, height, width = segmap.shape
     labels = segmap.unique()
     places = torch.Generator().manual_seed(0)

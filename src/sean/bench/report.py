@@ -1,4 +1,4 @@
-"""A measurement as tables in markdown, which read as well in a terminal as in the docs."""
+"""Results as markdown tables, readable in a terminal and in the docs."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -128,7 +128,7 @@ def _ms(seconds: float) -> str:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A markdown table with aligned columns: the first to the left, numbers to the right."""
+    """A markdown table with aligned columns: the first one left, numbers right."""
     table = [list(header), *map(list, rows)]
     widths = [max(len(row[index]) for row in table) for index in range(len(header))]
     lines = [

@@ -1,4 +1,4 @@
-"""Segmaps to measure with: faces as people have them, noise as nobody has them, and many labels at once."""
+"""Segmaps for the benchmark: drawn faces, pixel noise (the worst case), and many labels at once."""
 
 from pathlib import Path
 
@@ -31,12 +31,12 @@ def folder_segmaps(folder: Path, size: tuple[int, int], count: int, num_regions:
     chosen = np.linspace(0, len(pairs.stems) - 1, count).astype(int)
     maps = [read_segmap(pairs.segmaps[pairs.stems[index]], pairs.labels) for index in chosen]
     for segmap in maps:
-        segmap[segmap == pairs.labels.num_regions] = num_regions  # "no region" for the model too
+        segmap[segmap == pairs.labels.num_regions] = num_regions  # "no region" of the data is that of the model
     return [torch.from_numpy(resize_segmap(segmap, size)).unsqueeze(0) for segmap in maps]
 
 
 def noise_segmap(size: tuple[int, int], num_regions: int, seed: int = 0) -> Tensor:
-    """Every pixel of its own: the worst case, [1, h, w]."""
+    """Pixel noise, the worst case: an independent label for every pixel, [1, h, w]."""
     return torch.randint(num_regions, (1, *size), generator=torch.Generator().manual_seed(seed))
 
 
@@ -51,7 +51,7 @@ def cell_segmap(size: tuple[int, int], num_cells: int, seed: int = 0) -> Tensor:
 
 
 def default_segmaps(folder: Path | None, size: tuple[int, int], count: int, num_regions: int) -> list[Tensor]:
-    """Those of a folder where one is given, else faces."""
+    """The label maps of a folder, or drawn faces if no folder is given."""
     if folder is not None:
         return folder_segmaps(folder, size, count, num_regions)
     if num_regions < CELEBAMASK_HQ.num_regions:

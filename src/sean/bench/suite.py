@@ -1,4 +1,4 @@
-"""The whole measurement in one run: everything that is compared is timed by turns, in this process."""
+"""The whole benchmark in one run: compared cases are timed in turns, in this process."""
 
 import platform
 from collections.abc import Callable, Iterator
@@ -28,14 +28,14 @@ _TRAINING_ROUNDS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class BenchSettings:
-    """What to measure.
+    """Settings of the benchmark.
 
     Attributes:
         data: paired folder to take label maps from; None draws faces.
-        rounds: of every comparison; the medians are given.
+        rounds: of every comparison; results are medians over the rounds.
         training: also training steps and their memory.
         growth: also other sizes and numbers of labels.
-        busy: nothing but what another program on one core does to the times.
+        busy: measure only the effect of another program on one core.
     """
 
     data: Path | None = None
@@ -79,7 +79,7 @@ def phases(model: SEANModel, settings: BenchSettings) -> Iterator[tuple[str, Cal
         yield "training", lambda: step_seconds(batch, True)
         yield "noise training", lambda: step_seconds(torch.cat([noise, noise.flip(2)]), False)
         yield (
-            "memory",  # of a process: a card's is not in it
+            "memory",  # memory of the process, without that of a GPU
             lambda: (
                 {}
                 if device.type != "cpu"
@@ -92,11 +92,11 @@ def phases(model: SEANModel, settings: BenchSettings) -> Iterator[tuple[str, Cal
 
 
 def _arithmetic(model: SEANModel, segmap: torch.Tensor, size: tuple[int, int]) -> dict[str, float]:
-    """10^9 multiply-adds of the products and convolutions of one picture, as torch counts them."""
+    """Multiply-adds, in 10^9, of the matrix products and convolutions of one picture, as torch counts them."""
     cases = {**rendering_cases(model, [segmap], size), **encoder_cases(model, segmap, size)}
     counted = {}
     for name, run in cases.items():
-        run()  # what can be kept from picture to picture is not counted again
+        run()  # results that are cached between pictures are not counted again
         with FlopCounterMode(display=False) as counter:
             run()
         counted[name] = counter.get_total_flops() / 2e9

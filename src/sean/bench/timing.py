@@ -1,4 +1,4 @@
-"""Medians of interleaved rounds, and the peak memory of a process of its own."""
+"""Median times of interleaved rounds, and the peak memory of a separate process."""
 
 import gc
 import multiprocessing
@@ -13,13 +13,13 @@ import torch
 
 
 def median_seconds(contenders: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median time of every contender.
+    """Median time of every contender, in seconds.
 
-    Every round runs each of them once, so that a slow moment of the machine meets all; the first round does not count.
+    Every round runs each of them once, so that a slow phase of the machine affects all; the first round is discarded.
 
     Args:
         contenders: what to run, by name.
-        rounds: that count.
+        rounds: number of measured rounds.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     gc.collect()
@@ -38,11 +38,11 @@ def median_seconds(contenders: Mapping[str, Callable[[], Any]], rounds: int) -> 
 
 
 def peak_memory(run: Callable[..., Any], *arguments: Any) -> int | None:
-    """Peak memory in bytes of a fresh process that calls run(*arguments); None where the system does not tell.
+    """Peak memory in bytes of a fresh process that calls run(*arguments); None if the system does not report it.
 
     Args:
         run: a function at the top of a module.
-        arguments: what it takes, picklable.
+        arguments: of `run`, picklable.
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:

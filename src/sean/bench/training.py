@@ -1,4 +1,4 @@
-"""What one training step of the generator costs: forward and backward, on plans that the loader has made."""
+"""The cost of one training step of the generator: forward and backward, with plans from the loader."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -39,7 +39,7 @@ def training_cases(
 
 
 def one_step(config: SEANConfig, segmap: Sequence[Any], formulation: str) -> None:
-    """Build a generator and run one step: what the memory is measured of, in a process of its own."""
+    """Build a generator and run one step; runs in a separate process, whose peak memory is measured."""
     generator = build_model(config).generator
     if formulation == DENSE:
         generator = dense_formulation(generator)

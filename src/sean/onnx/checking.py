@@ -1,4 +1,4 @@
-"""Exported networks against PyTorch: the same inputs through both, and how far the results are apart."""
+"""Comparison of exported networks with PyTorch: the differences of their outputs for the same inputs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _SEED = 0
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sample:
-    """A batch of what the networks take.
+    """A batch of inputs of the networks.
 
     Attributes:
         image: [b, 3, h, w] in [-1, 1].
@@ -38,8 +38,8 @@ def samples(model: SEANModel, count: int, bank: Tensor | None = None) -> Iterato
     """Pairs of styles and maps, two at a time: maps of blocks of labels, with pixel noise, styles mixed by block.
 
     Args:
-        model: whose sizes count.
-        count: how many pairs.
+        model: gives the sizes.
+        count: number of pairs.
         bank: styles [n, k, d] to mix; None takes random numbers.
     """
     rng = np.random.default_rng(_SEED)
@@ -65,7 +65,8 @@ class Runner:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         options = onnxruntime.SessionOptions()
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the machine may be busy
+        # spinning threads would slow down other programs on a busy machine
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=CPU)
 
     def __call__(self, **inputs: np.ndarray) -> list[Tensor]:
@@ -74,7 +75,7 @@ class Runner:
 
 
 def generator_inputs(sample: Sample, num_regions: int, *, fast: bool) -> dict[str, np.ndarray]:
-    """What the dense or the fast generator takes."""
+    """The inputs of the dense or the fast generator."""
     segmap = sample.segmap.numpy()
     inputs = {"segmap": segmap.astype(np.int32), "codes": sample.codes.numpy()}
     edges = None if sample.edges is None else sample.edges.numpy()
@@ -90,6 +91,6 @@ def render(model: SEANModel, sample: Sample) -> Tensor:
 
 
 def largest_difference(one: Tensor, other: Tensor) -> float:
-    """The largest absolute difference; infinite where one of the two is no number."""
+    """The largest absolute difference; infinite if either array has a NaN."""
     difference = float((one.double() - other.double()).abs().max())
     return difference if np.isfinite(difference) else float("inf")

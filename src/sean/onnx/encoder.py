@@ -35,13 +35,13 @@ def style_encoder(encoder: StyleEncoder | StyleEncoders) -> Graph:
 
 
 def _convolutions(encoder: StyleEncoder) -> list[tuple[int, int]]:
-    """Stride and width of every convolution but the transposed one."""
+    """Stride and width of every convolution except the transposed one."""
     layers = [layer for layer in encoder.features if isinstance(layer, nn.Conv2d)]
     return [(layer.stride[0], layer.out_channels) for layer in layers]
 
 
 def _stride(encoder: StyleEncoder) -> int:
-    """How many times smaller than the picture the features are: two convolutions halve it, one doubles it."""
+    """Size of the picture over that of the features: two convolutions halve the size, one doubles it."""
     return max(stride for stride, _ in _convolutions(encoder))
 
 
@@ -50,7 +50,7 @@ def _width(encoder: StyleEncoder) -> int:
 
 
 def _region_means(graph: Graph, features: str, segmap: str, num_regions: int) -> tuple[str, str]:
-    """Means [b, k, d] of features over every region, zero where it has no pixel, and whether it has one [b, k]."""
+    """Mean features of every region [b, k, d], zero for absent regions, and whether each is present [b, k]."""
     onehot = graph.reshape(graph.onehot(segmap, num_regions), 0, 0, -1)
     counts = graph("ReduceSum", onehot, graph.constant([2]))
     flat = graph("Transpose", graph.reshape(features, 0, 0, -1), perm=[0, 2, 1])

@@ -1,4 +1,4 @@
-"""A model folder to a folder of ONNX files, each checked against PyTorch before anything is written."""
+"""Export of a model folder to ONNX files; all are compared with PyTorch before the first is written."""
 
 import hashlib
 import json
@@ -31,13 +31,13 @@ from sean.parsing.label_matching import match_labels
 from sean.pretrained import BANK_NAME, CARD_NAME, LICENCE_NAME, folder_title
 
 LARGEST_DIFFERENCE = 1e-3
-"""Of outputs in float32 from PyTorch's."""
+"""Largest allowed difference of float32 outputs from PyTorch's."""
 
 LARGEST_LEVELS = 2.0
-"""Of pictures with weights in fewer bits, in levels of 255."""
+"""Largest allowed difference of pictures with smaller weights, in levels of 255."""
 
 LARGEST_SHARE = 0.01
-"""Of pixels to which a parser with weights in fewer bits gives another label."""
+"""Largest allowed share of pixels whose label changes in a parser with smaller weights."""
 
 _SPDX = re.compile(r"SPDX: ([\w.+-]+)|^license: *(\S+)", re.MULTILINE)
 
@@ -47,7 +47,7 @@ Measure = Literal["outputs", "levels", "labels"]
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedFile:
-    """A file of an export, and how far its results are from PyTorch's.
+    """A file of an export, and the difference of its results from PyTorch's.
 
     Attributes:
         name: of the file.
@@ -70,10 +70,10 @@ class _Network:
     Attributes:
         name: of the file.
         model: in float32.
-        difference: of a model's outputs from PyTorch's, in float32.
-        loss: of a model with weights in fewer bits: what its users see.
+        difference: measures the float32 model's outputs against PyTorch's.
+        loss: measures the visible effect of smaller weights.
         measure: of the loss.
-        largest_loss: that is allowed.
+        largest_loss: largest value of `loss` that is allowed.
     """
 
     name: str
@@ -184,7 +184,7 @@ def _encoder(model: SEANModel, pairs: list[Sample]) -> _Network:
 
     @torch.inference_mode()
     def loss(runner: Runner) -> float:
-        """Of the pictures that these codes give."""
+        """The loss of pictures rendered with these codes."""
         return 127.5 * max(
             largest_difference(
                 model.render(pair.segmap, codes(runner, pair)[0], edges=pair.edges),
@@ -204,7 +204,7 @@ def _parser(parser: Parser, labels: LabelSet, ids: tuple[int, ...], pairs: list[
 
     @torch.inference_mode()
     def logits(photo: Tensor) -> Tensor:
-        """PyTorch's, of every label and of "none"."""
+        """PyTorch's logits of every label and of "none"."""
         own = parser(photo)
         found = own.new_full((len(own), k + 1, *own.shape[2:]), -1e4)
         for label in set(ids):
@@ -230,7 +230,7 @@ def _parser(parser: Parser, labels: LabelSet, ids: tuple[int, ...], pairs: list[
 
 
 def _checked(network: _Network, precision: str) -> tuple[onnx.ModelProto, CheckedFile]:
-    """The network in a precision and its difference; InputError where that is too large."""
+    """The network in a precision and its difference; InputError if the difference is too large."""
     measure: Measure = "outputs"
     model = network.model
     difference = network.difference(Runner(model))
@@ -255,7 +255,7 @@ def _checked(network: _Network, precision: str) -> tuple[onnx.ModelProto, Checke
 
 
 def _describe(model: onnx.ModelProto, description: dict[str, Any]) -> None:
-    """Put the description into a file: words as they are, the rest as JSON."""
+    """Add metadata to a file: strings as they are, other values as JSON."""
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in description.items()}
     onnx.helper.set_model_props(model, {f"sean.{key}": text for key, text in texts.items()})
 
@@ -285,7 +285,8 @@ def _write(
 
 
 def _licence(folder: Path) -> str:
-    """The SPDX name of the terms of a model, from its LICENSE or the head of its card; "unknown" without."""
+    """The SPDX name of the terms of a model, from its LICENSE or the head of its card; "unknown" if neither names
+    it."""
     for name in (LICENCE_NAME, CARD_NAME):
         if (folder / name).is_file():
             found = _SPDX.search((folder / name).read_text(encoding="utf-8"))

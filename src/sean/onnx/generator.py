@@ -1,7 +1,7 @@
 """The generator as ONNX, in two forms of the same algebra.
 
-The dense form takes a segmap and convolves maps of its size, as published; it needs nothing but common operators. The
-fast form takes the tables of a patch plan (`sean.onnx.plan`) beside it: every distinct patch is evaluated once, as
+The dense form takes a segmap and convolves maps of its size, as published; it needs only common operators. The
+fast form takes the tables of a patch plan (`sean.onnx.plan`) in addition: every distinct patch is evaluated once, as
 sums of gathered rows, and gathered per pixel (see `sean.ops.modulation`). Both have the weights packed for inference:
 spectral norm, batch norm and blending are folded in.
 """
@@ -22,10 +22,10 @@ from sean.onnx.graph import Graph, Shape
 from sean.plan.patch_plan import NUM_TAPS, SCALES
 
 ROW_TABLES = ("label_patches", "mask_patches", "region_patches")
-"""Inputs of the fast form for each scale that hold nine entries a row."""
+"""Inputs of the fast form, for each scale, with nine entries per row."""
 
 INDEX_TABLES = ("mask_rows", "region_rows")
-"""And those that hold one."""
+"""Inputs of the fast form, for each scale, with one entry per row."""
 
 
 def dense_generator(generator: Generator) -> Graph:
@@ -34,7 +34,7 @@ def dense_generator(generator: Generator) -> Graph:
 
 
 def fast_generator(generator: Generator) -> Graph:
-    """The inputs of the dense form but edges, and six tables for each scale; output picture [b, 3, h, w]."""
+    """The inputs of the dense form except edges, and six tables for each scale; output picture [b, 3, h, w]."""
     return _build(generator, _Fast)
 
 
@@ -88,7 +88,7 @@ class _Modulation(ABC):
 
     @abstractmethod
     def prepare(self, segmap: str) -> None:
-        """Make what all norms share."""
+        """Add the values that all norms share."""
 
     @abstractmethod
     def scale_shift(self, norm: PackedNorm, name: str, mu: str | None, level: int) -> list[str]:
@@ -109,7 +109,7 @@ class _Modulation(ABC):
         return self.graph("Add", self.graph("Mul", x, scale), shift)
 
     def _mu(self, norm: PackedNorm, name: str, block: int) -> str:
-        """mu_j = ReLU(A_j ST_j + a_j), [b, k, d]; the regions come first for one product of matrices each."""
+        """mu_j = ReLU(A_j ST_j + a_j), [b, k, d]; regions are the first axis, for one matrix product each."""
         graph = self.graph
         assert norm.style is not None
         if block not in self.codes:
@@ -151,7 +151,7 @@ class _Dense(_Modulation):
             maps = graph("Relu", graph("Conv", self._planes[level], *hidden, pads=[1] * 4))
             parts.append(graph("Conv", maps, graph.weight(norm.weight, f"{name}.weight"), bias, pads=[1] * 4))
         if mu is not None:
-            # every pixel carries mu of its region: [b, d, k] @ [b, k, h * w]
+            # every pixel takes mu of its region: [b, d, k] @ [b, k, h * w]
             onehot = self._onehots[level]
             flat = graph.reshape(onehot, 0, 0, -1)
             style_map = graph("MatMul", graph("Transpose", mu, perm=[0, 2, 1]), flat)
@@ -161,7 +161,7 @@ class _Dense(_Modulation):
         return graph.outputs(2, "Split", parts[0] if len(parts) == 1 else graph("Add", *parts), axis=1)
 
     def _style_shape(self, level: int, style_dim: int) -> str:
-        """[b, d, h, w] at a level."""
+        """The map of mu at a level: [b, d, h, w]."""
         graph = self.graph
         size = graph("Shape", self._onehots[level])
         parts = [graph("Gather", size, graph.constant([index])) for index in (0, 2, 3)]
@@ -176,7 +176,7 @@ class _Fast(_Modulation):
             names = {}
             for table in ROW_TABLES:
                 entries = graph.input(f"{table}_{scale}", "int32", [f"{table}_{scale}", NUM_TAPS])
-                # a product of a row with all nine taps of a kernel is nine rows
+                # the product of one row with the nine taps of a kernel gives nine rows
                 first = graph("Mul", entries, graph.constant(NUM_TAPS, "int32"))
                 names[table] = graph("Add", first, graph.constant(np.arange(NUM_TAPS), "int32"))
             for table in INDEX_TABLES:
@@ -202,7 +202,7 @@ class _Fast(_Modulation):
             rows = self._sum_taps(products, tables["region_patches"])
             parts.append(graph("Gather", rows, tables["region_rows"]))
         rows = graph("Add", parts[0] if len(parts) == 1 else graph("Add", *parts), bias)
-        # the few rows are split, and not the maps
+        # splitting the few rows is cheaper than splitting the maps
         halves = graph.outputs(2, "Split", rows, axis=1)
         return [graph("Transpose", graph("Gather", half, tables["pixels"]), perm=[0, 3, 1, 2]) for half in halves]
 
@@ -220,7 +220,8 @@ class _Fast(_Modulation):
 
 
 def _symbol_table(weight: Tensor, has_edges: bool) -> Tensor:
-    """What a pixel of every symbol adds to its neighbours, [9 * (2 + symbols), e]: outside, symbols, no region."""
+    """The contribution of a pixel of every symbol to its neighbours, [9 * (2 + symbols), e]: outside, symbols, no
+    region."""
     taps = weight.permute(1, 2, 3, 0).flatten(1, 2)  # [symbols, 9, e]
     if has_edges:
         labels, edge = F.pad(taps[:-1], (0, 0, 0, 0, 0, 1)), taps[-1:]

@@ -1,4 +1,4 @@
-"""ONNX graphs written node by node: names, weights and shapes are ours, and torch's tracing has no part in it."""
+"""ONNX graphs built node by node, with our own names, weights and shapes, without torch's tracing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
 OPSET = 17
-"""Version of ONNX's operators that the files ask for."""
+"""Version of the ONNX operator set that the files require."""
 
-_IR_VERSION = 8  # the one of that operator set
+_IR_VERSION = 8  # the IR version of that operator set
 _TYPES = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32, "bool": TensorProto.BOOL}
 
 Shape = Sequence[int | str]
@@ -40,18 +40,18 @@ class Graph:
         return name
 
     def output(self, value: str, name: str, dtype: str, shape: Shape) -> None:
-        """Give a value out under `name`."""
+        """Declare a value as an output under `name`."""
         self._nodes.append(helper.make_node("Identity", [value], [name]))
         self._outputs.append(helper.make_tensor_value_info(name, _TYPES[dtype], shape))
 
     def weight(self, values: Tensor | np.ndarray, name: str) -> str:
-        """Numbers that belong to the network, under a name of their own."""
+        """Add weights of the network, under a name."""
         array = values.detach().cpu().float().numpy() if isinstance(values, Tensor) else values
         self._weights.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def constant(self, values: Any, dtype: str = "int64") -> str:
-        """Numbers that belong to the arithmetic: axes, shapes, indices; equal ones are kept once."""
+        """Add constants of the arithmetic, such as axes, shapes and indices; equal ones are stored once."""
         array = np.asarray(values, dtype)
         key = (dtype, array.shape, array.tobytes())
         if key not in self._constants:
@@ -70,11 +70,11 @@ class Graph:
         return values
 
     def reshape(self, value: str, *shape: int) -> str:
-        """Another shape; 0 keeps a size, -1 is what is left."""
+        """Reshape a value; 0 keeps a size, -1 takes the remaining one."""
         return self("Reshape", value, self.constant(shape))
 
     def strided(self, value: str, stride: int) -> str:
-        """A map [b, h, w] at 1 / stride of its size, by nearest."""
+        """A map [b, h, w] reduced to 1 / stride of its size, by nearest pixels."""
         if stride == 1:
             return value
         ends = [np.iinfo(np.int64).max] * 2
@@ -108,7 +108,7 @@ class Graph:
         return self("Conv", x, *weights, **{**own, **attributes})
 
     def doubled(self, x: str) -> str:
-        """Maps [b, c, h, w] of twice the size, by nearest."""
+        """Maps [b, c, h, w] enlarged to twice the size, by nearest pixels."""
         scales = self.constant([1, 1, 2, 2], "float32")
         return self(
             "Resize", x, "", scales, mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric"

@@ -1,4 +1,4 @@
-"""Layers of torch as ONNX: those that the style encoder and the parsers are made of."""
+"""ONNX forms of torch layers, as far as the style encoder and the parsers use them."""
 
 import numpy as np
 from torch import nn
@@ -13,12 +13,12 @@ def add_module(graph: Graph, x: str, module: nn.Module, name: str) -> str:
 
     Args:
         graph: to add to.
-        x: value [b, c, h, w] that the module takes.
+        x: input [b, c, h, w] of the module.
         module: of the kinds below.
         name: of its weights.
 
     Returns:
-        the value that it gives.
+        the name of its output.
 
     Raises:
         TypeError: a module of another kind.
@@ -73,7 +73,7 @@ def add_module(graph: Graph, x: str, module: nn.Module, name: str) -> str:
 
 
 def enlarged(graph: Graph, x: str) -> str:
-    """Maps [b, c, h, w] of twice the size, bilinear, pixels as areas."""
+    """Maps [b, c, h, w] enlarged to twice the size, bilinear, with pixels as areas."""
     scales = graph.constant([1, 1, 2, 2], "float32")
     return graph("Resize", x, "", scales, mode="linear", coordinate_transformation_mode="half_pixel")
 

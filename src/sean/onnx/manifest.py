@@ -1,4 +1,4 @@
-"""What the folder of an export holds: the names of its files, and manifest.json, which describes them."""
+"""The files of an export, and manifest.json, which describes them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from sean.files import parse_json, read_text
 from sean.labels import LabelSet
 
 FORMAT = 1
-"""Of manifest.json; a change that old readers do not understand counts it up."""
+"""Format version of manifest.json; increases with every change that old readers do not understand."""
 
 MANIFEST_NAME = "manifest.json"
 ENCODER_NAME = "encoder.onnx"
@@ -23,13 +23,13 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What manifest.json says.
+    """The content of manifest.json.
 
     Attributes:
-        folder: where it lies.
+        folder: of the export.
         labels: of the model.
-        image_size: height and width of what the model sees and renders.
-        parser_size: of what the parser sees; None without a parser.
+        image_size: height and width, in pixels, of the model's input and output.
+        parser_size: height and width of the parser's input; None without a parser.
         code_dim: numbers of a style code.
         num_blocks: SEAN ResBlks that take styles.
         instance_edges: whether the generator takes the edges of instances.
@@ -46,7 +46,7 @@ class Manifest:
     digests: dict[str, str]
 
     def read(self, name: str) -> bytes:
-        """A file of the export; InputError when it is missing or is not the one that was written."""
+        """A file of the export; InputError if it is missing or has changed since the export."""
         path = self.folder / name
         if name not in self.digests or not path.is_file():
             raise InputError(f"expected {name} in the export {self.folder}, found none; export the model again")
@@ -57,7 +57,7 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """What an export holds.
+    """Read the manifest of an export.
 
     Raises:
         InputError: no such folder, no export, or one of a newer version.

@@ -1,4 +1,4 @@
-"""Parsers as ONNX: a photo of a parser's size to the logits of a model's labels."""
+"""Parsers as ONNX: from a photo at the parser's size to the logits of a model's labels."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ _NEVER = -1e4
 
 
 def face_parser(parser: Parser, labels: LabelSet, ids: Sequence[int]) -> Graph:
-    """The mean of the logits of a photo and of its mirror image, as `sean.parsing.Segmenter` takes it.
+    """The mean of the logits of a photo and of its mirror image, as in `sean.parsing.Segmenter`.
 
     Args:
         parser: in evaluation mode.
         labels: the k labels of the maps.
-        ids: for each label of the parser the id of `labels` that it stands for; k is none of them.
+        ids: for each label of the parser its id in `labels`; k if it has none.
 
     Returns:
         a graph with the input image [b, 3, h, w] in [-1, 1], h and w multiples of 32, and the outputs logits

@@ -1,4 +1,4 @@
-"""An export at work, without torch: numpy, onnxruntime and Pillow."""
+"""The pipeline of an export without torch: numpy, onnxruntime and Pillow."""
 
 import os
 from collections.abc import Sequence
@@ -25,15 +25,15 @@ class Pipeline:
     """Encode photos into style codes and render label maps with them, as `sean.SEANPipeline` does.
 
     Args:
-        folder: what `sean export` has written.
+        folder: an export, as `sean export` writes it.
         form: of the generator: "fast" works on the distinct patches of a label map, "dense" on every pixel.
-        threads: that compute; None leaves the choice to onnxruntime.
+        threads: number of threads; None leaves the choice to onnxruntime.
         providers: of onnxruntime, in order of preference.
 
     Attributes:
         labels: of the model.
-        style_bank: styles of training pictures; may be empty. Regions that a rendered map has but its styles lack take
-            their mean.
+        style_bank: styles of training pictures; may be empty. Regions of a rendered map that its styles lack take the
+            bank's mean.
 
     Raises:
         InputError: no export there, a damaged one, or another form.
@@ -63,7 +63,7 @@ class Pipeline:
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Height and width, in pixels, of what the model sees and renders."""
+        """Height and width, in pixels, of the model's input and output."""
         return self._manifest.image_size
 
     def encode(self, image: ImageLike, segmap: SegmapLike | None = None) -> StyleCodes:
@@ -85,7 +85,7 @@ class Pipeline:
         return StyleCodes(codes[0], present[0], self.labels)
 
     def parse(self, image: ImageLike) -> np.ndarray:
-        """The label map of a photo that shows what the parser was trained on: int64 [h, w], ids 0..k.
+        """The label map of a photo framed as the parser's training pictures are: int64 [h, w], ids 0..k.
 
         Raises:
             InputError: not a picture, or an export without a parser.
@@ -110,7 +110,7 @@ class Pipeline:
             segmap: label ids: the path of a file, a PIL picture or integers [h, w]; resized to `image_size`.
             styles: one StyleCodes, or one for each SEAN ResBlk (`StyleCodes.crossover`); with variants, one for each.
             instances: for a model with instance edges, one number per object; by default the map itself.
-            variants: which of `styles` every pixel takes, numbers from 0; in the fast form.
+            variants: the index in `styles` for every pixel; only with the fast form.
 
         Returns:
             A picture of `image_size`.
@@ -142,11 +142,11 @@ class Pipeline:
         return result
 
     def _ids(self, segmap: np.ndarray) -> np.ndarray:
-        """A map [h, w] as [1, h, w] of the model's size."""
+        """A map [h, w] resized to the model's size: [1, h, w]."""
         return resize_segmap(segmap, self.image_size)[None].astype(np.int32)
 
     def _codes(self, styles: StyleCodes | Sequence[StyleCodes], variants: np.ndarray | None) -> np.ndarray:
-        """[v, 6, k, d]."""
+        """The style codes [v, 6, k, d] of all variants and ResBlks."""
         count = self._manifest.num_blocks
         listed = [styles] if isinstance(styles, StyleCodes) else list(styles)
         if variants is None and len(listed) not in (1, count):
@@ -168,7 +168,7 @@ class Pipeline:
         return np.repeat(codes[:, None], count, axis=1).astype(np.float32)
 
     def _edges(self, ids: np.ndarray, size: tuple[int, ...], instances: SegmapLike | None) -> np.ndarray | None:
-        """Where a pixel [1, h, w] lies at the edge of an instance, for models that take that."""
+        """Pixels at the edge of an instance, bool [1, h, w], for models that take edges."""
         if not self._manifest.instance_edges:
             if instances is not None:
                 raise InputError("expected no instances for a model without instance edges; leave them out")
@@ -183,7 +183,7 @@ class Pipeline:
         return edges
 
     def _numbers(self, numbers: SegmapLike, size: tuple[int, ...], name: str) -> np.ndarray:
-        """A map of the segmap's size as [1, h, w] of the model's size."""
+        """A map of the segmap's size, resized to the model's size: [1, h, w]."""
         array = numbers_of(numbers)
         if array.shape != size or array.dtype.kind not in "iub":
             raise InputError(
@@ -193,13 +193,14 @@ class Pipeline:
 
 
 def _batch(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A photo uint8 [h, w, 3] as [1, 3, h, w] of a size, in [-1, 1]."""
+    """A photo uint8 [h, w, 3] resized to [1, 3, h, w], values in [-1, 1]."""
     resized = resize_image(image, size).transpose(2, 0, 1)
     return np.ascontiguousarray(resized[None].astype(np.float32) / np.float32(127.5) - np.float32(1))
 
 
 def _enlarged_argmax(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The label of the largest logit after bilinear interpolation of [l, h, w]; label by label, as photos are large."""
+    """The label of the largest logit after bilinear interpolation of [l, h, w]; label by label, to save memory with
+    large photos."""
     rows, columns = (_weights(extent, own) for extent, own in zip(size, logits.shape[1:], strict=True))
     best = np.full(size, -np.inf, np.float32)
     ids = np.zeros(size, np.int64)
@@ -212,7 +213,7 @@ def _enlarged_argmax(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _weights(extent: int, own: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For every pixel of an enlarged row the two that it lies between, and the weight of the second."""
+    """For every pixel of an enlarged row: the two source pixels around it, and the weight of the second."""
     places = np.maximum((np.arange(extent) + 0.5) * (own / extent) - 0.5, 0).astype(np.float32)
     first = np.minimum(places.astype(np.int64), own - 1)
     return first, np.minimum(first + 1, own - 1), places - first

@@ -1,6 +1,6 @@
-"""Patch plans in numpy alone, as the inputs of the fast generator: the numbers that `sean.plan` makes, without torch.
+"""Patch plans in numpy, as inputs of the fast generator: the same tables as those of `sean.plan`, without torch.
 
-In all tables 0 stands for "outside the picture"; taps are in row-major order, the fifth is the pixel itself.
+In all tables 0 means "outside the picture"; taps are in row-major order, the fifth is the pixel itself.
 `plan.js` is the same in JavaScript.
 """
 
@@ -23,15 +23,14 @@ def plan_inputs(
     Args:
         segmap: label ids [b, h, w], 0..k; height and width are multiples of 32.
         num_regions: labels k of the model.
-        variants: [b, h, w], which of the given codes every pixel takes its style from; None is the number of its
-            sample.
-        edges: [b, h, w], where a pixel lies at the edge of an instance, for models with instance edges.
+        variants: [b, h, w], the index of the style codes for every pixel; None takes the index of the sample.
+        edges: [b, h, w], pixels at the edge of an instance, for models with instance edges.
 
     Returns:
         For each scale s of `SCALES`: label_patches_s [m, 9] of 1 + symbol (the label; with edges 2 * label + edge),
         mask_patches_s [n, 9] of 1 + row of label_patches_s, region_patches_s [r, 9] of 1 + variant * k + label (0 for
-        no region), mask_rows_s [q] and region_rows_s [q], and pixels_s [b, h / s, w / s], which of these q pairs a
-        pixel has.
+        no region), mask_rows_s [q] and region_rows_s [q], and pixels_s [b, h / s, w / s], the index of a pixel's pair
+        among these q.
     """
     samples = np.broadcast_to(np.arange(len(segmap))[:, None, None], segmap.shape)
     maps = [segmap, samples if variants is None else variants, np.zeros_like(segmap) if edges is None else edges]
@@ -47,7 +46,7 @@ def plan_inputs(
 def _level(labels: np.ndarray, variants: np.ndarray, symbols: np.ndarray, num_regions: int) -> dict[str, np.ndarray]:
     shape = labels.shape
     label_patches, patch_map = _distinct(_taps(symbols + 1))
-    # labels without a region count as different ones of each variant here, as they do in sean.plan
+    # "no region" counts separately for each variant, as in sean.plan
     region_patches, region_rows = _distinct(_taps(1 + variants * (num_regions + 1) + labels))
     corners = _CORNERS if min(shape[1:]) > 1 else range(9)
     mask_patches, mask_map = _distinct(_taps(patch_map.reshape(shape) + 1), corners)
@@ -72,7 +71,8 @@ def _taps(numbers: np.ndarray) -> list[np.ndarray]:
 
 
 def _distinct(columns: Sequence[np.ndarray], key: Sequence[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct rows in order of appearance, and the number of every row; `key` are columns that tell rows apart."""
+    """The distinct rows in order of appearance, and the number of every row; `key` holds columns that identify a
+    row."""
     codes = columns[0] if key is None else columns[key[0]]
     size = int(codes.max()) + 1
     for column in columns[1:] if key is None else [columns[index] for index in key[1:]]:
@@ -81,7 +81,7 @@ def _distinct(columns: Sequence[np.ndarray], key: Sequence[int] | None = None) -
             codes = np.unique(codes, return_inverse=True)[1]
             size = int(codes.max()) + 1
         codes, size = codes * base + column, size * base
-    # neighbours are mostly equal, and sorting only where a run begins is several times cheaper
+    # neighbouring rows are mostly equal; sorting only the first row of each run is several times faster
     starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
     _, first, ids = np.unique(codes[starts], return_index=True, return_inverse=True)
     order = np.argsort(first)

@@ -1,7 +1,6 @@
 """Smaller files: weights of an ONNX model in 16 or 8 bits. The arithmetic stays in float32.
 
-A runtime turns the weights back into float32 once, when it loads the file, so that every runtime and every device can
-use them.
+A runtime converts the weights to float32 once, when it loads the file, so the files work with every runtime and device.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,24 +14,25 @@ from sean.errors import InputError
 
 Precision = Literal["fp32", "fp16", "int8"]
 
-# Smaller tensors (biases, tables of a few labels) are not worth an error.
+# Smaller tensors (biases, tables of a few labels) would save little and stay in float32.
 _FEWEST_NUMBERS = 512
 
 
 def check_precision(precision: str) -> None:
-    """Raise InputError unless it is one of `Precision`."""
+    """Raise InputError unless the name is one of `Precision`."""
     if precision not in get_args(Precision):
         raise InputError(f"expected a precision of {', '.join(get_args(Precision))}, got {precision!r}")
 
 
 def large_weights(model: onnx.ModelProto) -> list[str]:
-    """Names of the weights whose bits count, the largest first."""
+    """Names of the weights that are worth compressing, the largest first."""
     sizes = {w.name: int(np.prod(w.dims)) for w in model.graph.initializer if w.data_type == TensorProto.FLOAT}
     return sorted((name for name in sizes if sizes[name] >= _FEWEST_NUMBERS), key=lambda name: -sizes[name])
 
 
 def in_fewer_bits(model: onnx.ModelProto, eight_bits: Sequence[str] = ()) -> onnx.ModelProto:
-    """The model with its large weights in 16 bits, and those named in 8: levels of a scale for each output channel."""
+    """The model with its large weights in 16 bits and the named ones in 8 bits, with a scale for each output
+    channel."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
     graph, large = result.graph, set(large_weights(model))
@@ -61,7 +61,7 @@ def in_fewer_bits(model: onnx.ModelProto, eight_bits: Sequence[str] = ()) -> onn
 def in_eight_bits(model: onnx.ModelProto, is_good: Callable[[onnx.ModelProto], bool]) -> onnx.ModelProto:
     """The model with as many large weights in 8 bits as `is_good` allows; the others take 16.
 
-    Weights are tried all at once, then, where that is too coarse, in halves of their list, and so on.
+    Tries all weights at once; if that is too inexact, each half of the list, and so on.
     """
     chosen: list[str] = []
 

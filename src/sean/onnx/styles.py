@@ -42,8 +42,8 @@ class StyleCodes:
         """These styles with one region's, or several regions', taken from `other`.
 
         Args:
-            regions: label names or ids, or groups as "face" and "lips"; labels of a group that `other` has no style
-                for are left as they are.
+            regions: label names or ids, or groups as "face" and "lips"; labels of a group without a style in `other` do
+                not change.
             other: where the styles come from.
 
         Raises:
@@ -64,7 +64,7 @@ class StyleCodes:
     ) -> "StyleCodes":
         """Linear interpolation, (1 - weight) * self + weight * other.
 
-        A region that only one of the two has a style for takes that one.
+        A region with a style in only one of the two takes that style.
 
         Args:
             other: the styles at weight 1.
@@ -97,7 +97,7 @@ class StyleCodes:
         return [self] * num_blocks + [other] * (total - num_blocks)
 
     def completed(self, other: "StyleCodes") -> "StyleCodes":
-        """These styles, and those of `other` for the regions that have none here."""
+        """These styles, with those of `other` for regions without a style here."""
         self._check_matches(other)
         return self._take(other, np.flatnonzero(other.present & ~self.present))
 
@@ -115,7 +115,7 @@ class StyleCodes:
 
 
 def mean_style(styles: Sequence[StyleCodes]) -> StyleCodes:
-    """The mean code of every region over those of `styles` that have it."""
+    """The mean code of every region over the `styles` in which it is present."""
     present = np.stack([style.present for style in styles])
     sums = np.stack([style.codes for style in styles]).sum(axis=0)
     counts = present.sum(axis=0)
@@ -123,7 +123,7 @@ def mean_style(styles: Sequence[StyleCodes]) -> StyleCodes:
 
 
 def read_bank(path: Path, labels: LabelSet) -> list[StyleCodes]:
-    """The styles of a style bank; InputError when the file is damaged or something else.
+    """The styles of a style bank; InputError if the file is damaged or not a style bank.
 
     The format is safetensors: the length of a JSON header, the header, and the numbers.
     """
