@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-limit_spinning()  # here, as this file runs before any of the package loads torch
+limit_spinning()  # here, as this file runs before any module of the package loads torch
 
 _HOMES = {
     "Editor": "sean.editing.editor",

@@ -1,6 +1,6 @@
-"""The C library's heap, where tensors live: when freed memory is kept for the next ones, and when it goes back.
+"""The C library's heap, which holds the tensors: keep freed memory for the next tensors, or return it to the system.
 
-Both do nothing where there is no glibc.
+Both functions have no effect without glibc.
 """
 
 import ctypes
@@ -13,9 +13,9 @@ _M_MMAP_MAX = -4
 
 
 def keep_freed_memory() -> None:
-    """Keep the memory of freed tensors for the next ones, from here on.
+    """Keep the memory of freed tensors for the next ones from now on.
 
-    Without it every large tensor is a fresh mapping whose pages the system has to clear, as often as it is made.
+    By default every large tensor is a new mapping, whose pages the system has to clear each time.
     """
     mallopt = _glibc("mallopt")
     if mallopt is not None:
@@ -24,7 +24,7 @@ def keep_freed_memory() -> None:
 
 
 def give_back_freed_memory() -> None:
-    """Hand what is free now back to the system; for programs that run long.
+    """Return free memory to the system; for programs that run long.
 
     The rows of many sessions, freed one by one, leave gaps between those in use.
     """

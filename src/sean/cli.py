@@ -1,4 +1,4 @@
-"""The `sean` command: which subcommand is which function, and errors in one line. The work is in `sean.commands`."""
+"""The `sean` command: a function for each subcommand, and errors in one line. The functions are in `sean.commands`."""
 
 import contextlib
 import functools
@@ -18,7 +18,7 @@ from sean.errors import InputError, Interrupted
 from sean.extras import as_input_error, require
 from sean.threads import set_threads
 
-# subcommand -> (function of sean.commands, what it does). A module is imported for its own commands only.
+# subcommand -> (function of sean.commands, description). A module is imported for its own commands only.
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("editing.demo", "everything the bundled model does, on one contact sheet"),
     "reconstruct": ("editing.reconstruct", "encode a photo's styles and render its label map with them"),
@@ -50,7 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 # subcommand -> module whose `preset(name)` gives the defaults of its --config.*
 PRESETS = {"train": "sean.training.presets", "train-parser": "sean.training.parser.config"}
-# subcommand -> the extra without which it can do nothing
+# subcommand -> the extra that it requires
 NEEDS = {
     "web": "web",
     "train": "train",
@@ -62,8 +62,8 @@ NEEDS = {
     "export": "onnx",
 }
 WEIGHTS_TERMS = "Code: Apache-2.0. Bundled weights: non-commercial research, see LICENSE in each bundled folder."
-# What tyro is told of parameters of these names, in any command: `photos` and `augmentation` hold several options,
-# which go by their own names (--crop, not --photos.crop).
+# tyro's configuration of parameters by name, in all commands: `photos` and `augmentation` hold several options, which
+# have no prefix (--crop, not --photos.crop).
 _TYRO: dict[str, dict[str, Any]] = {
     "photos": {"name": ""},
     "augmentation": {"name": ""},
@@ -76,7 +76,8 @@ _TYRO: dict[str, dict[str, Any]] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code: 0, 2 for bad input, 130 for an interrupt, 143 after SIGTERM."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):  # a console of few characters, or a name that is no text, stops no command
+    # characters that the console lacks, and file names that are not text, are escaped
+    for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -124,7 +125,7 @@ def _refuse(error: InputError) -> int:
 
 
 def _option(setting: str | None) -> str:
-    """The option of a setting that an error is about."""
+    """The option for the setting of an error."""
     return "" if setting is None else f" (--{setting.replace('_', '-')})"
 
 
@@ -143,7 +144,7 @@ def _overview(commands: Mapping[str, tuple[str, str]]) -> str:
 
 
 def _parse(arguments: list[str]) -> Callable[[], None]:
-    """The call that a command line stands for; prints help and exits where that is asked for."""
+    """The call that a command line asks for; prints help and exits on --help."""
     name, rest = arguments[0], arguments[1:]
     if name in _groups():
         name, rest = f"{name} {rest[0]}", rest[1:]
@@ -160,8 +161,10 @@ def _parse(arguments: list[str]) -> Callable[[], None]:
 
 
 def _with_preset(command: Callable[..., None], options: list[str], presets: str) -> Callable[..., None]:
-    """`command` with the defaults of its --config.*: the settings of the preset and the method among the options, or
-    those of the run that goes on. With another number of steps, the schedule is that of so many."""
+    """`command` with the defaults of its --config.*: the settings of the preset and the method, or of the resumed run.
+
+    With another number of steps, the schedule has that length.
+    """
     signature = inspect.signature(command)
 
     def given(name: str, *others: str) -> str | None:
@@ -230,7 +233,7 @@ def _parse_options(command: Callable[..., None], name: str, options: list[str]) 
 
 
 def _tyro_settings(parameter: str) -> dict[str, Any]:
-    """What tyro is told of a parameter; from_ is the option "from"."""
+    """tyro's configuration of a parameter; from_ is the option "from"."""
     return _TYRO.get(parameter) or ({"name": parameter.removesuffix("_")} if parameter.endswith("_") else {})
 
 
@@ -242,7 +245,7 @@ def _added_options(parameters: Mapping[str, inspect.Parameter]) -> dict[str, ins
 
 
 def _called(command: Callable[[], None], *, quiet: bool | None, threads: int | None) -> None:
-    """Run a command with the options that it does not see itself."""
+    """Run a command after applying the options that all commands have."""
     if threads is not None:
         if threads < 1:
             raise InputError(f"expected at least 1 thread, got {threads}")
@@ -257,7 +260,7 @@ def _called(command: Callable[[], None], *, quiet: bool | None, threads: int | N
 
 
 def _one_line(box: str) -> str:
-    """What tyro says is wrong, out of the box it draws: without title, help texts (deep lines) and the last hint."""
+    """The errors in the box that tyro draws, without title, help texts (indented lines) and the last hint."""
     said: list[str] = []
     for line in box.translate({ord(edge): " " for edge in "╭╮╰╯│─"}).splitlines()[1:]:
         if not line.strip(" -"):  # a rule, drawn in lines or in dashes as the terminal's encoding allows

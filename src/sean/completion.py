@@ -1,4 +1,4 @@
-"""`sean --install-completion`: the shell completes commands and options with Tab."""
+"""`sean --install-completion`: shell completion of commands and options with Tab."""
 
 import contextlib
 import functools
@@ -17,10 +17,10 @@ from sean.files import write_text_atomic
 
 
 def completion_script(commands: Iterable[str], places: dict[str, str], shell: str) -> str:
-    """The script that a shell completes `sean` with, as tyro writes it.
+    """The completion script of a shell, as tyro writes it.
 
     Args:
-        commands: names; those of two words are offered after their first.
+        commands: their names; those of two words are completed after the first word.
         places: module.function in `sean.commands` of each.
         shell: bash or zsh.
     """
@@ -41,20 +41,20 @@ def completion_script(commands: Iterable[str], places: dict[str, str], shell: st
         tyro.extras.subcommand_cli_from_dict(
             functions, prog="sean", args=arguments, config=(tyro.conf.OmitArgPrefixes, tyro.conf.DisallowNone)
         )
-    # a description of several lines would be taken for several completions
+    # each line of a description would become a completion
     lines = said.getvalue().splitlines(keepends=True)
     return "".join(line.replace("\\n", " ") if line.startswith("COMPLETION_SPEC") else line for line in lines)
 
 
 def install_completion(commands: Iterable[str], places: dict[str, str], shell: str | None) -> str:
-    """Write the script where the shell looks for it.
+    """Write the script to the place where the shell looks for it.
 
     Args:
         commands, places: see `completion_script`.
         shell: bash or zsh; None takes the user's.
 
     Returns:
-        What to tell the user: where the script is, and what is left to do.
+        A message for the user: the path of the script, and the remaining steps.
 
     Raises:
         InputError: another shell.

@@ -38,7 +38,7 @@ MAX_CAPTION_LINES = 3
 MIN_TEXT_WIDTH = 300
 MIN_TILE = 192
 
-# The font inside Pillow knows ASCII and little more: these look-alikes replace what it would draw as a box.
+# The font inside Pillow knows ASCII and little more: these look-alikes replace characters that it would draw as a box.
 _LOOKALIKES = str.maketrans(
     {"–": "-", "—": "-", "×": "x", "→": "->", "−": "-", "\u00a0": " ", "ß": "ss", "≥": ">=", "≤": "<="}
 )
@@ -96,7 +96,7 @@ def sheet(
         row_titles: one heading per row ("" for none).
         title: heading of the sheet.
         scale: whole factor that enlarges all tiles; None brings small ones to about MIN_TILE pixels.
-        style_names: what the legend calls the styles A and B.
+        style_names: names of the styles A and B in the legend.
 
     Returns:
         uint8 [H, W, 3].
@@ -214,7 +214,7 @@ def _heading_strip(text: str, width: int) -> Image.Image:
 
 
 def _legend_strip(width: int, style_names: tuple[str, str]) -> Image.Image:
-    """What the colours of the bars mean; items flow to the next line where the page is narrow."""
+    """The legend of the bars' colours; items flow to the next line on a narrow page."""
     swatch, line = BAR_HEIGHT, line_height(CAPTION_SIZE) + CAPTION_GAP
     items = [(STYLE_COLORS["A"], style_names[0]), (STYLE_COLORS["B"], style_names[1])]
     placed: list[tuple[int, int, tuple[int, int, int] | None, FittedText]] = []
@@ -299,7 +299,7 @@ def _wrap(text: str, width: int, size: int) -> list[str]:
 
 
 def _break_word(word: str, width: int, size: int) -> list[str]:
-    """Pieces of `word` that fit; a letter that does not fit at all is left out."""
+    """Pieces of `word` that fit; a letter wider than the line is left out."""
     pieces = [""]
     for letter in word:
         if ink_width(pieces[-1] + letter, size) <= width:
@@ -310,7 +310,7 @@ def _break_word(word: str, width: int, size: int) -> list[str]:
 
 
 def _ellipsis(line: str, width: int, size: int) -> str:
-    """`line`, shortened until it fits together with "...", which says that something is missing."""
+    """`line`, shortened until it fits together with "..."."""
     while line and ink_width(f"{line}…", size) > width:
         line = line[:-1]
     return f"{line}…" if ink_width(f"{line}…", size) <= width else ""

@@ -1,4 +1,4 @@
-"""The one place where a device is chosen by its name, for commands and in Python."""
+"""Devices by name, for commands and Python."""
 
 import torch
 
@@ -10,13 +10,13 @@ AUTO = "auto"
 def chosen_device(name: str | torch.device) -> torch.device:
     """The device of a name; "auto" is a CUDA card (or AMD's, under ROCm) where there is one, else the CPU.
 
-    Other accelerators are not chosen: the networks' statistics need float64, which Apple's lacks.
+    Other accelerators are not supported: the networks' statistics need float64, which Apple's lack.
 
     Args:
         name: auto, cpu, cuda or cuda:NUMBER; a device of torch is taken as it is.
 
     Raises:
-        InputError: not a device that sean computes on, or there is no such card here.
+        InputError: an unsupported device, or one that this machine does not have.
     """
     if isinstance(name, torch.device):
         return name
@@ -37,7 +37,7 @@ def chosen_device(name: str | torch.device) -> torch.device:
 
 
 def named_device(name: str) -> str | None:
-    """The name of a device that is here, for a training, whose processes choose theirs; None for "auto".
+    """The checked name of a device for a training, whose processes choose their own; None for "auto".
 
     Raises:
         InputError: see `chosen_device`.

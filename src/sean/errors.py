@@ -1,4 +1,4 @@
-"""What the command line turns into one line and an exit code instead of a traceback."""
+"""Errors that the command line reports in one line, with an exit code, instead of a traceback."""
 
 
 class InputError(ValueError):
@@ -15,12 +15,12 @@ class InputError(ValueError):
 
 
 class Interrupted(Exception):
-    """Long work was asked to stop by a signal, and has saved what it had. The message says where to go on.
+    """A signal stopped a long computation, which has saved its results so far. The message says how to continue.
 
     Args:
         message: one line.
         setting: see `InputError`.
-        signal: the signal's number; the exit code is 128 more, as the shell has it.
+        signal: the signal's number; the exit code is 128 more, as in the shell.
     """
 
     def __init__(self, message: str, signal: int, *, setting: str | None = None) -> None:

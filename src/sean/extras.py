@@ -24,10 +24,10 @@ def require(extra: str, what: str) -> None:
 
     Args:
         extra: one of `EXTRAS`.
-        what: what needs them, for the message.
+        what: the feature that needs them, for the message.
 
     Raises:
-        InputError: one of them is missing; names all that are, and the extra.
+        InputError: packages are missing; names them and the extra.
     """
     missing = [package for package in EXTRAS[extra] if find_spec(package) is None]
     if missing:
@@ -35,7 +35,7 @@ def require(extra: str, what: str) -> None:
 
 
 def as_input_error(error: ModuleNotFoundError, what: str) -> InputError | None:
-    """The one line for a package that an import did not find; None where no extra brings it."""
+    """The message for a package that an import did not find; None if no extra has it."""
     package = (error.name or "").partition(".")[0]
     for extra, packages in EXTRAS.items():
         if package in packages:

@@ -1,4 +1,4 @@
-"""Files: written so that a reader never sees half of one, read with one-line errors."""
+"""Files: atomic writing, and reading with one-line errors."""
 
 import codecs
 import json
@@ -17,7 +17,7 @@ from sean.errors import InputError
 Value = TypeVar("Value")
 
 _UMASK_LOCK = threading.Lock()
-# The temporary names of tempfile.mkstemp in atomic_write, and those of safetensors while it writes such a file.
+# Temporary names: those of tempfile.mkstemp in atomic_write, and those of safetensors during a write.
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.[A-Za-z0-9]+)?|\.tmp[A-Za-z0-9]{6}")
 
 
@@ -54,11 +54,11 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
-    """Read a text file of a user: UTF-8, or with a byte order mark UTF-8 or UTF-16, as Windows programs write it.
+    """Read a text file of a user: UTF-8, or UTF-8 or UTF-16 with a byte order mark, as Windows programs write it.
 
     Raises:
         OSError: it cannot be read.
-        UnicodeDecodeError: it is not such a text.
+        UnicodeDecodeError: it is in another encoding.
     """
     data = Path(path).read_bytes()
     is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -71,7 +71,7 @@ def read_json(path: str | os.PathLike[str], kind: type[Value], what: str) -> Val
     Args:
         path: the file.
         kind: what its content must be: a pydantic model or a dataclass.
-        what: the kind of file in words with their article, for messages: "a mapping of labels".
+        what: the kind of file in words with an article, for messages: "a mapping of labels".
 
     Raises:
         InputError: the file is missing, cannot be read, or holds something else; one line with the first fault.
@@ -96,7 +96,7 @@ def read_json(path: str | os.PathLike[str], kind: type[Value], what: str) -> Val
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value of a JSON text; ValueError where it is none, or is nested deeper than Python can follow."""
+    """The value of a JSON text; ValueError if the text is not JSON, or is nested too deeply for Python."""
     try:
         return json.loads(text)
     except RecursionError as error:
@@ -110,7 +110,7 @@ def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Delete the temporary files that killed writers left in a folder; no process may be writing there."""
+    """Delete the temporary files of killed processes in a folder; no process may be writing there."""
     for path in folder.iterdir():
         if _TEMPORARY.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)
@@ -122,7 +122,7 @@ def _flush(path: Path) -> None:
 
 
 def current_umask() -> int:
-    """The permission bits that new files of this process do not get."""
+    """The umask of this process."""
     with _UMASK_LOCK:  # it can only be read by setting it, for all threads
         mask = os.umask(0)
         os.umask(mask)
@@ -130,10 +130,8 @@ def current_umask() -> int:
 
 
 def link_or_copy(source: Path, destination: Path) -> None:
-    """Make `destination` the same file as `source` by a hard link, or a copy where there are no links.
-
-    A file that is there already is replaced. The link does not endanger the source: writers here replace files, they
-    do not write into them.
+    """Make `destination` a hard link to `source`, or a copy if the file system has no links. An existing file is
+    replaced. The link does not endanger the source: this package replaces files and never writes into them.
 
     Raises:
         InputError: the source cannot be read, or the destination cannot be written.
@@ -143,7 +141,7 @@ def link_or_copy(source: Path, destination: Path) -> None:
         destination.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"cannot write {destination}: {error.strerror}; choose a writable folder") from error
-    with suppress(OSError):  # another file system, or one without links
+    with suppress(OSError):  # another file system, or no support for links
         os.link(source.resolve(), destination)
         return
     with atomic_write(destination) as temporary:

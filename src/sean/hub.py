@@ -23,14 +23,14 @@ def download_folder(
 
     Args:
         repo_id: owner/name.
-        names: of the files, as far as they are there.
+        names: of the files; missing ones are skipped.
         revision: branch, tag or commit; None is the main branch.
         cache_dir: folder for downloads; None takes the client's own.
-        token: of the hub, for private repositories; None takes the one that the client knows, False none.
-        local_files_only: takes what was downloaded before, and asks nobody.
+        token: of the hub, for private repositories; None takes the client's own, False sends none.
+        local_files_only: use earlier downloads only, without network access.
 
     Raises:
-        InputError: the hub does not give it, or nothing was downloaded before.
+        InputError: the hub refuses, is unreachable, or there is no earlier download.
     """
     from huggingface_hub import snapshot_download
 
@@ -57,21 +57,21 @@ def upload_folder(
     private: bool = False,
     message: str = "Upload by sean",
 ) -> str:
-    """Upload a folder as one commit to a model repository, which is made where it is missing.
+    """Upload a folder as one commit to a model repository, which is created if it does not exist.
 
     Args:
         folder: with all files to upload.
         repo_id: owner/name.
-        revision: the branch, made where it is missing; None is the main branch.
-        token: of the hub; None takes the one that the client knows.
-        private: whether a new repository is seen by its owner alone.
+        revision: the branch, created if it does not exist; None is the main branch.
+        token: of the hub; None takes the client's own.
+        private: whether a new repository is visible to its owner only.
         message: of the commit.
 
     Returns:
         the address of the commit.
 
     Raises:
-        InputError: the hub refuses, or is not there.
+        InputError: the hub refuses or is unreachable.
     """
     from huggingface_hub import HfApi
 
@@ -102,12 +102,12 @@ def with_card_head(
     Args:
         card: Markdown; may be empty.
         title: of the model.
-        licence: of the weights, as the hub or SPDX names it; names that the hub does not know become "other".
+        licence: of the weights, by its hub or SPDX name; names unknown to the hub become "other".
         datasets: hub ids of the training data.
-        tags: beside "sean".
-        task: as the hub names it.
+        tags: in addition to "sean".
+        task: by its hub name.
         scores: of an evaluation, by the name of the metric.
-        data: what the scores are of.
+        data: name of the data of the scores.
     """
     from huggingface_hub import EvalResult, ModelCardData
 

@@ -1,4 +1,4 @@
-"""ICC profiles: the colour values of a picture file converted to sRGB, and back.
+"""ICC profiles: conversion of a picture file's colour values to sRGB and back.
 
 The conversions go band by band of rows, so that a large photo needs no second copy of itself in Pillow.
 """
@@ -13,7 +13,7 @@ from PIL import Image, ImageCms
 
 _BAND_PIXELS = 2**20
 _PROBED_LEVELS = np.arange(0, 256, 17, dtype=np.uint8)
-# The profiles that camera makers call sRGB differ by so many levels of 255 from one another.
+# Largest difference, in levels of 255, between the profiles that camera makers call sRGB.
 _SRGB_TOLERANCE = 2
 
 
@@ -31,9 +31,8 @@ class ColorProfile:
 
     @classmethod
     def of(cls, data: bytes | None, mode: str) -> "ColorProfile | None":
-        """The profile; None where there is none, where it is damaged or for other values, or where it is sRGB.
-
-        Viewers ignore a profile that does not fit its picture, too.
+        """The profile; None if it is missing, damaged, of another colour mode, or sRGB. Viewers also ignore a profile
+        that does not fit its picture.
         """
         if not data:
             return None
@@ -64,8 +63,8 @@ class ColorProfile:
 
     @property
     def _is_srgb(self) -> bool:
-        """Whether a grid of colours stays what it is."""
-        transform = self._to_srgb  # fails where the profile is of another kind
+        """Whether the conversion leaves a grid of colours unchanged."""
+        transform = self._to_srgb  # raises for a profile of another kind
         if self.mode != "RGB":
             return False
         grid = np.stack(np.meshgrid(*3 * [_PROBED_LEVELS]), axis=-1).reshape(1, -1, 3)

@@ -1,7 +1,6 @@
-"""Label sets: the names, colours and left/right pairs of the regions that a segmentation map speaks of.
-
-A `LabelSet` is the one place where a region's name and its id meet. Four sets are shipped (`SHIPPED`), any
-other comes from a `classes.txt` beside the data. This module needs no torch.
+"""Label sets: the names, colours and left/right pairs of the regions of a segmentation map. A `LabelSet` maps names of
+regions to ids. Four sets are shipped (`SHIPPED`), any other comes from a `classes.txt` beside the data. This module
+needs no torch.
 """
 
 import colorsys
@@ -36,12 +35,12 @@ class LabelSet:
     """The labels of a data set. Region ids are 0 .. num_regions - 1; the id num_regions means "no region".
 
     Attributes:
-        name: what the set is called, e.g. "celebamask-hq".
+        name: of the set, e.g. "celebamask-hq".
         names: name of each region, in the order of the ids; all different.
         palette: the set's own colour (r, g, b in 0..255) of each region, needed to read colour-coded maps.
-            A colour may occur twice (Cityscapes does that): it is then read as the lower id.
-        ignore_id: id that marks "no region" in the files (255 in ADE20K); None where every pixel has one.
-        flip_pairs: pairs of ids that change places in a mirror, e.g. left and right eye.
+            A colour may occur twice, as in Cityscapes; it is read as the lower id.
+        ignore_id: id that marks "no region" in the files (255 in ADE20K); None if every pixel has a label.
+        flip_pairs: pairs of ids that a mirror image exchanges, e.g. left and right eye.
 
     Raises:
         InputError: no names, a name twice, or a palette, ignore_id or pair that does not fit the names.
@@ -83,12 +82,12 @@ class LabelSet:
 
     @cached_property
     def colors(self) -> tuple[Color, ...]:
-        """One colour per region: the palette, or, where the set has none, generated distinct colours."""
+        """One colour per region: the palette, or generated distinct colours if the set has none."""
         return self.palette if self.palette is not None else _distinct_colors(self.num_regions)
 
     @cached_property
     def flip_table(self) -> tuple[int, ...]:
-        """For each id 0..k, the id that it has in the mirrored picture; k ("no region") stays k."""
+        """For each id 0..k, its id in the mirrored picture; k ("no region") stays k."""
         table = list(range(self.num_regions + 1))
         for left, right in self.flip_pairs:
             table[left], table[right] = right, left
@@ -115,7 +114,7 @@ class LabelSet:
 
     @cached_property
     def materials(self) -> tuple[tuple[int, ...], ...]:
-        """All ids, each once: those of one material (the skin of face, nose, neck and ears, say) together."""
+        """All ids, each once, grouped by material (such as the skin of face, nose, neck and ears)."""
         taken: set[int] = set()
         found = []
         for members in sorted(self.groups.values(), key=len, reverse=True):
@@ -320,7 +319,7 @@ def _split_color(words: list[str]) -> tuple[str, Color | None]:
 
 
 def _without_side(name: str) -> str | None:
-    """The name of a label without its side, "l_eye" -> "eye"; None where it names no side."""
+    """The name of a label without its side, "l_eye" -> "eye"; None if it has no side."""
     return next((name.removeprefix(side) for sides in _SIDES for side in sides if name.startswith(side)), None)
 
 

@@ -1,4 +1,4 @@
-"""Edited photos as files: in the colours, with the transparency and the metadata of the file that they come from."""
+"""Edited photos as files, with the colour profile, the transparency and the metadata of the source file."""
 
 import io
 import os
@@ -17,9 +17,9 @@ _HAVE_ALPHA = ("PNG", "WEBP", "TIFF", "AVIF")
 _HAVE_EXIF = ("JPEG", "PNG", "WEBP", "AVIF", "MPO")
 _HAVE_QUALITY = ("JPEG", "WEBP", "AVIF", "MPO")
 _LONGEST_JPEG_EXIF = 65533
-# A pixel that an edit moved by so many levels of 255 keeps nothing of its former colour.
+# Change, in levels of 255, from which an edited pixel keeps nothing of its former colour.
 _FORGOTTEN = 64
-# Of a block of the size that an EXIF block says: upright, and so other than in the file where that lay on its side.
+# EXIF tags of the picture's size, which turning the picture upright may exchange.
 _EXIF_SIZES = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
 
 
@@ -31,8 +31,8 @@ def save_photo(path: str | os.PathLike[str], edited: np.ndarray, source: SourceP
 
     Args:
         path: the file.
-        edited: uint8 [h, w, 3], sRGB, upright. Pixels that are those of `source.image` get the file's own values.
-        source: the photo that was edited; None, or one of another size, for a picture without.
+        edited: uint8 [h, w, 3], sRGB, upright. Pixels equal to those of `source.image` get the file's own values.
+        source: the photo that was edited; None, or a photo of another size, means no source.
 
     Raises:
         InputError: the suffix names no format that can be written, or the folder cannot be written.
@@ -52,10 +52,9 @@ def photo_bytes(edited: np.ndarray, source: SourcePhoto | None, image_format: st
 
 
 def in_own_colors(edited: np.ndarray, source: SourcePhoto) -> np.ndarray:
-    """The colour values that a file with the profile and the transparency of the source needs to look like `edited`.
-
-    Unchanged pixels get the source's own values. So do, in part, those that hardly changed: a colour that sRGB lacks
-    fades into the edit.
+    """The colour values of a file with the source's profile and transparency that looks like `edited`. Unchanged pixels
+    get the source's own values; hardly changed ones get a mixture, so that a colour outside of sRGB fades into the
+    edit.
 
     Args:
         edited: uint8 [h, w, 3], of the source's size.
@@ -92,7 +91,7 @@ def _moved(own: np.ndarray, before: np.ndarray, after: np.ndarray, profile: Colo
 
 
 def _off_white(shown: np.ndarray, before: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """The colour that looks as `shown` when it lies on white; `before` where nothing of it can be seen."""
+    """The colour that looks like `shown` on a white background; `before` for fully transparent pixels."""
     opacity = alpha[..., None].astype(np.float32)
     color = 255 - (255 - shown.astype(np.float32)) * 255 / np.maximum(opacity, 1)
     return np.where(opacity > 0, np.clip(np.rint(color), 0, 255), before).astype(np.uint8)
@@ -119,7 +118,7 @@ def _prepared(edited: np.ndarray, source: SourcePhoto | None, image_format: str)
 
 
 def _clean_exif(source: SourcePhoto) -> bytes | None:
-    """The EXIF block for the upright picture, without its thumbnail; None where there is none or it cannot be kept."""
+    """The EXIF block for the upright picture, without its thumbnail; None if it is missing or cannot be kept."""
     if source.exif is None:
         return None
     try:

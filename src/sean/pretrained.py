@@ -1,4 +1,4 @@
-"""Model folders by name: those that come with the package, local ones, and those of the Hugging Face hub."""
+"""Model folders by name: bundled with the package, local, or from the Hugging Face hub."""
 
 import os
 from importlib.resources import files
@@ -10,7 +10,7 @@ from sean.hub import download_folder
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 WEIGHTS_INDEX_NAME = "model.safetensors.index.json"
-"""Of weights in several files: the file of each tensor, as the hub's libraries write it."""
+"""Index of weights in several files: the file of each tensor, in the format of the hub's libraries."""
 
 SHARDS = "model-*-of-*.safetensors"
 BANK_NAME = "style_bank.safetensors"
@@ -24,7 +24,7 @@ _WEIGHT_FILES = (WEIGHTS_NAME, WEIGHTS_INDEX_NAME, SHARDS)
 
 
 def bundled_models() -> list[str]:
-    """Names of the models that come with the package, without the parser, which does not render."""
+    """Names of the bundled models, without the parser, which does not render."""
     folder = _bundled_folder()
     names = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG_NAME}")) if folder.is_dir() else []
     return [name for name in names if name != PARSER_NAME]
@@ -39,7 +39,7 @@ def find_parser(name: str, what: str = "parser", *, other: str) -> Path:
         other: other names that the caller accepts, for the message.
 
     Raises:
-        InputError: no such folder, or no parser came with this installation.
+        InputError: no such folder, or this installation has no bundled parser.
     """
     if name != BUNDLED:
         if Path(name).is_dir():
@@ -94,7 +94,7 @@ def find_model(
 
 
 def folder_title(folder: str | Path) -> str:
-    """What reports call a network by its folder: the folder's name; for a training's RUN/model, the run's."""
+    """The name of a network in reports: that of its folder, or of the run for RUN/model."""
     path = Path(folder).resolve()
     return "/".join(path.parts[-3:-1]) if path.name == "model" else path.name
 

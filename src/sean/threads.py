@@ -1,4 +1,4 @@
-"""Threads of torch beside other programs: how long they wait for each other without giving their core away.
+"""torch's threads on a machine with other programs: the time that they wait for each other before yielding their core.
 
 torch computes in a team of threads, one per core, which wait for each other after every operation. Waiting is a loop
 ("spinning") of 300 000 rounds in GNU's OpenMP before a thread lets go of its core. Where another program uses one of
@@ -10,21 +10,21 @@ import os
 import sys
 
 _SPIN_ROUNDS = 4_000
-"""Enough for most gaps between the operations of a quiet machine; more rounds make a busy one slower."""
+"""Enough for most gaps between operations on a quiet machine; more rounds slow down a busy one."""
 
 
 def limit_spinning() -> None:
-    """Let threads that wait give their core away soon, where the user has set nothing about it.
+    """Let waiting threads yield their core soon, unless the user has set a spin count.
 
-    OpenMP reads its settings when torch is loaded, so this comes before; after `import torch` it has no effect on this
-    process, but on those that it starts. Other OpenMP libraries than GNU's do not know the setting.
+    OpenMP reads its settings when torch is loaded, so this has to run before; after `import torch` it has an effect
+    only on processes that this one starts. Other OpenMP libraries than GNU's ignore the setting.
     """
     if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
         os.environ["GOMP_SPINCOUNT"] = str(_SPIN_ROUNDS)
 
 
 def set_threads(count: int) -> None:
-    """Let torch compute with so many threads, at least one, in this process and those that it starts."""
-    os.environ["OMP_NUM_THREADS"] = str(count)  # read when torch is loaded
+    """Set torch's number of threads, at least one, for this process and those that it starts."""
+    os.environ["OMP_NUM_THREADS"] = str(count)  # torch reads it when it is loaded
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(count)

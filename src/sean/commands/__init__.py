@@ -1,1 +1,1 @@
-"""What the commands do: one typed function each. Its docstring is the command's help; `sean.cli` only names them."""
+"""The commands: one typed function each, whose docstring is the command's help. `sean.cli` has their names."""

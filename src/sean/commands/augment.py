@@ -25,15 +25,15 @@ def augment(
     training_prefix: str = "",
     device: str = "auto",
 ) -> None:
-    """Restyled copies of labelled pictures: more varied data for segmentation networks, with labels that stay right.
+    """Make restyled copies of labelled pictures: more varied data for segmentation networks, with the same labels.
 
     In every copy some regions take the style of the same label in other pictures of the set (or of the model's style
-    bank); label and instance maps are copied. --mode photo keeps the photo's detail and moves its colours, --mode
-    render gives the model's own picture. Only the training part is restyled, and only it gives styles. styles.jsonl in
-    the output says what each copy got.
+    bank); label and instance maps are copied. --mode photo keeps the photo's detail and changes its colours, --mode
+    render gives the model's own picture. Only the training part is restyled and gives styles. styles.jsonl in the
+    output lists the styles of each copy.
 
-    After an interrupt the same command goes on where it ended. torchrun shares the work among processes and machines
-    that see the same folder; whoever comes last finishes it.
+    After an interrupt the same command continues. torchrun shares the work among processes and machines that see the
+    same folder; the last process finishes it.
 
     Examples:
       sean augment --model runs/city/model --data city/ --output more/ --copies 4
@@ -46,14 +46,14 @@ def augment(
         model: a model folder, a bundled model or a hub id, of the labels of the data.
         data: a data folder, or a folder or url of shards.
         output: the data folder to make.
-        augmentation: what may change.
+        augmentation: settings of the augmentation.
         originals: link the pictures themselves too, and the held-out ones as the held-out part.
-        segmenter: a parser's folder, "bundled" (faces), or segformer:owner/name; drops copies in which it does not find
-            the labels.
+        segmenter: a parser's folder, "bundled" (faces), or segformer:owner/name; drops copies whose map by it disagrees
+            with the labels.
         least_miou: with a segmenter: mIoU of its map and the labels, below which a copy is dropped.
         shards: also write the finished folder as webdataset shards there.
         validation: held-out pairs: a fraction of the sorted names, or the prefix of their names.
-        training_prefix: only files whose names start so are for training.
+        training_prefix: only files with this prefix are for training.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
     from sean.augmentation.run import Filter
@@ -98,12 +98,12 @@ def augment(
 
 
 def _place() -> tuple[int, int]:
-    """The number of this process among those that torchrun has started, and their number."""
+    """The rank of this process and the number of processes that torchrun has started."""
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
 
 
 def _own_device(device: str) -> str:
-    """The device of this process: under torchrun, one of the machine's cards each, where there are any."""
+    """The device of this process; under torchrun each process takes one of the machine's GPUs, if there are any."""
     import torch
 
     local = int(os.environ.get("LOCAL_RANK", 0))

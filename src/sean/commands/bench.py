@@ -28,8 +28,8 @@ def bench(
 ) -> None:
     """Measure the fast formulation against the published, dense one and against the convolutions alone.
 
-    All in one run: compare the ratios, and let nothing else run meanwhile. The default sizes are the paper's; they
-    need 16 GB of memory and some minutes. Prints tables in markdown.
+    Everything is measured in one run: compare the ratios, and run no other program at the same time. The default sizes
+    are the paper's; they need 16 GB of memory and some minutes. Prints tables in markdown.
 
     Examples:
       sean bench
@@ -48,9 +48,9 @@ def bench(
         training: also training steps and their memory.
         growth: also pictures of 128 to 1024 pixels and models of 19 to 150 labels.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
-        dtype: with 16 bits, also the pictures in them: their time, and how far they are from float32.
-        busy: instead of all this, the times with another program on one core beside those without it; with `sean edit`
-            as a command of its own, which needs the extra photo.
+        dtype: a 16-bit type; also measure pictures in it: their time and their difference from float32.
+        busy: measure only the times with and without another program on one core, among them `sean edit` as a separate
+            command, which needs the extra photo.
         output: JSON file for all figures.
     """
     import torch

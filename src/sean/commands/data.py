@@ -11,7 +11,7 @@ from sean.errors import InputError, Interrupted
 def check(folder: Path, /) -> None:
     """Check a folder of training pairs: pairing, sizes, label ids, rare labels.
 
-    A prepared folder is compared with its manifest too: files that changed, are missing, or are new.
+    A prepared folder is also compared with its manifest: changed, missing and new files.
     Lists all problems with file names; exit code 2 if there are any. A line "ignore 255" in classes.txt says that 255
     marks unlabelled pixels.
 
@@ -31,11 +31,11 @@ def check(folder: Path, /) -> None:
 
 
 def mend_sides(folder: Path, /, *, output: Path) -> None:
-    """Left and right in the label maps of faces, exchanged where the face's own geometry says that they are wrong.
+    """Correct left and right in the label maps of faces, where they contradict the geometry of the face.
 
     In the labels of CelebAMask-HQ, left is the subject's left, on the right of the picture. One face in fifteen or so
-    has the sides of eyes, brows or ears mixed up, which a parser and a mirror both suffer from. The folder stays as it
-    is; pictures and right maps are linked.
+    has the sides of eyes, brows or ears mixed up, which harms parsers and mirrored training pictures. The folder does
+    not change; pictures and correct maps are linked.
 
     Examples:
       sean data mend-sides faces/ --output mended/
@@ -65,12 +65,12 @@ def parse(
     ignore_below: float = 0.0,
     device: str = "auto",
 ) -> None:
-    """A folder of training pairs from pictures without label maps: a parser makes the maps.
+    """Make a folder of training pairs from pictures without label maps: a parser makes the maps.
 
-    Pictures that the parser is not sure of are left out. The score of a picture is the mean over its regions of the
+    Pictures with a low score of the parser are left out. The score of a picture is the mean over its regions of the
     mean probability in each; the report says which pictures were left out and why, parsing.jsonl in the folder has the
-    score of each. Whole pictures are linked, faces are cut out. After an interrupt the same command goes on where it
-    ended; later it labels the pictures that are new.
+    score of each. Whole pictures are linked, faces are cut out. After an interrupt the same command continues; later it
+    labels new pictures.
 
     Examples:
       sean data parse portraits/ --output faces/
@@ -82,9 +82,9 @@ def parse(
         output: the data folder to make.
         photos: parser and crop; "auto" cuts out the largest face where the parser's labels are those of faces, "none"
             takes pictures as they are.
-        labels: classes.txt of the labels to make, where they are not the parser's own; --label-mapping matches them.
+        labels: classes.txt of the labels to make, if they are not the parser's own; --label-mapping matches them.
         least_score: pictures below it are left out.
-        ignore_below: pixels whose label has a lower probability are left unlabelled; 0 labels all.
+        ignore_below: pixels whose label has a lower probability are unlabelled; 0 labels all.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
     from sean.data.pictures import find_pictures
@@ -146,14 +146,14 @@ def convert(
     Args:
         source: the folder of the labels.
         destination: the folder to make.
-        from_: the format; by default the one that the folder is of.
-        mapping: file of what becomes of the classes.
-        labels: classes.txt of the labels to make, where they must be those of a trained model.
-        images: the folder of the pictures, where they do not lie in the source.
+        from_: the format; by default it is detected.
+        mapping: file that maps the classes to regions.
+        labels: classes.txt of the labels to make, if they must be those of a trained model.
+        images: the folder of the pictures, if they are not in the source.
         pattern: of the masks' names in a folder of masks, with {stem} for the name of the picture.
         size: shorter side in pixels that larger pairs are shrunk to; by default pairs keep their size.
         workers: number of processes; by default one per processor.
-        skip_damaged: leave out damaged and unpaired files, and list them, instead of refusing the folder.
+        skip_damaged: skip and list damaged and unpaired files instead of refusing the folder.
     """
     from sean.data.formats.conversion import convert as convert_tree
 
@@ -183,7 +183,7 @@ def convert(
 
 
 def export(source: Path, destination: Path, /, *, to: str) -> None:
-    """Write a folder of training pairs as an annotation tool reads it, to correct label maps there.
+    """Write a folder of training pairs in the format of an annotation tool, to correct label maps there.
 
     Formats: coco (instances), voc (CVAT imports it as "segmentation mask 1.1"), cvat (CVAT for images 1.1, masks),
     labelme (polygons). sean data convert reads all of them back without loss.
@@ -246,8 +246,8 @@ def shard(
 ) -> None:
     """Write a folder of training pairs as tar shards, to train from a web server or a bucket without copying all.
 
-    The shards are webdataset's, the files in them as they are. The split is written down: the official one of a
-    prepared data set, or as the options say. A run that was cut short goes on where it stopped.
+    The shards are webdataset's, the files in them as they are. The index has the split: the official one of a prepared
+    data set, or that of the options. An interrupted run continues.
 
     Examples:
       sean data shard faces/ shards/
@@ -256,10 +256,10 @@ def shard(
 
     Args:
         folder: with images/, labels/ and classes.txt.
-        destination: a new folder, or one with the same shards begun.
+        destination: a new folder, or one from an interrupted run with the same settings.
         shard_mb: size of a shard; streaming mixes the samples of four shards at a time.
         validation: held-out pairs: a fraction of the sorted names, or the prefix of their names.
-        training_prefix: train only on files whose names start so.
+        training_prefix: train only on files with this prefix.
     """
     from sean.data.folder import PairedFolder
     from sean.data.shards.writing import write_shards

@@ -1,4 +1,4 @@
-"""The command that edits a photo or goes on with a project: everything it does is an edit of `sean.Editor`."""
+"""The command that edits photos or continues a project; every step is an edit of `sean.Editor`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -46,10 +46,10 @@ def edit(
     output: Path,
     device: str = "auto",
 ) -> None:
-    """Edit photos: styles of regions from elsewhere, a repainted label map, or a script of edits.
+    """Edit photos: new styles for regions, a repainted label map, or a script of edits.
 
-    The photo keeps its size, its detail and all that is not edited. Several photos, or a folder, go into the folder
-    --output, with the same edits; torchrun shares them out over processes.
+    The photo keeps its size, its detail and everything outside the edits. Several photos, or a folder, go into the
+    folder --output, with the same edits; torchrun shares them out over processes.
 
     Examples:
       sean edit me.jpg --style hair=you.jpg -o edited.jpg
@@ -73,14 +73,14 @@ def edit(
             is PHOTO or PHOTO,LABELMAP (names may have commas) or bank:N (a style of the model's bank), mean (of the
             bank), region:NAME (another region of the photo), a colour as #a0522d, or a .safetensors style file. A
             region may be a group, such as face, lips, eyes or brows. sean list shows regions and bank.
-        new_segmap: the label map to render, if it is another than the photo's; of the whole photo.
-        script: JSON file of edits, done after those of the other options.
-        style_photo: NAME=PHOTO or NAME=PHOTO,LABELMAP, what a script names photo:NAME; repeat the option for more.
-        project: go on with a session saved by the editor (a folder or .zip) instead of beginning with a photo.
-        save_project: save the session, with everything done, as a folder or .zip that sean web opens too.
+        new_segmap: the label map to render instead of the photo's; of the whole photo.
+        script: JSON file of edits, applied after those of the other options.
+        style_photo: NAME=PHOTO or NAME=PHOTO,LABELMAP, the source photo:NAME of a script; repeat the option for more.
+        project: continue a session saved by the editor (a folder or .zip) instead of starting with a photo.
+        save_project: save the session with all edits as a folder or .zip that sean web opens too.
         strength: of the styles, from 0, the photo's own, to 1.
         whole_render: put the model's picture into the photo as it is, soft and complete, instead of the edits alone.
-        keep_original: as without it; scripts of version 0.1 have this option.
+        keep_original: no effect, as it is the default; kept for scripts of version 0.1.
         margin: how far beyond repainted pixels the model's picture fades out, as a part of its height.
         overwrite: the output may be the photo itself.
         photos: how photos without a label map are opened.
@@ -129,7 +129,7 @@ def _check_outputs(files: Sequence[Path], outputs: Sequence[Path], overwrite: bo
     from sean.images import format_of
 
     for target in outputs:
-        format_of(target)  # refuses a wrong suffix before any work
+        format_of(target)  # fails on a wrong suffix before any work
     check_overwrites(files, outputs, overwrite)
 
 
@@ -167,7 +167,7 @@ def _set_segmap(editor: "Editor", path: Path) -> None:
 
 @dataclass(kw_only=True)
 class _Task:
-    """What one command does to each of its photos. Style photos and files are opened once.
+    """The work of one command on each of its photos. Style photos and files are opened once.
 
     Attributes:
         photos: how style photos are opened.
@@ -207,7 +207,7 @@ class _Task:
         print(f"{target}: {width} x {height}{_note(editor, (height, width))}")
 
     def _source(self, editor: "Editor", text: str, names: dict[str, str]) -> str:
-        """What `set_style` calls the SOURCE of an option --style; a file becomes a style photo of the editor."""
+        """The source, for `set_style`, of SOURCE in --style; a file becomes a style photo of the editor."""
         from sean.editing.edits import is_source
 
         if is_source(text):
@@ -224,7 +224,7 @@ class _Task:
         if text not in self._opened:
             if text.endswith(".safetensors"):
                 self._opened[text] = StyleCodes.load(text)
-            else:  # the crop and the face that the options name are those of the edited photo
+            else:  # --crop and --face apply to the edited photo only
                 image, segmap = _photo_and_map(text)
                 crop = "none" if self.photos.crop == "none" else "auto"
                 options = replace(self.photos, crop=crop, face=0)
@@ -240,7 +240,7 @@ def _parse_style_option(option: str) -> tuple[list[str], str]:
 
 
 def _photo_and_map(text: str) -> tuple[Path, Path | None]:
-    """The files of PHOTO or PHOTO,LABELMAP; names may have commas: what exists says where the photo's name ends."""
+    """The files of PHOTO or PHOTO,LABELMAP; names may have commas, so existing files decide where PHOTO ends."""
     parts = text.split(",")
     splits = [(",".join(parts[:count]), ",".join(parts[count:])) for count in range(len(parts), 0, -1)]
     existing = (pair for pair in splits if Path(pair[0]).exists())
@@ -256,7 +256,7 @@ def _replay(editor: "Editor", edits: "Iterable[Edit]", script: Path | None) -> N
 
 
 def _written(editor: "Editor", output: Path, whole_render: bool, margin: float) -> tuple[int, int]:
-    """Write the photo with the edits in it; of a session without a photo, the model's picture.
+    """Write the edited photo, or the model's picture if the session has no photo.
 
     Returns:
         Height and width of the picture written.

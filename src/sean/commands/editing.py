@@ -24,10 +24,10 @@ def demo(
     photos: PhotoOptions = DEFAULT_PHOTO_OPTIONS,
     device: str = "auto",
 ) -> None:
-    """Show what the model does: reconstruct, edit region by region, reshape, interpolate and cross over.
+    """Demonstrate the model: reconstruct, edit region by region, reshape, interpolate and cross over.
 
     Without a photo it draws parametric faces with styles of the model's bank and edits those. Writes the pictures and
-    one contact sheet, and prints where.
+    one contact sheet, and prints their paths.
 
     Examples:
       sean demo
@@ -37,7 +37,7 @@ def demo(
     Args:
         model: a bundled name, a model folder, or a hub id owner/name.
         output: folder for the pictures.
-        image: your own photo.
+        image: a photo to use.
         segmap: its label map (palette or grey PNG); left out, the parser makes it.
         photos: how photos without a label map are opened.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
@@ -101,7 +101,7 @@ def interpolate(
     output: Path,
     device: str = "auto",
 ) -> None:
-    """A strip of pictures from the photo's own styles to another photo's (the paper's Fig. 5).
+    """Render a strip of pictures from the photo's own styles to another photo's (the paper's Fig. 5).
 
     Examples:
       sean interpolate --image a.jpg --style-image b.jpg --region hair --output strip.png
@@ -113,9 +113,9 @@ def interpolate(
         model: a bundled name, a model folder, or a hub id owner/name.
         image: the photo whose label map is rendered.
         segmap: its label map; left out, the parser makes it.
-        style_image: the photo whose styles are reached at the end.
+        style_image: the photo of the styles at the end.
         style_segmap: its label map, likewise.
-        region: interpolate this one only, or several by repeating the option; all when left out.
+        region: interpolate this region only; repeat the option for more. By default all regions.
         steps: pictures in the strip.
         photos: how photos without a label map are opened.
         output: the strip to write.
@@ -146,7 +146,7 @@ def crossover(
     output: Path,
     device: str = "auto",
 ) -> None:
-    """A strip in which more and more ResBlks take another photo's styles (the paper's Fig. 7).
+    """Render a strip in which more and more ResBlks take another photo's styles (the paper's Fig. 7).
 
     Examples:
       sean crossover --image a.jpg --style-image b.jpg --output strip.png

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sean.evaluation.settings import EvaluationRun, Sums
 
-# a lightning_fabric.Fabric, or None for a single process, which does without that package
+# a lightning_fabric.Fabric, or None for a single process, which does not need that package
 Processes = Any
 
 
@@ -40,15 +40,15 @@ def evaluate(
     seed: int = 0,
     device: str = "auto",
 ) -> None:
-    """Score a model on held-out pairs, beside the real pictures, as the paper's Tables 1 and 2 do.
+    """Score a model, and the real pictures, on held-out pairs, as in the paper's Tables 1 and 2.
 
     The model reconstructs every held-out picture from its label map and its own styles: PSNR, RMSE and SSIM, and LPIPS
     where the package lpips works. A segmenter adds mIoU and pixel accuracy, an extractor FID and KID against the real
-    training pictures. Both also score the real held-out pictures. Ctrl-C keeps what is done: the same command goes on.
+    training pictures. Both also score the real held-out pictures. After Ctrl-C the same command continues.
 
     A network of other label names needs --label-mapping with a file such as
     {"map": {"hair of head": "hair", "wall": null}, "ignore": ["hat"]}: network names to names of the data (null: to
-    none), and names of the data that the network does not know, whose pixels are then left out.
+    none), and names of the data that the network does not know, whose pixels are left out.
 
     Examples:
       sean evaluate --data faces/ --output report.json
@@ -69,12 +69,12 @@ def evaluate(
         segmenter: for mIoU and accuracy: bundled (faces), a parser's folder, or segformer: and a hub id or folder
             (needs transformers).
         label_mapping: JSON file that matches the segmenter's label names with the data's where they differ.
-        region: also measure how much exchanging this region's style changes it, and the rest of the picture.
+        region: also measure the change of this region, and of the rest of the picture, when its style is exchanged.
         validation: which pairs: a fraction (the last ones by sorted name), or the prefix of their names; without it,
             the split of a prepared folder or of shards, and the last tenth of any other. 1 is all pairs: a test set.
-        training_prefix: only pairs whose names begin so are training pictures, where there is a test set too.
-        count: only the first so many held-out pictures, and as many training pictures, for a quick look.
-        batch_size: pictures at a time.
+        training_prefix: only pairs with this prefix are training pictures, for data with a test set.
+        count: use only this many held-out pictures and as many training pictures, for a quick estimate.
+        batch_size: number of pictures per batch.
         seed: of the subsets of KID.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
@@ -102,7 +102,7 @@ def evaluate(
             seed=seed,
             run=_run(fabric, chosen, output),
         )
-    if not report:  # of another process than the first
+    if not report:  # a process other than the first
         return
     write_text_atomic(output, json.dumps(report, indent=1, allow_nan=False) + "\n")
     remove_partial_states(output)
@@ -141,7 +141,7 @@ def _run(fabric: Processes, device: "torch.device", output: Path) -> "Evaluation
 
 
 def _processes(device: "torch.device") -> Processes:
-    """The other processes, where torchrun started such; only then lightning-fabric is needed."""
+    """The group of processes that torchrun started, or None; only a group needs lightning-fabric."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return None
     from sean.training.distributed import start_processes
@@ -168,7 +168,7 @@ def _added_up(sums: "Sums", fabric: Processes) -> "Sums":
 
 @contextmanager
 def _going_on_later(output: Path) -> Iterator[None]:
-    """Say after Ctrl-C that the work is kept."""
+    """Report after Ctrl-C that the partial results are kept."""
     try:
         yield
     except KeyboardInterrupt as interrupt:

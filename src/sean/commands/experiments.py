@@ -50,10 +50,10 @@ def experiment(
     style-fidelity: colours, detail and locality of one model's edits, on held-out photos. photo-benchmark: edits of
     held-out photos with known truth, as whole renders, pasted renders and composites. augmentation: segmentation
     networks trained on parts of a set with and without restyled copies, also under shifts. figure1, 2: successive
-    edits; figure5: interpolation; figure6: methods side by side; figure7: crossover. results: all of it.
+    edits; figure5: interpolation; figure6: methods side by side; figure7: crossover. results: all of them.
 
-    The models lie in MODELS/DATASET/METHOD/seed-N/, one training run each, and MODELS/DATASET/parser/, which judges the
-    pictures. With --train, what is missing is trained; an interrupted training goes on where it was.
+    The models lie in MODELS/DATASET/METHOD/seed-N/, one training run each, and MODELS/DATASET/parser/, which measures
+    the pictures. With --train, missing models are trained; an interrupted training continues.
 
     Examples:
       sean experiment table1 --data faces/ --train --budget 3000 --output results
@@ -78,12 +78,10 @@ def experiment(
         seed: of the trainings; repeat the option for several models of each method. Without it, 0.
         segmenter: for mIoU and accuracy, as for sean evaluate; without it, the data set's own parser.
         extractor: for FID and KID, as for sean evaluate; without it, the data set's own parser.
-        model: of style-fidelity, photo-benchmark and the figures 1, 2, 5 and 7: a bundled name, a model folder, or a
-            hub id.
-        model: of style-fidelity, augmentation and the figures 1, 2, 5 and 7: a bundled name, a model folder, or a hub
-            id.
+        model: of style-fidelity, photo-benchmark, augmentation and figures 1, 2, 5 and 7: a bundled name, a model
+            folder, or a hub id.
         pairs: of scenes in the edit benchmark.
-        remarks: a markdown file to go in after the tables.
+        remarks: a markdown file to insert after the tables.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
     from sean.devices import chosen_device

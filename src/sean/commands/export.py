@@ -18,9 +18,9 @@ def export(
     """Write a SEAN model as ONNX files, for programs and browsers that have no PyTorch.
 
     Writes the style encoder (photo and label map to style codes), the generator in two forms (generator.onnx takes the
-    tables of a patch plan and is fast, generator-dense.onnx takes the label map alone), with a parser the photo's way
-    to a label map, and manifest.json. Every file is compared with PyTorch before it is written. sean.onnx.Pipeline runs
-    the folder with numpy, onnxruntime and Pillow alone.
+    tables of a patch plan and is fast, generator-dense.onnx takes the label map alone), with a parser the network from
+    photos to label maps, and manifest.json. Every file is compared with PyTorch before it is written.
+    sean.onnx.Pipeline runs the folder with numpy, onnxruntime and Pillow alone.
 
     Examples:
       sean export --model celebamask-mini-128 --output onnx/
@@ -29,10 +29,10 @@ def export(
     Args:
         model: a bundled model, a model folder, or a hub id owner/name.
         output: the folder to write.
-        parser: makes label maps of photos: "bundled" (faces), or a parser's folder. Models with the labels of the
-            bundled parser take that one.
+        parser: makes label maps of photos: "bundled" (faces), or a parser's folder. The default for models with its
+            labels is the bundled parser.
         precision: of the weights: fp32, fp16, or int8 (8 bits where pictures stay within 2/255, else 16).
-        checks: how many pairs of styles and maps are compared with PyTorch.
+        checks: number of pairs of styles and maps to compare with PyTorch.
     """
     import sean
     from sean.onnx.export import export_model
@@ -53,13 +53,13 @@ def export(
 
 
 def _parser_for(folder: Path) -> Path | None:
-    """The bundled parser, where it is there and has the labels of a model."""
+    """The bundled parser, if it is installed and has the labels of the model."""
     from sean.models.configs import CONFIGS, PARSER_CONFIGS
     from sean.models.weights import read_config
 
     try:
         parser = find_parser(BUNDLED, other="leave it out")
-    except InputError:  # an installation without it
+    except InputError:  # the installation has no bundled parser
         return None
     labels = read_config(folder / CONFIG_NAME, "model", CONFIGS)[1]
     same = read_config(parser / CONFIG_NAME, "parser", PARSER_CONFIGS)[1].names == labels.names

@@ -10,7 +10,7 @@ from sean.files import read_text
 from sean.labels import CELEBAMASK_HQ, LabelSet, label_set
 from sean.pretrained import CARD_NAME, CONFIG_NAME
 
-_MOST_SEEN = 6000  # pictures of a larger set that a bank is chosen from
+_MOST_SEEN = 6000  # largest number of pictures that a bank is chosen from
 
 
 def import_official(
@@ -24,8 +24,8 @@ def import_official(
 ) -> None:
     """Turn the authors' generator checkpoint (latest_net_G.pth) of SEAN, SPADE or pix2pixHD into a model folder.
 
-    Architecture and sizes are inferred from the tensors. Only tensors are read: a file that wants to run code is
-    refused. SPADE's VAE and pix2pixHD's feature encoder are files of their own (latest_net_E.pth).
+    Architecture and sizes are inferred from the tensors. Only tensors are read: a file that would run code is refused.
+    SPADE's VAE and pix2pixHD's feature encoder are separate files (latest_net_E.pth).
 
     Examples:
       sean import-official latest_net_G.pth --output celebamask-hq-256
@@ -79,10 +79,10 @@ def style_bank(
 ) -> None:
     """Add a style bank to a trained model: the style codes of some training pictures, as vectors.
 
-    Takes pictures of the training part that differ as much as possible in the colours of their regions. Of faces there
-    is one for each named colour of hair, skin, lips, eyes, background and clothes, which the style is named by
-    (auburn, red-lips); a colour of hair that no picture shows is given to one. With the codes go the mean colours of
-    the regions, so that edits by colour need no rendering.
+    Takes pictures of the training part that differ as much as possible in the colours of their regions. For faces, the
+    bank has one style for each named colour of hair, skin, lips, eyes, background and clothes (auburn, red-lips); a
+    hair colour without a picture is made by recolouring one. The bank also has the mean colours of the regions, so that
+    edits by colour need no rendering.
 
     Examples:
       sean style-bank --model runs/faces/model --data faces/ --output my-model --half
@@ -90,11 +90,11 @@ def style_bank(
 
     Args:
         model: a model folder.
-        data: what it was trained on: a folder, or folder or url of shards.
+        data: its training data: a folder, or folder or url of shards.
         output: the model folder to write, with the bank.
-        count: how many pictures.
-        names: of the styles, with commas between, in place of their own.
-        card: a text file to go in as the model card, README.md.
+        count: number of pictures.
+        names: of the styles, separated by commas, instead of the default names.
+        card: a text file for the model card, README.md.
         half: store numbers in 16 bits.
         max_shard_size: of a weights file, as 20MB; larger weights are split into several files.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.

@@ -1,4 +1,4 @@
-"""The commands that look: the label map of a photo, and what a model knows."""
+"""The commands that inspect: the label map of a photo, and the models with their regions and styles."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,7 +80,7 @@ def parse(
 
 
 def list_(model: str = DEFAULT_MODEL, /, *, output: Path | None = None, device: str = "auto") -> None:
-    """Show what there is: the bundled models, a model's regions and groups, and the styles of its bank.
+    """List the bundled models, a model's regions and groups, and the styles of its bank.
 
     Examples:
       sean list

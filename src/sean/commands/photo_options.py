@@ -20,11 +20,11 @@ class PhotoOptions:
         parser: makes the label map of a photo that has none: "bundled" (faces), a parser's folder, or segformer: and a
             hub id or folder (needs transformers).
         label_mapping: JSON file that matches the parser's label names with the model's, see sean evaluate --help.
-        crop: of photos without a label map: "auto" finds the face, which alone the model sees (an edited photo gets
-            it back in its place); X,Y,SIZE is the square to take, in pixels from the left upper corner, and
-            X,Y,SIZE,ANGLE one that is turned by so many degrees clockwise, as a tilted head is; "none" takes the whole
+        crop: of photos without a label map: "auto" finds the face and shows only it to the model (the result is put
+            back into the photo); X,Y,SIZE is the square to take, in pixels from the left upper corner, and
+            X,Y,SIZE,ANGLE a square turned by ANGLE degrees clockwise, for a tilted head; "none" takes the whole
             picture.
-        face: which of the faces that are found, by their size: 0 is the largest.
+        face: index of the face, ordered by size: 0 is the largest.
     """
 
     parser: str = BUNDLED
@@ -37,7 +37,7 @@ class PhotoOptions:
         """The crop as `sean.Editor.set_image` takes it.
 
         Raises:
-            InputError: it is none of the three.
+            InputError: the text has none of these forms.
         """
         if self.crop == "auto" or self.crop == "none":
             return self.crop  # type: ignore[return-value]
@@ -61,7 +61,7 @@ def is_many(given: Sequence[Path]) -> bool:
 
 
 def listed_photos(given: Sequence[Path]) -> list[Path]:
-    """The photos of a command line: files as they are given, and the picture files of folders, sorted.
+    """The photos of a command line: the given files, and the picture files of folders, sorted.
 
     Raises:
         InputError: a folder has no picture.
@@ -79,12 +79,12 @@ def listed_photos(given: Sequence[Path]) -> list[Path]:
 
 
 def outputs_for(photos: Sequence[Path], output: Path, many: bool, suffix: str = "") -> list[Path]:
-    """Where the results of photos go: `output` itself for one, files of the photos' names in it for more.
+    """The output files: `output` itself for one photo, files with the photos' names in it for several.
 
     Args:
-        photos: that are worked on.
+        photos: the photos of the command.
         output: a file, or a folder where there are `many`.
-        many: whether several photos, or a folder, were asked for.
+        many: whether the command line names several photos or a folder.
         suffix: of the results in a folder; "" keeps the photo's own.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Photos of the commands: opened by the library's one policy (`sean.parsing.photo`), and told of."""
+"""Photos of the commands: opened by the library's policy (`sean.parsing.photo`), with messages for the user."""
 
 import os
 import sys
@@ -25,11 +25,11 @@ from sean.segmap import may_lie_sideways, segmap_of_photo
 
 @dataclass(frozen=True, kw_only=True)
 class OpenedPhoto:
-    """A photo, the label map of what the model sees of it, and its styles.
+    """A photo, the label map of its crop, and its styles.
 
     Attributes:
         photo: with its crop.
-        image: uint8 [h, w, 3], what the model sees.
+        image: uint8 [h, w, 3], the crop that the model sees.
         segmap: label ids [h, w].
         styles: of the regions.
     """
@@ -40,7 +40,7 @@ class OpenedPhoto:
     styles: StyleCodes
 
     def save(self, path: Path, picture: Image.Image) -> Image.Image:
-        """Write the rendered picture; where the face was cropped, the whole photo with it pasted in. Returns it."""
+        """Write the rendered picture, pasted into the whole photo if the face was cropped. Returns the picture."""
         if self.photo.crop is None:
             save_image(path, picture)
             return picture
@@ -58,7 +58,7 @@ def seen_square(crop: Crop) -> str:
 
 
 def pipeline_for(model: str, device: str, options: PhotoOptions) -> SEANPipeline:
-    """The model of a command, which opens photos as the options say."""
+    """The model of a command; it opens photos according to the options."""
     pipeline = SEANPipeline.from_pretrained(model, device)
     mapping = None if options.label_mapping is None else read_label_mapping(options.label_mapping)
     pipeline.photos = PhotoOpener(
@@ -70,7 +70,7 @@ def pipeline_for(model: str, device: str, options: PhotoOptions) -> SEANPipeline
 def read_photo(
     pipeline: SEANPipeline, image: Path, segmap: Path | None, options: PhotoOptions
 ) -> tuple[Photo, np.ndarray | None]:
-    """A photo with its crop, and its label map where one is given; prints what a user may not expect.
+    """Open a photo and its label map, if one is given; prints choices that the user may not expect.
 
     Raises:
         InputError: see `PhotoOpener.open`.
@@ -102,17 +102,17 @@ def open_photo(pipeline: SEANPipeline, image: Path, segmap: Path | None, options
 
 
 def for_each_photo(photos: Sequence[Path], work: Callable[[Path], None], many: bool) -> None:
-    """Work on the photos of a command; of several, a bad one stops none of the others.
+    """Process the photos of a command; a bad photo among several does not stop the others.
 
-    Where torchrun started several processes, each takes its share.
+    Under torchrun, each process takes its share.
 
     Args:
         photos: all of them.
-        work: on one; raises InputError for a photo that cannot be worked on.
-        many: whether several photos, or a folder, were asked for.
+        work: processes one photo; raises InputError for a bad photo.
+        many: whether the command line names several photos or a folder.
 
     Raises:
-        InputError: of the one photo; or how many of several failed, after a line for each.
+        InputError: the error of a single photo; for several, the number of failures, after a line for each.
     """
     if not many:
         for photo in photos:

@@ -1,4 +1,4 @@
-"""Progress bars of the commands: on the terminal's error stream, silent where that is no terminal."""
+"""Progress bars of the commands, on the error stream; silent if that is not a terminal."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ _shown = True
 
 @contextmanager
 def no_progress() -> Iterator[None]:
-    """Show no bars meanwhile."""
+    """Hide all bars inside this context."""
     global _shown
     _shown = False
     try:
@@ -36,7 +36,7 @@ def _is_shown() -> bool:
 
 
 def tracked(items: Iterable[Item], description: str, total: int) -> Iterable[Item]:
-    """`items`, with a bar that follows them."""
+    """Iterate over `items` with a bar."""
     return track(items, description, total=total, console=Console(stderr=True), transient=True, disable=not _is_shown())
 
 

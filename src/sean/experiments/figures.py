@@ -1,7 +1,7 @@
 """The paper's figures as sheets of pictures: successive edits, interpolation, methods side by side, crossover.
 
 Figures 1, 2, 5 and 7 are one model's, on pictures of its own: photos of a data set, drawn faces rendered with styles
-of its bank, or synthetic scenes. Figure 6 holds the methods of an experiment beside each other.
+of its bank, or synthetic scenes. Figure 6 compares the methods of an experiment.
 """
 
 import itertools
@@ -30,7 +30,7 @@ from sean.experiments.runs import DataSet
 from sean.segmap import colorize
 
 Rows = dict[str, list[Tile]]
-"""Rows of a sheet by their titles."""
+"""The rows of a contact sheet, by title."""
 
 _STEPS = 7
 _SUBJECTS = 4
@@ -127,8 +127,8 @@ def figure_6(methods: Mapping[str, SEANPipeline], data: DataSet) -> Rows:
     """Methods side by side: held-out pictures, reconstructed by each from their label maps and own styles.
 
     Args:
-        methods: by the names that stand below their pictures; all of one size and label set.
-        data: where the pictures come from.
+        methods: pipelines by name, all of one size and label set; the names are the captions.
+        data: source of the pictures.
     """
     some = next(iter(methods.values()))
     rows: Rows = {}
@@ -157,7 +157,7 @@ def figure_7(pipeline: SEANPipeline, pictures: Sequence[Subject]) -> Rows:
 
 
 def edit_benchmark_figure(methods: Mapping[str, SEANPipeline], num_pairs: int = 5) -> Rows:
-    """Exchanges of the edit benchmark, the largest region of each pair: truth, and what each method makes."""
+    """Exchanges of the edit benchmark, the largest region of each pair: the truth and each method's result."""
     some = next(iter(methods.values()))
     scenes = SyntheticScenes(size=some.image_size, length=2 * num_pairs, seed=SCENES_SEED)
     largest: dict[str, Edit] = {}

@@ -1,4 +1,4 @@
-"""Measuring the trained methods on a data set's held-out pairs, all by the same judges."""
+"""Measurement of trained methods on a data set's held-out pairs, all by the same networks."""
 
 import json
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ PARSER_FOLDER = "parser"
 
 @dataclass(frozen=True, kw_only=True)
 class Networks:
-    """What judges the pictures of one data set.
+    """The networks that measure the pictures of one data set.
 
     Attributes:
         segmenter: see `load_segmenter`; None takes the data set's own parser.
@@ -48,7 +48,7 @@ def parser_run(models: Path, data: DataSet) -> Path:
 
 
 def train_missing_parser(models: Path, data: DataSet, terms: Terms, device: str = AUTO) -> None:
-    """Train the data set's own parser, unless it is there, by the parser preset of the size of the terms' preset."""
+    """Train the data set's own parser if it is missing, with the parser preset nearest to the terms' size."""
     run = parser_run(models, data)
     config = data.of(parser_config(find_preset(terms.preset).model.image_size))
     if newest_step(run) < config.steps:
@@ -56,7 +56,7 @@ def train_missing_parser(models: Path, data: DataSet, terms: Terms, device: str 
 
 
 def parser_config(image_size: tuple[int, int]) -> ParserTrainConfig:
-    """How a data set's own parser is trained: by the preset nearest to a size, at that size."""
+    """The config of a data set's own parser: the preset nearest to a size, at that size."""
     side = min(image_size)
     name = min(PARSER_PRESETS, key=lambda name: abs(PARSER_PRESETS[name]().model.image_size[0] - side))
     config = PARSER_PRESETS[name]()
@@ -66,7 +66,7 @@ def parser_config(image_size: tuple[int, int]) -> ParserTrainConfig:
 def open_judges(
     models: Path, data: DataSet, terms: Terms, networks: Networks, run: EvaluationRun, settings: EvaluationSettings
 ) -> tuple[Judges, TrainingData]:
-    """The judges of a data set, and its two parts as they are judged: without crops and mirrors.
+    """The networks for a data set, and its two parts as they are measured: without crops and mirrors.
 
     Raises:
         InputError: there is no parser for the data set, or the data cannot be opened.

@@ -1,4 +1,4 @@
-"""The paper's numbers (Zhu et al., CVPR 2020, Tables 1 to 3), to be held beside ours where the data is of one kind."""
+"""The paper's numbers (Zhu et al., CVPR 2020, Tables 1 to 3), shown beside ours for data of the same kind."""
 
 Row = tuple[float | None, ...]
 
@@ -63,5 +63,5 @@ TABLE_3: dict[str, dict[str, Row]] = {
 
 
 def kind_of(dataset: str) -> str | None:
-    """The paper's data set of the kind of ours, by its folder's name; None where the paper has none."""
+    """The paper's data set of the same kind as a folder, by the folder's name; None if the paper has none."""
     return next((kind for part, kind in _KINDS.items() if part in dataset.lower()), None)

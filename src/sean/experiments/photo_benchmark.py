@@ -1,9 +1,8 @@
-"""Edits of photos with known truth: a region recoloured by code, and by the model from the recoloured photo's style.
+"""The photo benchmark: a region recoloured by code is the truth for the model's edit to the same style.
 
-The truth of an edit of a real photo is known where code makes it: lightness of a region as a gain, its colour as a
-shift, in Lab. The recoloured photo is also where the style of the edit comes from, so that an exact method gives the
-recoloured photo. Measured are the ways to put the model's answer into the photo (`sean.Editor.composite`), and doing
-nothing.
+Code recolours a region of a real photo in Lab: a gain of its lightness, a shift of its colour. The style of the edit is
+encoded from the recoloured photo, so an exact method reproduces the recoloured photo. The benchmark measures the ways
+to put the model's picture into the photo (`sean.Editor.composite`), and making no edit.
 """
 
 from collections.abc import Sequence
@@ -22,14 +21,14 @@ from sean.evaluation.settings import Progress, untracked
 from sean.segmap import resize_segmap
 
 REGIONS = ("hair", "skin", "lips", "cloth", "background")
-"""What people recolour in photos of faces."""
+"""Regions that people recolour in photos of faces."""
 
 METHODS = ("nothing", *BLENDS)
 MEASURES = ("error", "detail", "leakage", "seam")
-# Lightness becomes so many times as large, at most its inverse; a and b move by normal numbers of that spread.
+# Largest gain of the lightness (smallest: its inverse); standard deviation of the shifts of a and b.
 _GAIN, _SHIFT = 1.7, 14.0
 _LEAST_AREA = 0.004
-# Around the region so many of 256 pixels are neither in nor out: no map is that exact.
+# Width of the band around the region's border that is left out, in pixels of 256: label maps are not exact there.
 _MARGIN = 8
 
 
@@ -64,7 +63,7 @@ def run_photo_benchmark(
         pictures: photos uint8 [h, w, 3] and their maps [h, w], of any size.
         regions: labels or groups of the model's label set; those that it lacks are left out.
         seed: of the colours.
-        progress: shows how far it is.
+        progress: shows the progress.
 
     Returns:
         JSON values: the number of `pictures`, `self_edits` (photos that an edit to their own style changed; 0 is

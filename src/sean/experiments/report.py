@@ -1,4 +1,4 @@
-"""The report of a whole comparison, docs/results.md: every table and figure, with the command that makes it again."""
+"""The report of the whole comparison, docs/results.md: every table and figure, with its command."""
 
 import json
 from dataclasses import asdict, replace
@@ -13,11 +13,11 @@ from sean.experiments.runner import EXPERIMENTS, OF_ONE_MODEL, Experiment, Secti
 from sean.files import read_text, write_text_atomic
 
 RESULTS = "results"
-"""The name of the experiment that is all of them."""
+"""The name of the experiment that runs all of them."""
 
 
 def write_experiment(name: str, experiment: Experiment, output: Path, remarks: Path | None = None) -> Path:
-    """Do an experiment and write OUTPUT/NAME.md, with its values and pictures in OUTPUT/NAME/.
+    """Run an experiment and write OUTPUT/NAME.md, with its values and pictures in OUTPUT/NAME/.
 
     Args:
         name: one of `EXPERIMENTS`, or `RESULTS` for all of them.
@@ -60,7 +60,7 @@ _LAST_TABLE = "The edit benchmark"
 
 
 def _all(experiment: Experiment, pictures: Path) -> dict[str, Section]:
-    """Everything; what shows pictures does so without any of the data sets', and the ablation has one seed."""
+    """All experiments; figures show no picture of a data set, and the ablation has one seed."""
     without_data = replace(experiment, data=())
     shown = ("figure1", "figure2", "figure5", "figure6", "figure7")
     texts = [EXPERIMENTS[name](without_data, pictures).text for name in shown]
@@ -78,7 +78,7 @@ rendered with styles of its bank; figure 6 is of methods trained on synthetic sc
 
 
 def _circumstances(name: str, experiment: Experiment, remarks: Path | None) -> str:
-    """The command that makes the report again, and what its figures depend on."""
+    """The command that reproduces the report, and the conditions that its numbers depend on."""
     options = [option for data in experiment.data for option in ("--data", str(data))]
     if name in OF_ONE_MODEL:
         options += ["--model", experiment.model]

@@ -1,4 +1,4 @@
-"""The experiments by name: what each trains, measures and shows, as a section of a report."""
+"""The experiments by name; each trains and measures methods and returns a section of a report."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,22 +22,22 @@ from sean.pretrained import DEFAULT_MODEL
 from sean.training.methods import METHODS
 
 WHOLE_STYLE = "spade, whole style"
-"""The row of SPADE's only way of changing a region: it takes the other picture's style as a whole."""
+"""The row of SPADE, which can change a region only by taking the other picture's whole style."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Where the models are, what they are measured on, and how.
+    """The models of an experiment, its data, and the settings of its measurements.
 
     Attributes:
         models: folder of the trained models, see `sean.experiments.runs`.
         data: the data sets.
         terms: of the trainings.
-        seeds: of the trainings, each a model of its own.
-        networks: that judge the pictures.
-        train: whether to train what is missing.
+        seeds: of the trainings; each gives a separate model.
+        networks: that measure the pictures.
+        train: whether to train missing models.
         num_pairs: of scenes in the edit benchmark.
-        model: whose pictures the figures 1, 2, 5 and 7 are.
+        model: the model of figures 1, 2, 5 and 7.
         evaluation, run: of the measurements.
     """
 
@@ -53,10 +53,10 @@ class Experiment:
     run: EvaluationRun = field(default_factory=EvaluationRun)
 
     def runs(self, data: DataSet, methods: Sequence[str]) -> list[Run]:
-        """The runs of some methods, trained now where they are missing and may be.
+        """The runs of some methods; missing ones are trained if `train` is set.
 
         Raises:
-            InputError: one is missing and must not be trained, or its training fails.
+            InputError: a run is missing and `train` is not set, or its training fails.
         """
         found = runs_of(self.models, data, methods, self.seeds)
         if self.train:
@@ -71,7 +71,7 @@ class Experiment:
         return {METHODS[run.method][0]: SEANPipeline.from_pretrained(run.model, self.run.device) for run in runs}
 
     def need_data(self) -> Sequence[DataSet]:
-        """The data sets; InputError where there is none."""
+        """The data sets; InputError if there are none."""
         if not self.data:
             raise InputError("expected a data folder (images/, labels/, classes.txt), got none", setting="data")
         return self.data
@@ -83,7 +83,7 @@ class Section:
 
     Attributes:
         text: markdown.
-        values: JSON values behind it.
+        values: the numbers of the text, as JSON values.
     """
 
     text: str
@@ -189,7 +189,7 @@ def augmentation(experiment: Experiment, _pictures: Path) -> Section:
 
 
 def _ways(method: str) -> list[tuple[str, str, bool]]:
-    """Name, title and kind of the exchanges that a method can do."""
+    """Name, title and kind of the exchanges of a method."""
     title = METHODS[method][0]
     if method != "spade":
         return [(method, title, False)]
@@ -235,14 +235,14 @@ EXPERIMENTS: dict[str, Callable[[Experiment, Path], Section]] = {
     "figure6": figure_6,
     "figure7": figure_of_model(7, "style crossover"),
 }
-"""Name -> what it does with an experiment and the folder for its pictures."""
+"""Name -> function of an experiment and the folder for its pictures."""
 
 OF_ONE_MODEL = ("style-fidelity", "photo-benchmark", "figure1", "figure2", "figure5", "figure7")
-"""Those that show one model and train none."""
+"""Experiments that show one model and train none."""
 
 
 def _write(rows: figures.Rows, pictures: Path, name: str, title: str) -> str:
-    """Write a sheet; the markdown that shows it, from a report beside the folder."""
+    """Write a sheet; returns markdown that shows it in a report beside the folder."""
     filled = {text: tiles for text, tiles in rows.items() if tiles}
     write_image(pictures / f"{name}.png", sheet(list(filled.values()), row_titles=list(filled), title=title))
     return f"![{title}]({pictures.name}/{name}.png)\n"

@@ -1,4 +1,4 @@
-"""The trained models of an experiment: where they are, how they were trained, and training those that are missing.
+"""The trained models of an experiment: their folders, their configs, and the training of missing ones.
 
 A folder of experiments holds one training run per data set, method and seed: DIR/DATASET/METHOD/seed-N/.
 """
@@ -23,12 +23,12 @@ from sean.training.training import MODEL_FOLDER
 Config = TypeVar("Config", TrainConfig, ParserTrainConfig)
 
 SYNTHETIC = "synthetic"
-"""The data set that needs no folder."""
+"""The name of the synthetic data set, which needs no folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """What methods are trained and measured on.
+    """A data set for training and measurements.
 
     Attributes:
         folder: a paired folder; None for synthetic scenes.
@@ -59,21 +59,21 @@ class DataSet:
         return cls(folder=Path(folder), validation=split[0], training_prefix=split[1])
 
     def __str__(self) -> str:
-        """As `parse` takes it, with the folder's name for its path."""
+        """The text that `parse` reads, with the folder's name instead of its path."""
         split = "" if self.validation is None else f":{self.validation}:{self.training_prefix}"
         return f"{self.name}{split}"
 
     @property
     def name(self) -> str:
-        """The name that the data set has in an experiment's folder: its own folder's."""
+        """The data set's name in an experiment's folder: the name of its own folder."""
         return SYNTHETIC if self.folder is None else self.folder.resolve().name
 
     def of(self, config: Config) -> Config:
-        """A training's config with the split of this data set."""
+        """A config with the split of this data set."""
         return replace(config, validation=self.validation, training_prefix=self.training_prefix)
 
     def open(self, config: TrainConfig) -> TrainingData:
-        """The data of a training with that config."""
+        """The training data for a config."""
         return open_data(config, self.folder)
 
 
@@ -82,7 +82,7 @@ class Terms:
     """The terms that all methods of an experiment are trained on.
 
     Attributes:
-        preset: the config that every method changes only in what makes it that method.
+        preset: the base config; each method changes only its own settings in it.
         budget: optimizer steps of every training.
         rate: learning rate of generator and discriminator; None takes the preset's.
     """
@@ -138,7 +138,7 @@ def runs_of(models: Path, data: DataSet, methods: Sequence[str], seeds: Sequence
 
 
 def run_config(run: Run, terms: Terms) -> TrainConfig:
-    """How a run is trained: the terms' preset, with its method, and as many parameters as SEAN has."""
+    """The config of a run: the terms' preset with the method, and as many parameters as SEAN has."""
     base = run.data.of(
         replace(
             terms.config(),
@@ -157,12 +157,12 @@ def run_config(run: Run, terms: Terms) -> TrainConfig:
 
 
 def is_trained(run: Run, terms: Terms) -> bool:
-    """Whether a run has had its steps."""
+    """Whether a run has done all its steps."""
     return newest_step(run.folder) == terms.budget and run.model.is_dir()
 
 
 def check_trained(run: Run, terms: Terms) -> None:
-    """InputError unless a run has had its steps."""
+    """Raise InputError unless a run has done all its steps."""
     if not is_trained(run, terms):
         raise InputError(
             f"no {run.method} of {terms.budget} steps on {run.data.name} in {run.folder}; train it, or give the budget "
@@ -172,7 +172,7 @@ def check_trained(run: Run, terms: Terms) -> None:
 
 
 def train_missing(runs: Sequence[Run], terms: Terms, device: str = AUTO) -> None:
-    """Train every run that is not there yet, one after the other; begun ones go on where they were.
+    """Train every unfinished run, one after the other; interrupted ones continue.
 
     Raises:
         InputError: a run was begun on other terms; see `train`, too.
@@ -185,7 +185,7 @@ def train_missing(runs: Sequence[Run], terms: Terms, device: str = AUTO) -> None
 
 
 def _check_same_terms(run: Run, config: TrainConfig) -> None:
-    """Raise InputError where a run was begun on other terms: it would not be what the others are."""
+    """Raise InputError if a run was begun on other terms, as it would not be comparable with the others."""
     begun = TrainConfig.of_run(run.folder)
     if begun is None:
         return

@@ -1,4 +1,4 @@
-"""Style fidelity: how true a model's pictures are to the styles that they are rendered with, region by region.
+"""Style fidelity: agreement of a model's pictures with the styles they are rendered with, region by region.
 
 Four measures on held-out pictures: the colour of a region after an exchange of styles, the colour of a region that was
 recoloured before it was encoded (colours that the training set may not have), the fine detail that a reconstruction
@@ -21,10 +21,10 @@ from sean.labels import LabelSet
 from sean.segmap import resize_segmap
 
 FACE_REGIONS = ("hair", "face", "lips", "cloth", "background")
-"""What people recolour in photos of faces; "face" is the skin with nose, ears and neck."""
+"""Regions that people recolour in photos of faces; "face" is the skin with nose, ears and neck."""
 
 DETAIL_SIGMA = 2.0
-"""Detail is what a Gaussian filter of so many pixels takes away."""
+"""Standard deviation, in pixels, of the Gaussian filter that removes the detail to measure."""
 
 OFFSET_SPREAD = 44.0
 """Standard deviation of a recoloured region's offset, of 255, drawn for each channel."""
@@ -55,9 +55,9 @@ def run_style_fidelity(
     Args:
         pipeline: of the model.
         pictures: uint8 [h, w, 3] and segmap [h, w] each, of any size; two or more.
-        exchanges: of every region, between pictures drawn at random.
+        exchanges: number of exchanges of every region, between random pictures.
         seed: of the draws.
-        progress: shows how far it is.
+        progress: shows the progress.
 
     Returns:
         JSON values by region, in `regions`, and their medians over all in `median`. Errors are mean absolute
@@ -119,7 +119,7 @@ def _regions(labels: LabelSet) -> dict[str, tuple[int, ...]]:
 
 
 def _with(pictures: Sequence[Picture], ids: Sequence[int]) -> list[int]:
-    """Numbers of the pictures that show a region."""
+    """Indices of the pictures that show a region."""
     return [n for n, each in enumerate(pictures) if np.count_nonzero(np.isin(each.segmap, ids)) >= _MIN_PIXELS]
 
 

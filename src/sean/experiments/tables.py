@@ -1,4 +1,4 @@
-"""The paper's tables from measured runs, with the paper's own rows beside ours where the data is of the same kind."""
+"""The paper's tables from measured runs, with the paper's own rows for data of the same kind."""
 
 import itertools
 import statistics
@@ -17,9 +17,9 @@ ABLATION = tuple(TABLE_3["CelebAMask-HQ"])
 """The methods of Table 3, as the paper orders them."""
 
 Results = Mapping[str, Any]
-"""Of one data set, as `measure_runs` gives them."""
+"""The scores of one data set, from `measure_runs`."""
 
-# of the pairs of methods that stand the other way round than in the paper
+# number of listed pairs of methods whose order differs from the paper's
 _MOST_NAMED = 3
 
 
@@ -29,10 +29,10 @@ class Column:
 
     Attributes:
         heading: with unit and the arrow of the better direction.
-        part, key: where it is in the scores.
+        part, key: its place in the scores.
         digits: after the point.
-        factor: shown is the value times this.
-        higher_is_better: for the comparison of orders.
+        factor: scale of the printed value.
+        higher_is_better: whether larger values are better.
     """
 
     heading: str
@@ -149,7 +149,7 @@ def style_fidelity_table(results: Mapping[str, Any]) -> Table:
 
 
 def photo_benchmark_table(results: Mapping[str, Any]) -> Table:
-    """Edits of photos with known truth: a row for each region and way to put the edit into the photo."""
+    """The photo benchmark: a row for each region and way to put the edit into the photo."""
     titles = {
         "nothing": "the photo as it is",
         "render": "whole render",
@@ -182,7 +182,8 @@ def photo_benchmark_table(results: Mapping[str, Any]) -> Table:
 
 
 def augmentation_tables(results: Mapping[str, Any]) -> list[Table]:
-    """mIoU of the segmentation networks: for every shift a table of the ways by the parts of the training set."""
+    """mIoU of the segmentation networks: a table for every shift, with ways as rows and parts of the training set as
+    columns."""
     fractions = list(results["miou"]["none"])
     headings = ("", *(f"{float(part):.0%} ({results['training'][part]} pictures)" for part in fractions))
     tables = []
@@ -197,13 +198,12 @@ def augmentation_tables(results: Mapping[str, Any]) -> list[Table]:
 def order_notes(
     methods: Sequence[str], columns: Sequence[Column], results: Results, paper: Mapping[str, Row]
 ) -> list[str]:
-    """One sentence for every metric of the paper: how many pairs of methods stand as they do there.
+    """One sentence for every metric of the paper: the number of pairs of methods in the paper's order.
 
     Args:
-        methods: to compare; those that one of the two has no figure for are left out, and pairs that the paper has on
-            a par.
+        methods: to compare; methods without a value in either, and pairs that are equal in the paper, are left out.
         columns: the paper's first, in its order.
-        results: ours; several seeds count by their mean.
+        results: ours; of several seeds the mean is taken.
         paper: its rows.
     """
     notes = []
@@ -260,7 +260,7 @@ def _table(
 
 
 def _values(results: Results, method: str, column: Column) -> list[float]:
-    """Of all seeds; empty where it was not measured."""
+    """The values of all seeds; empty if the metric was not measured."""
     found = [results["real"]] if method == "real" else list(results["runs"][method]["seeds"].values())
     values = [scores.get(column.part, {}).get(column.key) for scores in found]
     return [value for value in values if value is not None]

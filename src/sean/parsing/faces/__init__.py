@@ -1,4 +1,4 @@
-"""Faces in photos: finding one, cutting it out as the training pictures show faces, putting the edited one back."""
+"""Faces in photos: detection, crops framed like the training pictures, and pasting the edited face back."""
 
 from sean.parsing.faces.crop import Crop, cut, paste
 from sean.parsing.faces.landmarks import has_landmarks

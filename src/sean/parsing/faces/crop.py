@@ -14,9 +14,9 @@ from sean.errors import InputError
 from sean.icc import bands
 
 DEFAULT_FEATHER = 0.08
-# A crop that lies mostly outside its photo shows nothing, and a huge one would fill the memory with repeated borders.
+# A crop mostly outside its photo shows almost nothing, and a huge one would fill the memory with repeated borders.
 _LARGEST = 3.0
-# How many pixels (of the smaller of the two pictures) beyond the crop the resampling may look.
+# Margin of the resampling around the crop, in pixels of the smaller of the two pictures.
 _REACH = 3
 
 
@@ -29,8 +29,8 @@ class Crop:
         left: of its left edge, in pixels of the photo from its left border to the right.
         size: length of its sides in pixels of the photo.
         photo_size: height and width of the photo, in pixels.
-        angle: in degrees in -180..180: the square that top, left and size say is turned clockwise by it around its
-            middle, and so is the head that it shows upright.
+        angle: in degrees, -180..180: the square of top, left and size is turned clockwise by it around its middle, and
+            shows a head that is tilted by it upright.
 
     Raises:
         InputError: numbers that are not finite, a square beside the photo, or one over three times as large.
@@ -52,7 +52,7 @@ class Crop:
                 f"expected a crop of a size in 0..{_LARGEST:g} times the photo's, got {self.size} in {height} x {width}"
             )
         shown = -self.size < self.top < height and -self.size < self.left < width
-        if shown and self.angle:  # turned, another part of it may lie in the photo, or none
+        if shown and self.angle:  # a turned square may show another part of the photo, or none
             first, start, last, stop = self.frame.box(self.photo_size)
             shown = self.size >= 1 and first < last and start < stop
         if not shown:
@@ -70,7 +70,7 @@ class Crop:
 
     @property
     def frame(self) -> Frame:
-        """Its place in the photo."""
+        """Rows and columns of the crop in the photo."""
         return Frame.square(self.top, self.left, self.size, self.angle)
 
     def part(self, middle: tuple[float, float], size: float, turn: float = 0.0) -> "Crop":
@@ -136,7 +136,7 @@ def paste(
 ) -> np.ndarray:
     """Put the edited picture of a crop back into its photo.
 
-    Its weight falls smoothly to 0 towards the edges of the crop, but not where the crop ends at the photo's border.
+    Its weight falls smoothly to 0 towards the edges of the crop, except at the photo's border.
     Pixels outside the crop stay the photo's bit for bit, and so do those whose middle lies where the mask is 0.
 
     Args:
@@ -165,7 +165,7 @@ def paste(
     if not rows.count or not columns.count:
         return result
     placed = np.asarray(_resampled(Image.fromarray(picture), rows, columns, Image.Resampling.BICUBIC))
-    for band in bands(rows.count, columns.count):  # in floats, all of a large photo would take gigabytes
+    for band in bands(rows.count, columns.count):  # band by band, as a large photo in floats would take gigabytes
         part = rows.part(band)
         weights = np.outer(part.weights(feather), columns.weights(feather))
         if mask is not None:
@@ -204,10 +204,10 @@ class _Pixels:
     """The pixels of one axis of the photo that a crop covers completely.
 
     Attributes:
-        first, count: which they are.
-        start, step: where they begin in the crop and how wide each is, in parts of the crop's size.
+        first, count: their range in the photo.
+        start, step: place of their begin in the crop and width of each, as fractions of the crop's size.
         open_start, open_end: whether the photo goes on before and after the crop.
-        skipped: how many pixels lie between `start` and the first one, where these are a part of others.
+        skipped: number of pixels between `start` and the first one, for a subrange.
     """
 
     first: int
@@ -236,13 +236,13 @@ class _Pixels:
         return replace(self, first=self.first + pixels.start, count=count, skipped=self.skipped + pixels.start)
 
     def span(self, extent: int) -> tuple[float, float]:
-        """Where they begin and end in a picture of the crop, in its pixels."""
+        """Their begin and end in a picture of the crop, in its pixels."""
         start = (self.start + self.skipped * self.step) * extent
         return start, min(float(extent), start + self.count * self.step * extent)
 
     @property
     def middles(self) -> np.ndarray:
-        """Where in the crop, 0..1, each pixel has its middle."""
+        """The middle of each pixel in the crop, 0..1."""
         return self.start + (np.arange(self.skipped, self.skipped + self.count) + 0.5) * self.step
 
     def weights(self, feather: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Where frontal faces may be in a picture: the cascade of local binary patterns that comes with scikit-image."""
+"""Detection of frontal faces: the cascade of local binary patterns that comes with scikit-image."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -14,21 +14,21 @@ SEARCH_SIDE = 256
 # Of the cascade's windows, in pixels; it cannot see smaller faces.
 WINDOW = 24
 _SCALE_STEP = 1.1
-# Beyond this side a picture is scanned coarsely, for small windows only (larger faces are found at smaller sides), and
-# looked at closely where the scan saw something: 8 to 15 times faster, and the box of a face is the same.
+# Above this side a picture is scanned coarsely, for small windows only (larger faces are found at smaller sides), and
+# searched closely around the hits: 8 to 15 times faster, with the same box of a face.
 _EXHAUSTIVE_SIDE = 512
 _COARSE_SCALE_STEP = 1.2
 _COARSE_STRIDE = 2
 _LARGEST_COARSE = 52
-# A side may be so many times that before: coarse scans see boxes of 24 to 52 pixels, in steps of 1.2.
+# Largest ratio of successive sides: coarse scans find boxes of 24 to 52 pixels, in steps of 1.2.
 _LARGEST_STEP = 2.1
-# Coarse scans go tile by tile, which bounds their memory: a cascade keeps several numbers of 8 bytes for every pixel.
+# Coarse scans run tile by tile to bound their memory: the cascade keeps several 8-byte numbers for every pixel.
 _TILE = 1024
-# The places looked at closely, the surest ones of the scan; each at this many pixels a box, with so many boxes around.
+# Number of hits that are searched closely, those with most windows; pixels per box there, and the margin in boxes.
 _NUM_PLACES = 60
 _PLACE_BOX = 36
 _PLACE_EXTENT = 2.5
-# Windows that overlap so much (intersection over union) show the same face.
+# Intersection over union from which windows show the same face.
 _SAME_FACE = 0.4
 
 
@@ -39,7 +39,7 @@ class FaceBox:
     Attributes:
         y, x: its middle.
         size: length of its sides.
-        support: how many windows of the detector agree; the more, the surer.
+        support: number of agreeing windows of the detector, its confidence.
     """
 
     y: float
@@ -49,7 +49,7 @@ class FaceBox:
 
 
 def detect_faces(image: np.ndarray, side: int = SEARCH_SIDE) -> list[FaceBox]:
-    """Boxes around everything that looks like a face, the surest first.
+    """Boxes around possible faces, the most confident first.
 
     Expect false positives: a box backed by a single window is usually noise; a real face is backed by dozens.
 
@@ -64,7 +64,7 @@ def detect_faces(image: np.ndarray, side: int = SEARCH_SIDE) -> list[FaceBox]:
     scale = min(1.0, side / max(image.shape[:2]))
     size = tuple(max(1, round(extent * scale)) for extent in image.shape[:2])
     small = resize_image(image, (size[0], size[1]))
-    _cascade()  # reports a missing package, even for tiny pictures
+    _cascade()  # raises for a missing package, even for tiny pictures
     if min(small.shape[:2]) < WINDOW:
         return []
     boxes = _grouped(_windows(small)) if side <= _EXHAUSTIVE_SIDE else _small_faces(small)
@@ -72,7 +72,7 @@ def detect_faces(image: np.ndarray, side: int = SEARCH_SIDE) -> list[FaceBox]:
 
 
 def search_sides(photo_size: tuple[int, int], smallest: float) -> list[int]:
-    """The sides, in order, at which `detect_faces` finds all faces in a photo whose box is at least so large.
+    """The sides, in order, at which `detect_faces` finds all faces of a photo with at least a given box size.
 
     Args:
         photo_size: height and width in pixels.
@@ -82,7 +82,7 @@ def search_sides(photo_size: tuple[int, int], smallest: float) -> list[int]:
     last = min(longest, round(longest * WINDOW * _SCALE_STEP / smallest))
     sides = [SEARCH_SIDE, _EXHAUSTIVE_SIDE]
     while sides[-1] < last:
-        # a last side that is hardly larger than the one before would cost as much again
+        # a last side hardly larger than the previous one would double the cost
         sides.append(last if last <= _LARGEST_STEP * sides[-1] else 2 * sides[-1])
     return sides
 
@@ -91,7 +91,7 @@ def _windows(
     picture: np.ndarray, *, step: float = _SCALE_STEP, stride: int = 1, largest: int | None = None
 ) -> np.ndarray:
     """All windows of the cascade that look like a face, [n, 3]: top, left, size."""
-    # all, as its own grouping tells neither how many agree nor leaves one box of one face
+    # all windows, as the cascade's own grouping loses their number and leaves several boxes per face
     found = _cascade().detect_multi_scale(
         picture,
         scale_factor=step,
@@ -105,7 +105,7 @@ def _windows(
 
 
 def _small_faces(picture: np.ndarray) -> list[FaceBox]:
-    """The faces of few pixels in a large picture: scanned coarsely, then looked at one by one."""
+    """Small faces in a large picture: a coarse scan, then a close search around each hit."""
     found = [np.empty((0, 3))]
     for top in range(0, picture.shape[0], _TILE):
         for left in range(0, picture.shape[1], _TILE):
@@ -123,7 +123,7 @@ def _small_faces(picture: np.ndarray) -> list[FaceBox]:
 
 
 def _looked_at(picture: np.ndarray, place: FaceBox) -> FaceBox | None:
-    """The box at a place, with all the windows that a full search counts there; None where they lie elsewhere."""
+    """The box at a place, with the support of a full search; None if the windows lie elsewhere."""
     reach = _PLACE_EXTENT * place.size / 2
     top, left = max(0, int(place.y - reach)), max(0, int(place.x - reach))
     around = picture[top : int(place.y + reach) + 1, left : int(place.x + reach) + 1]
@@ -142,7 +142,7 @@ def _cascade() -> Any:
     try:
         from skimage.data import lbp_frontal_face_cascade_filename
         from skimage.feature import Cascade
-    except Exception as error:  # a broken package beside it fails in other ways than ImportError
+    except Exception as error:  # broken dependencies raise other errors than ImportError
         raise InputError(
             f"finding the face in a photo needs scikit-image, which cannot be imported here ({type(error).__name__}); "
             "pip install 'seankit[photo]', or take the whole picture (crop none)",
@@ -152,7 +152,8 @@ def _cascade() -> Any:
 
 
 def _grouped(windows: np.ndarray) -> list[FaceBox]:
-    """Windows [n, 3] (top, left, size) by face: the one with most others around it, its mean, and so on."""
+    """Group windows [n, 3] (top, left, size) by face: repeatedly the window with most others around it, and their
+    mean."""
     boxes = []
     while len(windows):
         near = _overlaps(windows) > _SAME_FACE

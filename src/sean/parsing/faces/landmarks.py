@@ -1,10 +1,10 @@
-"""How a crop shows a face, told by its label map, and the crop that shows it as the training pictures do.
+"""Landmarks of a face from its label map, and the crop that frames it like the training pictures.
 
 CelebAMask-HQ has the crops of CelebA-HQ (Karras et al. 2018, appendix C): with x' from eye to eye and y' from the
 middle of the eyes to that of the mouth, the square of side max(4 |x'|, 3.6 |y'|) around the middle of the eyes plus
 a tenth of y'. With the middles of the regions in place of the landmarks, this gives the whole picture of its crops with
 a mean intersection over union of 0.95 (tests/parsing/faces/test_real_faces.py). It also turns the square with
-the eyes and the mouth; our crops stay upright with the photo where the head is tilted by little.
+the eyes and the mouth; our crops stay upright if the head is tilted only slightly.
 """
 
 import math
@@ -18,7 +18,7 @@ _EYES = ("l_eye", "r_eye")
 _GLASSES = "eye_g"
 _MOUTH = ("mouth", "u_lip", "l_lip")
 _NAMES = ("nose", *_EYES, _GLASSES, *_MOUTH)
-# A region of fewer pixels than this part of the map is noise.
+# Regions with a smaller share of the map's pixels are noise.
 _LEAST_AREA = 0.0003
 
 
@@ -27,11 +27,11 @@ class Landmarks:
     """Places in a square picture, as (y, x) in 0..1 of its sides.
 
     Attributes:
-        eyes: the middle between both eyes, or of the one seen, or of the glasses.
-        eye_distance: from eye to eye; 0 where not both are seen.
+        eyes: the middle between both eyes, or of the visible one, or of the glasses.
+        eye_distance: from eye to eye; 0 unless both are visible.
         mouth: the middle of mouth and lips.
         nose: the middle of the nose.
-        across: from the subject's right eye to the left one; 0 where not both are seen.
+        across: vector from the subject's right eye to the left one; 0 unless both are visible.
     """
 
     eyes: np.ndarray
@@ -42,7 +42,7 @@ class Landmarks:
 
     @property
     def middle(self) -> np.ndarray:
-        """Of the square that CelebA-HQ would show, (y, x)."""
+        """Middle (y, x) of CelebA-HQ's square for this face."""
         return self.eyes + 0.1 * (self.mouth - self.eyes)
 
     @property
@@ -52,14 +52,14 @@ class Landmarks:
 
     @property
     def tilt(self) -> float:
-        """How far the head is turned clockwise, in degrees: by the line of the eyes and that to the mouth."""
+        """Clockwise tilt of the head in degrees, from the line between the eyes and that to the mouth."""
         down = self.mouth - self.eyes
         y, x = self.across + np.array([-down[1], down[0]])
         return math.degrees(math.atan2(y, x))
 
     @property
     def upright(self) -> bool:
-        """Whether they lie as in a face that is tilted by less than 31 degrees: the nose between eyes and mouth."""
+        """Whether they form a face tilted by less than 31 degrees: the nose lies between eyes and mouth."""
         down, across = self.mouth - self.eyes
         nose = self.nose[0] - self.eyes[0]
         return bool(abs(across) < 0.6 * down and 0.2 * down < nose < 0.6 * down)
@@ -77,7 +77,7 @@ def find_landmarks(segmap: np.ndarray, labels: LabelSet) -> Landmarks | None:
         places = np.argwhere(np.isin(segmap, [labels.id_of(name) for name in names]))
         if len(places) <= _LEAST_AREA * segmap.size:
             return None
-        # medians, which stray pixels hardly move
+        # medians, which are robust against stray pixels
         where: np.ndarray = (np.median(places, axis=0) + 0.5) / segmap.shape
         return where
 

@@ -1,4 +1,4 @@
-"""Finding faces: boxes of a detector, turned into crops, and made sure of by the map that a parser makes of them."""
+"""Face search: a detector's boxes become crops, which a parser's label maps confirm and refine."""
 
 import math
 from dataclasses import dataclass
@@ -13,38 +13,38 @@ from sean.parsing.faces.detection import WINDOW, FaceBox, detect_faces, search_s
 from sean.parsing.faces.landmarks import Landmarks, find_landmarks, has_landmarks
 from sean.parsing.segmenter import Segmenter
 
-# The crop of a detector's box: so many times its size, its middle so many box sizes higher. Medians over pictures of
+# Size of a crop over that of its detector box, and shift of its middle upwards in box sizes. Medians over pictures of
 # CelebAMask, where the crop is the picture (tests/parsing/faces/test_real_faces.py).
 _CROP_SIZE = 1.56
 _CROP_RISE = 0.083
 SMALLEST_FACE = 60
-"""Size in pixels of the smallest crops that are found."""
-# Most faces have so many windows of the detector, and hardly anything else has.
+"""Size in pixels of the smallest crops."""
+# Support that most faces have and hardly any other box has.
 _SURE_SUPPORT = 8
 _NUM_CANDIDATES = 12
 _ROUNDS = 3
-# Crops that overlap so much show the same face.
+# Intersection over union from which crops show the same face.
 _SAME_FACE = 0.4
-# A nearly square picture is itself the crop when it overlaps so much with the one found: the face is then between
-# 0.78 and 1.28 times as large as in the training pictures, the range that a parser's augmentation covers by default.
+# Intersection over union with the found crop from which a nearly square picture is itself the crop: the face is then
+# 0.78 to 1.28 times as large as in the training pictures, the default range of a parser's augmentation.
 _WHOLE_OVERLAP = 0.6
 _LONGEST_SQUARE = 1.1
-# Heads that are tilted by more, in degrees, get a turned crop, as those in the training pictures are tilted by less;
-# turned crops are made level to within the second number.
+# Tilt in degrees above which a head gets a turned crop (heads in the training pictures are tilted by less), and the
+# largest remaining tilt in a turned crop.
 _LEVEL, _EXACT = 12.0, 3.0
-# Tilts that are looked for: what the detector does not see in the photo, it sees in copies turned by this angle.
+# Largest tilt of the faces to find, and the angle of the turned copies in which the detector finds tilted faces.
 _MOST_TILT, _COPY_ANGLE = 60.0, 35.0
 _COPY_SIDES = (256, 512)
 
 
 def find_face(image: np.ndarray, parser: Segmenter | None = None) -> Crop | None:
-    """The crop of the largest face in a photo; None where there is none. See `find_faces`."""
+    """The crop of the largest face in a photo; None if there is none. See `find_faces`."""
     faces = find_faces(image, parser)
     return faces[0] if faces else None
 
 
 def find_faces(image: np.ndarray, parser: Segmenter | None = None) -> list[Crop]:
-    """The crops of the faces in a photo that show each as the training pictures do, the largest first.
+    """Crops of the faces in a photo, framed like the training pictures, the largest first.
 
     Args:
         image: uint8 [h, w, 3].
@@ -52,10 +52,10 @@ def find_faces(image: np.ndarray, parser: Segmenter | None = None) -> list[Crop]
             other labels is not used.
 
     Returns:
-        Crops of 60 pixels and more; that of the whole picture where the picture is such a crop already. Of heads that
-        are tilted by 12 to 60 degrees the crops are turned. The search goes from large faces to small ones, and ends
-        where it is sure of one: faces of less than half its size may be missing. Tilted ones that the detector does not
-        see upright are found from a twelfth of the photo's longer side on.
+        Crops of 60 pixels and more; the crop of the whole picture if the picture is framed like that already. Crops of
+        heads that are tilted by 12 to 60 degrees are turned. The search goes from large faces to small ones and ends at
+        a confirmed one: faces of less than half its size may be missing. Tilted faces that the detector misses in the
+        photo itself are found from a twelfth of its longer side on.
 
     Raises:
         InputError: not a picture, or scikit-image is missing.
@@ -76,14 +76,14 @@ def find_faces(image: np.ndarray, parser: Segmenter | None = None) -> list[Crop]
             return [_whole_if_near(crop) for crop in sorted(_distinct(sure), key=lambda crop: -crop.size)]
     if parser is None:
         return []
-    if not found and _is_square(_photo_size(image)):  # the detector overlooks turned faces that fill the picture
+    if not found and _is_square(_photo_size(image)):  # the detector misses turned faces that fill the picture
         whole = _refined(image, Crop.whole(_photo_size(image)), parser, sure=False)
         return [] if whole is None else [_whole_if_near(whole)]
     return [_whole_if_near(max(found, key=lambda face: (face.support, face.crop.size)).crop)] if found else []
 
 
 def _sees_half(crop: Crop, side: int) -> bool:
-    """Whether faces of half the size of one would be seen, too, at a side of the search."""
+    """Whether the search at a side also finds faces of half the size of this one."""
     return crop.size / 2 / _CROP_SIZE * side / max(crop.photo_size) >= 1.1 * WINDOW
 
 
@@ -94,7 +94,8 @@ class _Found:
 
 
 def _candidates(image: np.ndarray, side: int, parser: Segmenter | None) -> list[_Found]:
-    """The detector's boxes as crops, the surest first; refined by the parser, without those where it sees no face."""
+    """The detector's boxes as crops, the most confident first; refined by the parser, which drops those without a
+    face."""
     found = []
     for box in detect_faces(image, side)[:_NUM_CANDIDATES]:
         crop: Crop | None = _crop_of_box(box, image)
@@ -106,7 +107,7 @@ def _candidates(image: np.ndarray, side: int, parser: Segmenter | None) -> list[
 
 
 def _tilted(image: np.ndarray, parser: Segmenter | None) -> list[Crop]:
-    """Crops of faces that the detector is sure of in turned copies of a photo."""
+    """Crops of faces with high support in turned copies of a photo."""
     height, width = image.shape[:2]
     scale = min(1.0, 2 * _COPY_SIDES[-1] / max(height, width))
     small = Image.fromarray(resize_image(image, (max(1, round(height * scale)), max(1, round(width * scale)))))
@@ -148,9 +149,8 @@ def _crop_of_box(box: FaceBox, image: np.ndarray) -> Crop:
 
 
 def _refined(image: np.ndarray, crop: Crop, parser: Segmenter, *, sure: bool, rounds: int = _ROUNDS) -> Crop | None:
-    """The crop by the landmarks of the map that the parser makes of it, again until it stays; None if no face is there.
-
-    Where the detector is not sure, a face must show both eyes: in other textures the parser tends to see glasses.
+    """Refine a crop by the landmarks of its parsed map until it stays the same; None if it shows no face. With low
+    support a face must show both eyes, as the parser tends to see glasses in other textures.
     """
     marks = find_landmarks(parser.segmap(cut(image, crop, max(parser.size))), parser.labels)
     if marks is None or not _is_sensible(crop, marks):
@@ -175,13 +175,13 @@ def _refined(image: np.ndarray, crop: Crop, parser: Segmenter, *, sure: bool, ro
 
 
 def _shows_all(marks: Landmarks, tolerance: float) -> bool:
-    """Whether the crop that the landmarks ask for is nearly the one that they were found in."""
+    """Whether the crop of the landmarks is nearly the one that they were found in."""
     shift = float(np.abs(marks.middle - 0.5).max())
     return shift < tolerance and 1 / (1 + 2 * tolerance) < marks.size < 1 + 2 * tolerance
 
 
 def _is_sensible(crop: Crop, marks: Landmarks) -> bool:
-    """Whether the crop that the landmarks ask for has its middle in the photo and is not much larger than that."""
+    """Whether the crop of the landmarks has its middle in the photo and is not much larger than the photo."""
     if not 0 < marks.size * crop.size <= 2 * max(crop.photo_size):
         return False
     asked = Frame.square(crop.top, crop.left, crop.size, crop.angle).matrix
@@ -191,7 +191,7 @@ def _is_sensible(crop: Crop, marks: Landmarks) -> bool:
 
 
 def _distinct(crops: list[Crop]) -> list[Crop]:
-    """One crop of every face, the first."""
+    """The first crop of every face."""
     kept: list[Crop] = []
     for crop in crops:
         if all(crop.overlap(other) < _SAME_FACE for other in kept):
