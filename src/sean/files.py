@@ -130,8 +130,10 @@ def current_umask() -> int:
 
 
 def link_or_copy(source: Path, destination: Path) -> None:
-    """Make `destination` a hard link to `source`, or a copy if the file system has no links. An existing file is
-    replaced. The link does not endanger the source: this package replaces files and never writes into them.
+    """Make `destination` a hard link to `source`, or a copy if the file system has no links.
+
+    An existing file is replaced. The link does not endanger the source: this package replaces files and never writes
+    into them.
 
     Raises:
         InputError: the source cannot be read, or the destination cannot be written.

@@ -31,8 +31,9 @@ class ColorProfile:
 
     @classmethod
     def of(cls, data: bytes | None, mode: str) -> "ColorProfile | None":
-        """The profile; None if it is missing, damaged, of another colour mode, or sRGB. Viewers also ignore a profile
-        that does not fit its picture.
+        """The profile; None if it is missing, damaged, of another colour mode, or sRGB.
+
+        Viewers also ignore a profile that does not fit its picture.
         """
         if not data:
             return None

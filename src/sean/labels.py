@@ -1,6 +1,7 @@
-"""Label sets: the names, colours and left/right pairs of the regions of a segmentation map. A `LabelSet` maps names of
-regions to ids. Four sets are shipped (`SHIPPED`), any other comes from a `classes.txt` beside the data. This module
-needs no torch.
+"""Label sets: the names, colours and left/right pairs of the regions of a segmentation map.
+
+A `LabelSet` maps names of regions to ids. Four sets are shipped (`SHIPPED`), any other comes from a `classes.txt`
+beside the data. This module needs no torch.
 """
 
 import colorsys

@@ -52,9 +52,10 @@ def photo_bytes(edited: np.ndarray, source: SourcePhoto | None, image_format: st
 
 
 def in_own_colors(edited: np.ndarray, source: SourcePhoto) -> np.ndarray:
-    """The colour values of a file with the source's profile and transparency that looks like `edited`. Unchanged pixels
-    get the source's own values; hardly changed ones get a mixture, so that a colour outside of sRGB fades into the
-    edit.
+    """The colour values of a file with the source's profile and transparency that looks like `edited`.
+
+    Unchanged pixels get the source's own values; hardly changed ones get a mixture, so that a colour outside of sRGB
+    fades into the edit.
 
     Args:
         edited: uint8 [h, w, 3], of the source's size.

@@ -1,4 +1,4 @@
-"""Training data: folders and shards of pairs, their transforms, and the way there from other formats.
+"""Training data: folders and shards of pairs, their transforms, and conversion from other formats.
 
 The names below are loaded on first use, so that importing this package stays light.
 """

@@ -1,4 +1,4 @@
-"""A report on a paired folder: pairing, sizes, label ids, rare labels, changes since it was prepared.
+"""The check of a paired folder: pairing, sizes, label ids, rare labels, changes since its preparation.
 
 The report collects every problem; of each kind it keeps the first few in words and counts the rest. The command
 `sean data check` prints it. One pair is in memory at a time.
@@ -31,7 +31,7 @@ SHOWN = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One kind of problem: how often, and the first occurrences in words (with file names)."""
+    """One kind of problem: its count, and the first occurrences as text with file names."""
 
     kind: str
     count: int
@@ -46,7 +46,7 @@ class Problem:
 
 
 class Problems:
-    """Problems by kind, in the order in which the kinds turned up: counts, and the first `SHOWN` lines of each."""
+    """Problems by kind, in order of first occurrence: counts, and the first `SHOWN` lines of each."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -72,7 +72,7 @@ class Problems:
 
 @dataclass(frozen=True, kw_only=True)
 class DataReport:
-    """What `check_folder` found.
+    """The result of `check_folder`.
 
     Attributes:
         root: the folder.
@@ -83,8 +83,8 @@ class DataReport:
         pixels, images: for each label, the pixels that carry it and the maps in which it occurs.
         ignored_pixels: pixels with the ignore id.
         examples: for each label, the first maps in which it occurs.
-        split: pairs for training and for validation as the manifest says; None where there is none.
-        problems: what has to be mended before training, by kind.
+        split: numbers of training and validation pairs in the manifest; None without a manifest.
+        problems: faults to correct before training, by kind.
     """
 
     root: Path
@@ -101,7 +101,7 @@ class DataReport:
 
     @property
     def ok(self) -> bool:
-        """Whether the folder can be trained on as it is (rare and absent labels do not hinder)."""
+        """Whether the folder is fit for training (rare and absent labels are allowed)."""
         return not self.problems
 
     @property
@@ -212,7 +212,7 @@ class _Tally:
         self.examples: list[list[str]] = [[] for _ in self.labels.names]
 
     def count(self, segmap: np.ndarray, path: Path) -> None:
-        """Count the pixels of a map as it stands in the file, and note its illegal ids."""
+        """Count the pixels of a map as stored in the file, and note its illegal ids."""
         found, amounts = np.unique(segmap, return_counts=True)
         illegal = []
         for label, amount in zip(found.tolist(), amounts.tolist(), strict=True):
@@ -281,7 +281,7 @@ def _compare(photo: SourcePhoto | None, segmap: np.ndarray, image_path: Path, se
 
 
 def _compare_with_manifest(scan: FolderScan, manifest: Manifest, problems: Problems) -> None:
-    """Note every file that is not what the manifest says, and names of the split that have no pair."""
+    """Note every file that differs from the manifest, and names of the split without a pair."""
     there = {"classes.txt": scan.root / "classes.txt"}
     groups: tuple[Mapping[str, Path], ...] = (scan.images, scan.segmaps, scan.instances or {})
     for group in groups:

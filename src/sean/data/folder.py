@@ -1,4 +1,4 @@
-"""A folder of pictures with label maps: what lies in it, strictly opened, and its split.
+"""Paired folders: pictures with label maps; their files, strict opening, and their split.
 
 Layout: `images/` with pictures (JPEG, PNG, WebP, BMP, TIFF ...), `labels/` with maps of the same stems (PNG, BMP,
 TIFF), `classes.txt`, and perhaps `instances/`; a prepared data set has a `manifest.json` too, which holds its official
@@ -25,7 +25,7 @@ LAST_TENTH = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class FolderScan:
-    """What lies in a paired folder; `problems` says in words which files do not fit, by kind of problem."""
+    """The files of a paired folder; `problems` lists files that do not fit, by kind of problem."""
 
     root: Path
     images: Mapping[str, Path]
@@ -81,7 +81,7 @@ def scan_folder(root: str | os.PathLike[str]) -> FolderScan:
 
 
 def read_labels(root: str | os.PathLike[str]) -> LabelSet:
-    """The label set of `classes.txt`; where its names are those of a shipped set, that set."""
+    """The label set of `classes.txt`, or the shipped set with these names."""
     return shipped_version(LabelSet.from_classes_txt(Path(root) / "classes.txt"))
 
 
@@ -93,8 +93,8 @@ class PairedFolder:
         root: the folder.
         labels: its label set, see `read_labels`.
         stems: file names without suffix, sorted.
-        images, segmaps, instances: the files by stem; instances is None where the folder has none.
-        manifest: what `sean data prepare` wrote down; None in a folder made by hand.
+        images, segmaps, instances: the files by stem; instances is None if the folder has none.
+        manifest: the manifest of `sean data prepare`; None in a folder made by hand.
     """
 
     root: Path
@@ -114,7 +114,7 @@ class PairedFolder:
                 end, there are no pairs, or files without a partner or with the same stem; names the first
                 few and their number.
         """
-        manifest = read_manifest(root)  # first: what is missing in an unfinished folder is no mistake of its own
+        manifest = read_manifest(root)  # first, as missing files are expected in an unfinished folder
         scan = scan_folder(root)
         labels = read_labels(root)
         for kind, found in scan.problems.items():
@@ -133,7 +133,7 @@ class PairedFolder:
         )
 
     def without_last(self, fraction: float) -> "PairedFolder":
-        """The folder without this part of its pairs, the last by sorted name, which are kept for a test.
+        """The folder without this fraction of its pairs, the last by sorted name, which are kept for a test.
 
         Raises:
             InputError: nothing would be left.
@@ -232,7 +232,7 @@ class FolderPairs:
 
     @property
     def groups(self) -> None:
-        """None: every file is as near as every other."""
+        """None: reading any file costs the same."""
         return None
 
     def __len__(self) -> int:
@@ -243,7 +243,7 @@ class FolderPairs:
         return self.stems[index]
 
     def fetch(self, group: int) -> None:
-        """Nothing: the files are there."""
+        """Do nothing, as the files are local."""
 
     def read(self, index: int) -> Pair:
         """Read the files of a pair.
@@ -277,6 +277,6 @@ def composed(name: str) -> str:
 
 
 def _lossy_note(folder: Path, stem: str) -> str:
-    """A remark where the label map is there, in a format that blurs ids."""
+    """A remark if a label map exists in a lossy format, which blurs ids."""
     names = [stem + suffix for suffix in _LOSSY_SUFFIXES if (folder / (stem + suffix)).is_file()]
     return f" ({names[0]} there cannot be one: its format may blur the ids)" if names else ""

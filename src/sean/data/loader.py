@@ -1,11 +1,11 @@
 """Endless batches in an order that is a pure function of the step.
 
-`BatchSchedule.keys(step)` says which samples a step takes; no other state counts. A run that resumes at a step, or runs
+`BatchSchedule.keys(step)` gives the samples of a step; there is no other state. A run that resumes at a step, or runs
 with other workers or processes, therefore sees the same batches.
 
 Every epoch is a permutation that follows from (seed, epoch). A group is a run of samples that are stored together, as
-those of a shard. Data in groups is not shuffled as a whole, as then every group would have to be at hand: the groups
-are permuted, and the samples are shuffled inside windows of a few groups.
+those of a shard. Data in groups is not shuffled as a whole, which would need all groups at once: the groups are
+permuted, and the samples are shuffled inside windows of a few groups.
 """
 
 import itertools
@@ -74,27 +74,27 @@ def epoch_order(
 Key = tuple[int, int]
 
 STOPPING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""What asks a training to stop: Ctrl-C, a scheduler, a closed terminal. Windows knows no SIGHUP."""
+"""Signals that stop a training: Ctrl-C, a scheduler, a closed terminal. Windows has no SIGHUP."""
 
-# Keeps the shuffling apart from the chance inside the samples, which is seeded by (seed, epoch, index).
+# Separates the shuffling from the random choices inside the samples, which are seeded by (seed, epoch, index).
 _SHUFFLE_STREAM = 1
 
-# seconds without a batch after which a worker counts as stuck (a file system that hangs, say)
+# seconds without a batch after which a worker counts as stuck (for instance in a file system that hangs)
 _TIMEOUT = 900
 
 
 @runtime_checkable
 class Fetching(Protocol):
-    """A data set whose groups may be far away."""
+    """A data set whose groups may have to be fetched."""
 
     def fetch(self, group: int) -> None:
-        """Bring a group near."""
+        """Fetch a group."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSchedule:
-    """Which samples make the batch of a step, on each of several processes.
+    """The samples of each step, on each of several processes.
 
     The epochs, one after the other, are cut into global batches; a batch may span two epochs, so that no sample is
     dropped.
@@ -151,7 +151,7 @@ class BatchSchedule:
         return [(epoch, int(self._order(epoch).samples[place])) for epoch, place in places]
 
     def near_groups(self, step: int) -> tuple[int, ...]:
-        """The groups that should be near at `step`, on all processes: of its windows, and of the one after these."""
+        """The groups to have fetched at `step`, on all processes: those of its windows and of the next one."""
         if self.groups is None:
             return ()
         place, end = step * self.batch_size, (step + 1) * self.batch_size
@@ -185,9 +185,9 @@ def batches(
     torch is left alone. Close the generator to end its workers.
 
     Args:
-        dataset: its `__getitem__` takes a key (epoch, index). A `Fetching` one is told which groups of the schedule
-            will be wanted soon.
-        schedule: which keys.
+        dataset: its `__getitem__` takes a key (epoch, index). A `Fetching` one gets calls for the groups that the
+            schedule needs soon.
+        schedule: gives the keys.
         start_step: the first step; a resumed run gives the next one.
         num_workers: processes that read ahead; 0 reads in this process.
         pin_memory: put the batch into pinned memory, for a GPU.
@@ -196,9 +196,8 @@ def batches(
             it, for models that take such edges.
 
     Raises:
-        InputError: a sample cannot be made (as one line, also out of a worker), or has no instances where edges are
-            asked for.
-        RuntimeError: a worker died, or gave nothing for a quarter of an hour.
+        InputError: a sample cannot be made (one line, also from a worker), or lacks instances that edges need.
+        RuntimeError: a worker died, or was silent for a quarter of an hour.
     """
     loader = DataLoader(
         _Batches(dataset, schedule),
@@ -230,12 +229,12 @@ def _leave_signals_to_the_main_process(worker: int) -> None:
 def _end_workers(iterator: Any) -> None:
     """End the worker processes for good.
 
-    One that waits for a lock which a killed worker held does not end when torch asks it to, and takes no SIGTERM: the
-    exit of the training would wait for it without end.
+    A worker that waits for a lock of a killed worker ignores torch's request to end, and SIGTERM: the exit of the
+    training would wait for it forever.
     """
     workers = getattr(iterator, "_workers", ())
     if workers:
-        with suppress(RuntimeError):  # the death of a worker, which is told already
+        with suppress(RuntimeError):  # the death of a worker, which is reported already
             iterator._shutdown_workers()
     for worker in workers:
         if worker.is_alive():
@@ -254,13 +253,13 @@ class _Steps(Sampler[int]):
 
 
 class _Batches(Dataset[list[Any]]):
-    """The samples of a step, not yet collated. The data set makes whole batches because a worker then knows the step
-    and can look ahead in the schedule.
+    """The samples of a step, not yet collated. The data set makes whole batches so that a worker knows the step and can
+    look ahead in the schedule.
 
     Each worker of torch's loader reads two batches ahead. That hides the time of a sample, but not that of the shards
     of a window, which are all needed at once. Therefore a thread of each worker fetches the next window while batches
-    are made of the current one. The workers need no coordination: whoever comes second finds the group fetched or waits
-    for the lock of the cache, and each worker starts with another group.
+    are made of the current one. The workers need no coordination: each starts with another group, and the second one at
+    a group finds it fetched or waits for the lock of the cache.
     """
 
     def __init__(self, dataset: Dataset[Any], schedule: BatchSchedule) -> None:
@@ -273,7 +272,7 @@ class _Batches(Dataset[list[Any]]):
         return [self._sample(key) for key in self.schedule.keys(step)]
 
     def _sample(self, key: Key) -> Any:
-        """The sample, or its InputError as a value: a worker would wrap it into a page of traceback."""
+        """The sample, or its InputError as a value, as a worker would wrap a raised one into a long traceback."""
         try:
             return self.dataset[key]
         except InputError as error:
@@ -287,13 +286,13 @@ class _Batches(Dataset[list[Any]]):
         worker = get_worker_info()
         first = 0 if worker is None else worker.id % max(1, len(new))
         self._near = near
-        # As a daemon it ends with the worker, also amid a download.
+        # A daemon thread ends with the worker, also during a download.
         Thread(target=_fetch, args=(self.dataset, new[first:] + new[:first]), daemon=True).start()
 
 
 def _fetch(dataset: Fetching, groups: list[int]) -> None:
     for group in groups:
-        with suppress(InputError):  # the sample that needs the group will say so
+        with suppress(InputError):  # the sample that needs the group will raise the error
             dataset.fetch(group)
 
 

@@ -1,4 +1,4 @@
-"""manifest.json of a prepared folder: where it comes from, its split, and a checksum of every file."""
+"""manifest.json of a prepared folder: its source, its split, and a checksum of every file."""
 
 import hashlib
 import json
@@ -12,18 +12,18 @@ from sean.files import parse_json, read_text, write_text_atomic
 
 MANIFEST_NAME = "manifest.json"
 UNFINISHED_NAME = "preparing.json"
-"""Lies in a folder while it is prepared; the manifest takes its place in the end."""
+"""Marks a folder under preparation; the manifest replaces it at the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What was prepared.
+    """The content of a prepared folder.
 
     Attributes:
         source: the data set's name.
         training, validation: stems of the pairs of either part, sorted.
         checksums: SHA-256 of every file of the pairs and of classes.txt, by its path in the folder.
-        size: shorter side in pixels that the pairs were shrunk to; None where they kept their size.
+        size: shorter side in pixels that the pairs were shrunk to; None if they kept their size.
     """
 
     source: str
@@ -57,7 +57,7 @@ def write_manifest(root: str | os.PathLike[str], manifest: Manifest) -> None:
 
 
 def read_manifest(root: str | os.PathLike[str]) -> Manifest | None:
-    """The manifest of a folder; None where it has none, as folders made by hand.
+    """The manifest of a folder; None if it has none, as folders made by hand.
 
     Raises:
         InputError: the folder was not prepared to the end, or its manifest is damaged.

@@ -1,8 +1,8 @@
-"""Pairs of a picture and its label map, where they come from, and the data set made of them.
+"""Pairs of a picture and its label map, their sources, and the data set of transformed pairs.
 
 A `PairSource` reads pairs: from a folder (`sean.data.folder`) or from shards (`sean.data.shards.source`). A sample
-of `PairedDataset` depends on the source, the transform and (seed, epoch, index) alone, so that neither the number
-of workers nor a resume changes it.
+of `PairedDataset` depends on the source, the transform and (seed, epoch, index) alone, so the number of workers and a
+resume do not change it.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Pair:
     Attributes:
         image: uint8 [h, w, 3].
         segmap: int64 [h, w], ids 0..k.
-        instances: int64 [h, w], one number per object; None where there are none.
+        instances: int64 [h, w], one number per object; None if the data has none.
     """
 
     image: np.ndarray
@@ -52,7 +52,7 @@ class PairSource(Protocol):
 
     @property
     def groups(self) -> tuple[int, ...] | None:
-        """Sizes of the runs of pairs that lie together; None where every pair is as near as every other."""
+        """Sizes of the runs of pairs that are stored together; None if reading any pair costs the same."""
         ...
 
     def __len__(self) -> int: ...
@@ -70,7 +70,7 @@ class PairSource(Protocol):
         ...
 
     def fetch(self, group: int) -> None:
-        """Bring a group near, so that its pairs can be read without waiting.
+        """Fetch a group, so that its pairs can be read without waiting.
 
         Raises:
             InputError: it cannot be fetched.
@@ -82,7 +82,7 @@ class PairedDataset(Dataset[Sample]):
     """Transformed pairs as tensors.
 
     A sample is a dict: image float32 [3, h, w] in [-1, 1]; segmap int64 [h, w] with ids 0..k; name, that of the
-    pair; and, where the source has them, instances int64 [h, w].
+    pair; and, if the source has them, instances int64 [h, w].
 
     Args:
         source: the pairs.
@@ -131,12 +131,12 @@ class PairedDataset(Dataset[Sample]):
         return sample
 
     def fetch(self, group: int) -> None:
-        """Bring a group of the source near (see `PairSource.fetch`)."""
+        """Fetch a group of the source (see `PairSource.fetch`)."""
         self.source.fetch(group)
 
 
 def read_pair(image: PictureSource, segmap: PictureSource, instances: PictureSource | None, labels: LabelSet) -> Pair:
-    """Read the files of a pair; maps that lie as the photo does in its file are turned with it.
+    """Read the files of a pair; maps in the photo's stored orientation are turned upright with it.
 
     Raises:
         InputError: a file cannot be read, has illegal ids, or differs in size from its partner.

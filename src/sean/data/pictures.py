@@ -59,7 +59,7 @@ class PictureDataset(Dataset[dict[str, Any]]):
         return len(self._names)
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
-        """The sample of key = (epoch, index), or of an index in epoch 0; InputError where it cannot be read."""
+        """The sample of key = (epoch, index), or of an index in epoch 0; InputError if it cannot be read."""
         epoch, index = key if isinstance(key, tuple) else (0, key)
         name = self._names[index]
         image = read_image(self._pictures[name])

@@ -1,8 +1,8 @@
-"""Left and right in label maps of faces: exchanged where the face's own geometry says that they are wrong.
+"""Left and right in label maps of faces: corrected where they contradict the geometry of the face.
 
-In the labels of CelebAMask-HQ, left is the subject's left, which lies on the right of the picture. Its annotators mixed
-the sides up in one of fifteen faces or so. Which side is which follows from the face: seen along the direction from
-the eyes to the mouth, the subject's left lies on the left. This holds for turned heads, too, but not for a mirror.
+In the labels of CelebAMask-HQ, left is the subject's left, which lies on the right of the picture. About one face in
+fifteen has the sides mixed up. The geometry of the face shows the right sides: seen along the direction from the eyes
+to the mouth, the subject's left lies on the left. This holds for turned heads, too, but not for mirror images.
 """
 
 import os
@@ -24,23 +24,24 @@ _UPPER = ("l_eye", "r_eye", "l_brow", "r_brow")
 _LOWER = ("mouth", "u_lip", "l_lip")
 _NEEDED = frozenset((*_UPPER, *_LOWER, "l_ear", "r_ear", "nose"))
 _FEWEST_PIXELS = 5
-"""Smaller regions are specks, and say nothing."""
+"""Smaller regions are noise and are ignored."""
 _CLEAR = 0.15
-"""A region without partner lies clearly on one side from so far on, in distances from the eyes to the mouth."""
+"""Distance from the middle, in units of eyes to mouth, from which a region without a partner is clearly on one side."""
 
 
 def mend_sides(segmap: np.ndarray, labels: LabelSet) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Exchange left and right of eyes, brows and ears where the geometry says so; each of the three by itself.
+    """Exchange left and right of eyes, brows and ears where they contradict the geometry; each of the three separately.
 
     A face without eyes and brows, or without mouth and lips, stays as it is. A single eye, brow or ear near the middle
-    goes with the others.
+    follows the others.
 
     Args:
         segmap: int64 [h, w], ids 0..k.
         labels: with the names of CelebAMask-HQ.
 
     Returns:
-        The mended map, and the exchanged names as "l_eye, r_eye"; the map itself and nothing where all is right.
+        The corrected map, and the exchanged names as "l_eye, r_eye"; an unchanged map and no names if all sides are
+        right.
 
     Raises:
         InputError: the labels are not those of faces.
@@ -69,7 +70,7 @@ def mend_sides(segmap: np.ndarray, labels: LabelSet) -> tuple[np.ndarray, tuple[
         side = (across[1] * down[0] - across[0] * down[1]) / max(float(down @ down), 1.0)
         verdicts[left, right] = None if abs(side) < least else bool(side < 0)
     known = {verdict for verdict in verdicts.values() if verdict is not None}
-    others = known == {True}  # what a region near the middle follows
+    others = known == {True}  # the decision that a region near the middle follows
     exchanged = [pair for pair, verdict in verdicts.items() if (others if verdict is None else verdict)]
     table = np.arange(labels.num_regions + 1)
     for left, right in exchanged:
@@ -79,11 +80,11 @@ def mend_sides(segmap: np.ndarray, labels: LabelSet) -> tuple[np.ndarray, tuple[
 
 @dataclass(frozen=True, kw_only=True)
 class MendedSides:
-    """What `mend_folder` did.
+    """The result of `mend_folder`.
 
     Attributes:
         num_pairs: all pairs.
-        exchanged: what was exchanged, by the names of the pairs.
+        exchanged: the exchanged labels, by the names of the pairs.
     """
 
     num_pairs: int
@@ -93,7 +94,7 @@ class MendedSides:
 def mend_folder(
     source: PairedFolder, destination: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None
 ) -> MendedSides:
-    """Write a paired folder whose label maps have left and right in their places; the source stays as it is.
+    """Write a copy of a paired folder with left and right corrected in the label maps; the source does not change.
 
     Files that need no change are linked, or copied where the file system has no links. After an interrupt the same
     call writes the rest.
@@ -136,7 +137,7 @@ def mend_folder(
 
 
 def check_face_labels(labels: LabelSet) -> None:
-    """Raise InputError where labels lack the names of a face's parts."""
+    """Raise InputError if labels lack the names of a face's parts."""
     missing = sorted(_NEEDED - set(labels.names))
     if missing:
         raise InputError(
@@ -145,6 +146,6 @@ def check_face_labels(labels: LabelSet) -> None:
 
 
 def _centre(region: np.ndarray) -> np.ndarray | None:
-    """Mean place (y, x) of a region, float64 [2]; None where it has next to no pixels."""
+    """Mean place (y, x) of a region, float64 [2]; None if it has hardly any pixels."""
     places = np.argwhere(region)
     return None if len(places) < _FEWEST_PIXELS else places.mean(axis=0)

@@ -1,4 +1,4 @@
-"""Training part and held-out part of a data set, for trainings and for the measurements of a trained model.
+"""Training part and held-out part of a data set, for training and for evaluation.
 
 Both kinds of data are opened here: paired folders (`sean.data.folder`) and shards (`sean.data.shards.source`).
 """
@@ -107,7 +107,7 @@ def check_labels(found: LabelSet, expected: LabelSet, location: str | os.PathLik
 
 
 def first_pairs(source: PairSource, count: int | None) -> PairSource:
-    """The first pairs of a source; all where the count is None."""
+    """The first pairs of a source; all if the count is None."""
     return source if count is None or count >= len(source) else _Selection(source=source, indices=tuple(range(count)))
 
 
@@ -137,7 +137,7 @@ class _Selection:
         return self.source.name(self.indices[index])
 
     def fetch(self, group: int) -> None:
-        """Nothing: `read` fetches what it needs."""
+        """Do nothing, as `read` fetches on demand."""
 
     def read(self, index: int) -> Pair:
         return self.source.read(self.indices[index])
@@ -154,13 +154,13 @@ def _split_of_shards(location: str | os.PathLike[str], validation: float | str |
 
 
 def _by_name(source: PairSource | None) -> PairSource | None:
-    """The pairs in the order of their folder, which shards mix: figures are those of the folder."""
+    """The pairs in the order of their folder, which shards shuffle, so that results equal those of the folder."""
     if source is None or source.groups is None:
         return source
     return _Selection(source=source, indices=tuple(sorted(range(len(source)), key=source.name)))
 
 
 def _name(location: str | os.PathLike[str]) -> str:
-    """The last part of a path or url: reports tell no more of the machine."""
+    """The last part of a path or url, as reports must not reveal the machine's paths."""
     text = str(location).rstrip("/")
     return text.rsplit("/", 1)[-1] if "://" in text else Path(location).resolve().name

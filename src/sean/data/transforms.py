@@ -58,20 +58,20 @@ class Geometry:
 
 
 def _offset(chance: float, room: int) -> int:
-    """Where to cut. A margin is shared out more evenly, so that a reflection stays clear of the middle of a face."""
+    """The place of the cut. A margin is divided more evenly, so that no reflection reaches the middle of a face."""
     return int(chance * (room + 1)) if room >= 0 else -round((0.3 + 0.4 * chance) * -room)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairedTransform:
-    """How a pair of any size becomes a picture and a map of one size.
+    """The geometry that brings pairs of any size to one size.
 
     Attributes:
         size: (h, w) of the result, in pixels.
-        resize: with `crop`: the resized picture just covers `resize` times the size; 1.0 keeps all of its
-            shorter extent, 1.12 (286 for a crop of 256) leaves room for the crop to move.
-        shrink: with `crop`: pictures are scaled at random, from `shrink` to `resize` times the size; what a smaller
-            one leaves free is filled by its reflection. 1.0 scales all alike.
+        resize: with `crop`: the resized picture just covers `resize` times the size; 1.0 keeps the whole shorter side,
+            1.12 (286 for a crop of 256) leaves room for the crop to move.
+        shrink: with `crop`: pictures are scaled at random, from `shrink` to `resize` times the size; the margin of a
+            smaller one is filled by its reflection. 1.0 scales all pictures alike.
         crop: keep the aspect and cut; otherwise stretch straight to the size.
         random: cut at a random place; otherwise in the middle.
         flip: mirror every second picture, at random.
@@ -98,11 +98,11 @@ class PairedTransform:
             raise InputError(f"expected shrink in (0.5, 1], and 1 without crop, got {self.shrink}")
 
     def evaluation(self) -> "PairedTransform":
-        """The same without chance: the largest centred cut, never mirrored."""
+        """The same without random choices: the largest centred cut, never mirrored."""
         return replace(self, resize=1.0, shrink=1.0, random=False, flip=False)
 
     def draw(self, shape: tuple[int, int], rng: np.random.Generator) -> Geometry:
-        """Draw a geometry for a pair of `shape` (h, w). Always takes as many numbers from `rng`."""
+        """Draw a geometry for a pair of `shape` (h, w). Always takes the same number of values from `rng`."""
         resized, resize = self.size, self.resize
         if self.shrink != 1.0:
             resize = self.shrink + rng.random() * (self.resize - self.shrink)
@@ -131,7 +131,7 @@ class PairedTransform:
 
 @dataclass(frozen=True, kw_only=True)
 class Recolor:
-    """Regions recoloured at random. Labels of one group of the label set, as skin and nose, change together.
+    """Random recolouring of regions. Labels of one material, such as skin and nose, change together.
 
     Attributes:
         probability: in [0, 1], for every group of labels (or label outside all groups) of a picture.

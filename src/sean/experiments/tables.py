@@ -182,8 +182,7 @@ def photo_benchmark_table(results: Mapping[str, Any]) -> Table:
 
 
 def augmentation_tables(results: Mapping[str, Any]) -> list[Table]:
-    """mIoU of the segmentation networks: a table for every shift, with ways as rows and parts of the training set as
-    columns."""
+    """mIoU of the segmentation networks: a table for every shift; rows are ways, columns parts of the training set."""
     fractions = list(results["miou"]["none"])
     headings = ("", *(f"{float(part):.0%} ({results['training'][part]} pictures)" for part in fractions))
     tables = []

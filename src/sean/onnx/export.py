@@ -285,8 +285,7 @@ def _write(
 
 
 def _licence(folder: Path) -> str:
-    """The SPDX name of the terms of a model, from its LICENSE or the head of its card; "unknown" if neither names
-    it."""
+    """The SPDX name of a model's terms, from its LICENSE or the head of its card; else "unknown"."""
     for name in (LICENCE_NAME, CARD_NAME):
         if (folder / name).is_file():
             found = _SPDX.search((folder / name).read_text(encoding="utf-8"))

@@ -220,8 +220,7 @@ class _Fast(_Modulation):
 
 
 def _symbol_table(weight: Tensor, has_edges: bool) -> Tensor:
-    """The contribution of a pixel of every symbol to its neighbours, [9 * (2 + symbols), e]: outside, symbols, no
-    region."""
+    """The share of a pixel of each symbol in its neighbours, [9 * (2 + symbols), e]: outside, symbols, no region."""
     taps = weight.permute(1, 2, 3, 0).flatten(1, 2)  # [symbols, 9, e]
     if has_edges:
         labels, edge = F.pad(taps[:-1], (0, 0, 0, 0, 0, 1)), taps[-1:]

@@ -199,8 +199,7 @@ def _batch(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _enlarged_argmax(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The label of the largest logit after bilinear interpolation of [l, h, w]; label by label, to save memory with
-    large photos."""
+    """The label of the largest logit after bilinear interpolation of [l, h, w]; label by label, to save memory."""
     rows, columns = (_weights(extent, own) for extent, own in zip(size, logits.shape[1:], strict=True))
     best = np.full(size, -np.inf, np.float32)
     ids = np.zeros(size, np.int64)

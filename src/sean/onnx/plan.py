@@ -71,8 +71,7 @@ def _taps(numbers: np.ndarray) -> list[np.ndarray]:
 
 
 def _distinct(columns: Sequence[np.ndarray], key: Sequence[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct rows in order of appearance, and the number of every row; `key` holds columns that identify a
-    row."""
+    """The distinct rows in order of appearance, and every row's number; the columns `key` identify a row."""
     codes = columns[0] if key is None else columns[key[0]]
     size = int(codes.max()) + 1
     for column in columns[1:] if key is None else [columns[index] for index in key[1:]]:

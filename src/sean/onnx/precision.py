@@ -31,8 +31,7 @@ def large_weights(model: onnx.ModelProto) -> list[str]:
 
 
 def in_fewer_bits(model: onnx.ModelProto, eight_bits: Sequence[str] = ()) -> onnx.ModelProto:
-    """The model with its large weights in 16 bits and the named ones in 8 bits, with a scale for each output
-    channel."""
+    """The model with large weights in 16 bits, the named ones in 8 bits with a scale for each output channel."""
     result = onnx.ModelProto()
     result.CopyFrom(model)
     graph, large = result.graph, set(large_weights(model))

@@ -2,7 +2,7 @@
 
 `draw_face(FaceShape(...), (h, w))` paints smooth outlines one over the other, as a face is built: background,
 hair behind, clothes, neck, skin, features, hair in front, ears, hat. Outlines are filled at four times the
-size and every pixel takes the label at its middle, so that no label is invented between two others. Left and
+size and every pixel takes the label at its middle, so no label appears between two others. Left and
 right in label names are the subject's own, as in the data: `l_eye` lies on the right of the picture.
 """
 
@@ -29,7 +29,7 @@ def draw_face(shape: FaceShape, size: tuple[int, int]) -> np.ndarray:
 
     Args:
         shape: the face. Its coordinates refer to a square of side min(h, w) in the middle of the picture;
-            what the picture shows beyond that square is drawn too (shoulders, hair, background).
+            the rest of the picture is drawn too (shoulders, hair, background).
         size: (h, w) in pixels, each at least 1.
 
     Returns:
@@ -96,7 +96,7 @@ class _Canvas:
         self._draw = ImageDraw.Draw(self._image)
 
     def fill(self, polygon: np.ndarray, label: str, outside: np.ndarray | None = None) -> None:
-        """Paint a polygon [n, 2]; where `outside` is given, only what lies outside that polygon."""
+        """Paint a polygon [n, 2]; with `outside`, only the part outside of that polygon."""
         if outside is None:
             self._draw.polygon(self._pixels(polygon), fill=CELEBAMASK_HQ.id_of(label))
             return

@@ -64,7 +64,7 @@ def bulge(t: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class HeadFrame:
-    """Where a head sits: from head coordinates to the unit square of the picture.
+    """The pose of a head: maps head coordinates to the unit square of the picture.
 
     Attributes:
         center_x, center_y: the point midway between the eyes, in picture sides.
@@ -91,7 +91,7 @@ class HeadFrame:
         return self._set_down(x, points[:, 1])
 
     def place_silhouette(self, points: np.ndarray, depth: np.ndarray | float, roundness: float = 0.95) -> np.ndarray:
-        """Place points [n, 2] of an outline, which stays the outer border of a round body however it turns.
+        """Place points [n, 2] of an outline, which remains the outer border of a round body at any turn.
 
         The near side shows its rim at `depth`; on the far side, the border is that of an ellipse whose half
         depth is `roundness` times its half width.

@@ -13,7 +13,7 @@ import numpy as np
 from sean.data.faces.geometry import EYE_DEPTH, HeadFrame, bulge, mirrored, smooth
 from sean.data.faces.shape import FaceShape
 
-# The outer border over the skull, for hair of middle volume: y, half the width, what volume adds to that.
+# The outer border over the skull, for hair of medium volume: y, half the width, and its change with the volume.
 _DOME = np.array(
     [
         (-0.500, 0.000, 0.00),
@@ -262,7 +262,7 @@ def hair_tip(shape: FaceShape) -> float:
 
 
 def hair_behind(shape: FaceShape, frame: HeadFrame) -> np.ndarray:
-    """Return all the hair as a filled silhouette, for what shows behind neck and shoulders."""
+    """Return all the hair as a filled silhouette, for the part behind neck and shoulders."""
     left, right = (_outer_side(shape, frame, side, hair_tip(shape)) for side in (-1, 1))
     t = np.linspace(1.0, -1.0, 15)[1:-1]
     nape = np.stack([np.where(t > 0, right[-1, 0], -left[-1, 0]) * t, right[-1, 1] + 0.02 * (1 - t * t)], axis=1)
@@ -297,7 +297,7 @@ def hat(shape: FaceShape, frame: HeadFrame) -> np.ndarray:
 
 
 def _place_hair(frame: HeadFrame, points: np.ndarray) -> np.ndarray:
-    # The hair on the skull lies behind the ear line; what hangs below comes forward on the shoulders.
+    # The hair on the skull lies behind the ear line; hair below it comes forward on the shoulders.
     depth = -0.27 + 0.12 * bulge((points[:, 1] - 0.05) / 0.4)
     return frame.place_silhouette(points, depth, roundness=1.05)
 
@@ -354,7 +354,7 @@ def _cheek_side(shape: FaceShape, frame: HeadFrame, side: int, tip: float) -> np
     y = np.append(y[keep], max(tip, -0.06))
     long = bulge(np.asarray((tip + 0.02) / 0.3))
     cover = max(0.0, 1.0 - 2.0 * shape.ears) * long * (0.008 + 0.016 * side * shape.hair_sway)
-    # Where an ear shows, the hair keeps off it.
+    # Hair does not cover a visible ear.
     free = 1.0 - min(1.0, 3.0 * shape.ears) * bulge((0.30 - y) / 0.1)
     fall = 0.03 * bulge((y - 0.28) / 0.4) + 0.016 * shape.hair_wave * free * _wave(shape, side, 1.3 * y + 0.5)
     x = frame.half_width_at(np.minimum(y, 0.21)) - 0.002 - (cover - fall * long) * bulge((y - _TEMPLE_Y) / 0.1)
@@ -379,7 +379,7 @@ def _hairline(shape: FaceShape, frame: HeadFrame) -> np.ndarray:
     half_width = float(frame.half_width_at(_TEMPLE_Y)) - 0.002
     x = half_width * u * (1.0 - 0.12 * bulge((-y - 0.15) / 0.2))
     placed = frame.place(np.stack([x, y], axis=1), _EAR_LINE + 0.95 * half_width * np.sqrt(1.0 - u * u))
-    # What the turn carries behind the far temple stays on the rim of the head.
+    # Points that the turn moves behind the far temple stay on the rim of the head.
     if shape.turn > 0:
         placed[:, 0] = np.maximum.accumulate(placed[::-1, 0])[::-1]
     elif shape.turn < 0:

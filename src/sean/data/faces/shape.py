@@ -34,7 +34,7 @@ class FaceShape:
         hair_sway: -1 (more hair on the left, on the right it lies behind the shoulder) .. 1 (the reverse).
         parting: where the hair parts, -1 (left) .. 1 (right).
         fringe: 0 none .. 1 down to the brows; fringe_sweep: 0 cut straight .. 1 swept away from the parting.
-        ears: 0 hidden by hair .. 1 all to be seen.
+        ears: 0 hidden by hair .. 1 fully visible.
         eye_size: factor; eye_openness: 0 nearly closed, 1 natural, 1.5 wide.
         brow_height: 0 low .. 1 raised; brow_thickness: factor; brow_arch: 0 flat .. 1 arched.
         nose_width, nose_length, mouth_width, lip_fullness: factors.
@@ -42,7 +42,7 @@ class FaceShape:
         neck_width: factor.
         shoulders: 0 below the picture .. 1 high.
         collar: depth of the neckline, 0 closed .. 1 deep.
-        hat, eyeglasses, earrings, necklace: worn or not.
+        hat, eyeglasses, earrings, necklace: whether they are worn.
 
     Raises:
         InputError: a value outside its range (`FaceShape.ranges()` lists them).
@@ -98,7 +98,7 @@ class FaceShape:
 
 
 def random_face(rng: np.random.Generator) -> FaceShape:
-    """Draw a face whose proportions and habits spread about as they do among CelebAMask-HQ's.
+    """Draw a random face, with proportions and accessories distributed about as in CelebAMask-HQ.
 
     One half has hair beyond the shoulders, a sixth short hair; hats, glasses and necklaces are rare.
     """

@@ -1,1 +1,1 @@
-"""Labels as the tools of the field write them, to data folders and back: one file per family of formats."""
+"""Conversion between data folders and the formats of annotation tools and data sets: one file per family of formats."""

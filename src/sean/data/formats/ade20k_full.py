@@ -31,7 +31,7 @@ _ENDING = "_seg.png"
 
 
 def detect(root: Path) -> bool:
-    """Whether there is a file ADE_*_seg.png."""
+    """Whether a folder has a file ADE_*_seg.png."""
     return next(_maps(root), None) is not None
 
 
@@ -85,7 +85,7 @@ def _classes(root: Path, maps: Iterable[Path]) -> tuple[SourceClass, ...]:
     counts: dict[str, int] = {}
     classes = []
     for number, name in sorted(names.items()):
-        counts[name] = counts.get(name, 0) + 1  # a few names stand for several classes
+        counts[name] = counts.get(name, 0) + 1  # a few names belong to several classes
         classes.append(SourceClass(id=number, name=name if counts[name] == 1 else f"{name} ({counts[name]})"))
     return tuple(classes)
 
@@ -94,7 +94,7 @@ def _names_of_matlab(path: Path) -> list[str]:
     try:
         index = loadmat(str(path), squeeze_me=True, struct_as_record=False)["index"]
         return [str(name) for name in index.objectnames]
-    except Exception as error:  # scipy raises almost anything on a damaged file
+    except Exception as error:  # scipy raises many kinds of errors for damaged files
         raise InputError(
             f"{path} is no index of ADE20K ({type(error).__name__}: {error}); download it again"
         ) from error

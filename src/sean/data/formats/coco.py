@@ -47,17 +47,17 @@ _STUFF_UNLABELLED = 255
 
 
 def detect_panoptic(root: Path) -> bool:
-    """Whether one of its JSON files describes segments of a PNG."""
+    """Whether a JSON file of the folder describes segments of a PNG."""
     return any("segments_info" in annotation for annotation in _first_annotations(root))
 
 
 def detect_stuff(root: Path) -> bool:
-    """Whether it holds COCO-Stuff's PNGs, or its JSON files."""
+    """Whether a folder has COCO-Stuff's PNGs or JSON files."""
     return bool(_stuff_maps(root)) or any(path.name.startswith("stuff_") for path in _json_files(root))
 
 
 def detect_instances(root: Path) -> bool:
-    """Whether one of its JSON files describes objects by polygons or run lengths."""
+    """Whether a JSON file of the folder describes objects by polygons or run lengths."""
     return any("segmentation" in annotation or "bbox" in annotation for annotation in _first_annotations(root))
 
 
@@ -294,7 +294,7 @@ def _add_images(
 
 
 def _photo(pictures: Pictures, name: str) -> Path:
-    """The picture, where PNGs of segments may have its name as well."""
+    """The picture of a name that PNGs of segments may have too."""
     try:
         return pictures.find(name)
     except InputError:

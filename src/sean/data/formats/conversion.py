@@ -1,8 +1,8 @@
-"""The run that turns a tree of labels into a data folder: parallel, restartable, nothing half-written.
+"""Conversion of a tree of labels into a data folder: parallel, restartable, with atomic writes.
 
 Files and annotations are listed first: a tree in which some do not fit is refused before anything is written. Then each
-picture is converted on its own, its label map last. What is wrong is collected over all of them, and either refused or,
-where asked for, left out and listed. Only in the end does the folder get its classes.txt and its manifest.
+picture is converted on its own, its label map last. Problems are collected over all pictures; the run then refuses the
+tree or, with `skip_damaged`, lists and skips these pictures. classes.txt and the manifest are written last.
 """
 
 import functools
@@ -47,16 +47,17 @@ _STRANGE_IDS = "label maps with ids of no class"
 
 @dataclass(frozen=True, kw_only=True)
 class Conversion:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
         root: the data folder.
         format: the format of the source.
         labels: its label set.
         training, validation: number of pairs of either part.
-        made, kept: pairs that this run made, and those that were there and sound; both 0 where the folder was finished.
+        made, kept: pairs that this run made, and those that were there and sound; both 0 if the folder was already
+            finished.
         present: ids that occur in some map.
-        problems: what has to be mended in the source, by kind; with any, the folder is not finished.
+        problems: faults to correct in the source, by kind; with any, the folder is not finished.
         skipped: a line for each picture that was left out as damaged.
         shapes_left_out: how many shapes could not be drawn, by kind.
     """
@@ -102,7 +103,7 @@ class Conversion:
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """What all pictures of a run share; the tree comes without its items."""
+    """Values that all pictures of a run share; the tree has no items here."""
 
     tree: Tree
     labels: Relabelling
@@ -112,7 +113,7 @@ class _Job:
 
 @dataclass(frozen=True, kw_only=True)
 class _Outcome:
-    """What became of a picture: its files' checksums, or what is wrong with it."""
+    """The result for one picture: its files' checksums, or its problems."""
 
     checksums: Mapping[str, str]
     present: tuple[int, ...] = ()
@@ -143,13 +144,13 @@ def convert(
         destination: a new or empty folder, or the one of an earlier run with the same settings.
         format: see `registry.FORMATS`; None finds it out.
         mapping: which region each class becomes: a file (see `formats.mapping`) or {name or id: region or None}.
-        labels: the regions to make, where they must be those of a trained model: a classes.txt or a label set. None
-            takes the classes of the source, or the classes.txt that an export has written there.
-        images: the folder of the pictures, where they do not lie in the source.
+        labels: the regions to make, if they must be those of a trained model: a classes.txt or a label set. None takes
+            the classes of the source, or the classes.txt of an export.
+        images: the folder of the pictures, if they are not in the source.
         pattern: of the masks of a folder of masks, see `formats.masks`.
         size: shorter side in pixels that larger pairs are shrunk to; None keeps the size.
         workers: number of processes; 1 works in this one, None takes one per processor.
-        skip_damaged: leave damaged and unpaired files out instead of refusing the tree.
+        skip_damaged: skip damaged and unpaired files instead of refusing the tree.
         progress: called with (pictures done, pictures in all) after each picture.
 
     Returns:
@@ -224,7 +225,7 @@ def _exported_labels(tree: Tree) -> LabelSet | None:
     try:
         labels = LabelSet.from_classes_txt(path)
     except InputError:
-        return None  # another program's list
+        return None  # a list of another program
     own = {each.name for each in tree.classes}
     return labels if set(labels.names) >= own - {"background"} else None
 
@@ -254,14 +255,14 @@ def _run(job: _Job, items: Sequence[Item], workers: int, progress: Progress | No
 
 
 def _outputs(tree: Tree, item: Item) -> tuple[str, ...]:
-    """The files that an item becomes, relative to the data folder: picture, perhaps instances, label map."""
+    """The files of an item in the data folder: picture, instances if there are any, label map."""
     image = f"images/{item.stem}{Path(item.image).suffix.lower()}"
     instances = [f"instances/{item.stem}.png"] if tree.has_instances else []
     return (image, *instances, f"labels/{item.stem}.png")
 
 
 def _convert_item(job: _Job, item: Item) -> _Outcome:
-    """Make the files of one item, unless they are there and sound."""
+    """Make the files of one item, unless sound ones exist."""
     segmap = _present(job, item)
     if segmap is not None:
         return _outcome(job, item, segmap, (), kept=True)
@@ -286,7 +287,7 @@ def _outcome(job: _Job, item: Item, segmap: np.ndarray, left_out: tuple[str, ...
 
 
 def _present(job: _Job, item: Item) -> np.ndarray | None:
-    """The map of an item that is made already; None where a file is missing or damaged."""
+    """The label map of a finished item; None if a file is missing or damaged."""
     image, *instances, labels = (job.destination / path for path in _outputs(job.tree, item))
     if not labels.is_file():
         return None
@@ -299,7 +300,7 @@ def _present(job: _Job, item: Item) -> np.ndarray | None:
 
 
 def _read(job: _Job, item: Item) -> tuple[SourcePhoto | None, Annotation | None, tuple[str, str] | None]:
-    """The picture and its labels as ids 0..k, turned as the picture is; or what is wrong with them."""
+    """The picture and its labels as ids 0..k, turned like the picture; or their problems."""
     try:
         photo = read_photo(item.image)
         annotation = job.tree.read(item, photo.size)

@@ -1,4 +1,4 @@
-"""A data folder in the files of an annotation tool, to correct label maps there; `convert` reads them back."""
+"""Export of a data folder to annotation tools, to correct label maps there; `convert` reads the result back."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class _Writer:
-    """How a format is written: one pair, and what is left to write of all pairs in the end."""
+    """The writers of a format: for one pair, and for the files that describe all pairs."""
 
     pair: Callable[[PairedFolder, Path, str], Any]
     finish: Callable[[PairedFolder, Path, Mapping[str, Any]], None]
@@ -41,9 +41,9 @@ def export(
     format: str,
     progress: Progress | None = None,
 ) -> int:
-    """Write the pairs of a data folder as a tool reads them, its pictures as links or copies.
+    """Write the pairs of a data folder in a tool's format, with pictures as links or copies.
 
-    The classes.txt beside them keeps ids, colours and unlabelled pixels for the way back.
+    The classes.txt beside them keeps ids, colours and unlabelled pixels for the conversion back.
 
     Args:
         source: the data folder.
@@ -79,7 +79,7 @@ def export(
 
 @contextmanager
 def _whole_folder(destination: Path) -> Iterator[Path]:
-    """A folder beside the destination that takes its place when the block ends, and is deleted when it fails."""
+    """A temporary folder that replaces the destination when the block ends, and is deleted if it fails."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     beginning = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
     try:

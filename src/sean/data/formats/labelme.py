@@ -1,8 +1,8 @@
 """LabelMe: a JSON file for each picture, with shapes in the order in which they are painted.
 
 Polygons, rectangles, circles and masks have an area; points and lines are left out. Shapes of one label with the same
-group_id are one object. "__ignore__" marks unlabelled pixels. The classes are those of `labels.txt` where there is
-one, else the labels that occur, by name.
+group_id are one object. "__ignore__" marks unlabelled pixels. The classes are those of `labels.txt`, or without it the
+labels that occur, by name.
 """
 
 import base64
@@ -46,13 +46,13 @@ _LABEL_LISTS = ("labels.txt", "class_names.txt")
 
 
 def detect(root: Path) -> bool:
-    """Whether one of the first JSON files in the folder and the folders of it has shapes."""
+    """Whether one of the first JSON files in the folder and its subfolders has shapes."""
     first = [path for path, _ in zip(files_below(root, (".json",)), range(5), strict=False)]
     return any(isinstance(quiet_json(path).get("shapes"), list) for path in first)
 
 
 def find(root: Path, options: Options) -> Tree:
-    """List a tree with LabelMe's JSON files; JSON files without shapes are no concern.
+    """List a tree with LabelMe's JSON files; JSON files without shapes are ignored.
 
     Raises:
         InputError: there is none.
@@ -92,7 +92,7 @@ def find(root: Path, options: Options) -> Tree:
 def export(folder: PairedFolder, destination: Path, stem: str) -> None:
     """Write the JSON file of one pair: the outline of every connected part, which is exact in the order of the shapes.
 
-    Larger outlines are painted first. So a hole needs no shape of its own: what lies in it is painted over.
+    Larger outlines are painted first. Holes therefore need no shape: their content is painted over them.
     """
     pair = folder.pairs([stem]).read(0)
     image = folder.images[stem]

@@ -111,5 +111,5 @@ def _read(has_instances: bool, item: Item, size: tuple[int, int]) -> Annotation:
     numbers = integers(open_mask(item.instances), item.instances)
     if numbers.shape != ids.shape:
         raise InputError(f"expected {item.instances} to have the size of {item.annotation}; download it again")
-    # the number 0 is the first object of a class, so that only the whole tells objects apart
+    # the number 0 is the first object of a class, so only class and number together identify an object
     return Annotation(ids=ids, instances=renumbered(numbers, ()))

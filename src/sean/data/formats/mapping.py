@@ -1,9 +1,9 @@
-"""Which region of a data folder each class of an annotation tool becomes: renumbered, merged, renamed or left out.
+"""Mappings of an annotation tool's classes to regions of a data folder: renumber, merge, rename or leave out.
 
-A mapping file is one of two. A JSON object {"class name or id": "region name", or null for unlabelled}; classes that it
-does not name keep their names, unless the key "*" says what becomes of them. Or a text file like classes.txt, "id name"
-or "id name r g b" a line with any ids, the same name on several lines where classes are merged, and a line
-"ignore 255 0 -1" of the ids (or "ignore *") that mark unlabelled pixels.
+A mapping file has one of two forms. A JSON object {"class name or id": "region name", or null for unlabelled}; classes
+without an entry keep their names, unless the key "*" maps them. Or a text file like classes.txt, "id name" or "id name
+r g b" a line with any ids, the same name on several lines where classes are merged, and a line "ignore 255 0 -1" of the
+ids (or "ignore *") that mark unlabelled pixels.
 """
 
 import difflib
@@ -25,7 +25,7 @@ _REST = "*"
 
 @dataclass(frozen=True, kw_only=True)
 class ClassMapping:
-    """What a mapping file says.
+    """The content of a mapping file.
 
     Attributes:
         source: the file, for messages.
@@ -50,12 +50,12 @@ class ClassMapping:
 
 @dataclass(frozen=True, kw_only=True)
 class Relabelling:
-    """What ids of a source become.
+    """The mapping of a source's ids.
 
     Attributes:
         labels: the regions of the data folder.
         ids: the id 0..k of every id of the source (k: no region).
-        ignore_added: whether the ignore id of `labels` is there only in case that pixels turn out to be unlabelled.
+        ignore_added: whether `labels` has an ignore id only because pixels may turn out to be unlabelled.
     """
 
     labels: LabelSet
@@ -72,7 +72,7 @@ class Relabelling:
         """Ids of the source [h, w] as ids 0..k, int64.
 
         Raises:
-            InputError: the map holds ids that are none of the source's.
+            InputError: the map holds ids that the source does not have.
         """
         found, places = np.unique(ids, return_inverse=True)
         strange = [int(number) for number in found if int(number) not in self.ids]
@@ -83,29 +83,29 @@ class Relabelling:
 
 
 def read_mapping(path: Path) -> ClassMapping:
-    """Read a mapping file, see this file's head.
+    """Read a mapping file; see the module.
 
     Raises:
-        InputError: it cannot be read, or is something else.
+        InputError: it cannot be read, or has another form.
     """
     return _from_json(path) if path.suffix.lower() == ".json" else _from_text(path)
 
 
 def relabelling(tree: Tree, mapping: ClassMapping | None = None, labels: LabelSet | None = None) -> Relabelling:
-    """What becomes of the classes of a tree.
+    """The mapping of the classes of a tree.
 
     Args:
         tree: the tree; its regions keep the order of its classes.
-        mapping: what to rename, merge or leave out; None keeps all as they are.
-        labels: the regions to make, where they must be those of a trained model; None makes as many as needed.
+        mapping: classes to rename, merge or leave out; None keeps all.
+        labels: the regions to make, if they must be those of a trained model; None makes as many as needed.
 
     Raises:
-        InputError: the mapping speaks of classes that the tree has not, leaves some out, or leaves no region; or a
-            class is no region of `labels`.
+        InputError: the mapping has unknown classes, lacks some, or leaves no region; or a class is no region of
+            `labels`.
     """
     targets = _targets(tree, mapping)
     if labels is not None and targets.get(BACKGROUND) not in (*labels.names, None):
-        targets[BACKGROUND] = None  # pixels without a shape, where the regions have no background
+        targets[BACKGROUND] = None  # pixels without a shape, if the regions have no background
     names = list(dict.fromkeys(target for target in targets.values() if target is not None))
     if labels is None:
         labels = _label_set(tree, targets, names)

@@ -31,8 +31,9 @@ def open_mask(path: str) -> Image.Image:
 def read_ids(path: str, classes: Sequence[SourceClass], unlabelled: Collection[int] = ()) -> np.ndarray:
     """The ids of a mask: int64 [h, w].
 
-    A picture in colours has those of the classes. A palette picture holds ids, unless all its colours are those of
-    classes: then the colours count, as programs sort palettes; ids of unlabelled pixels stay. A grey picture holds ids.
+    An RGB picture has the colours of the classes. A palette picture holds ids, unless all its colours are those of
+    classes: then the colours decide, as programs reorder palettes; ids of unlabelled pixels stay. A grey picture holds
+    ids.
 
     Raises:
         InputError: not a mask, see `open_mask`; a colour of no class; transparent pixels.
@@ -57,13 +58,13 @@ def read_ids(path: str, classes: Sequence[SourceClass], unlabelled: Collection[i
 
 
 def read_numbers(path: str) -> np.ndarray:
-    """The numbers of a mask that numbers objects, int64 [h, w]; in a picture in colours, a number for each colour."""
+    """The object numbers of an instance mask, int64 [h, w]; in an RGB picture, a number for each colour."""
     image = open_mask(path)
     return packed(_opaque(image, path)) if image.mode in ("RGB", "RGBA") else integers(image, path)
 
 
 def integers(image: Image.Image, path: str) -> np.ndarray:
-    """The numbers of a grey or palette picture as they stand in the file, int64 [h, w].
+    """The stored values of a grey or palette picture, int64 [h, w].
 
     Raises:
         InputError: it has colours.
@@ -83,7 +84,7 @@ def packed(colors: np.ndarray) -> np.ndarray:
 
 
 def renumbered(numbers: np.ndarray, empty: Sequence[int] = (0,)) -> np.ndarray:
-    """Objects numbered 1, 2, ... in the order of their numbers; 0 where the number is one of `empty`."""
+    """Objects renumbered 1, 2, ... in the order of their numbers; 0 for the numbers in `empty`."""
     found, places = np.unique(numbers, return_inverse=True)
     is_object = ~np.isin(found, list(empty))
     table: np.ndarray = np.where(is_object, np.cumsum(is_object), 0)

@@ -1,9 +1,9 @@
-"""Any folder of pictures with masks: paired by a pattern of the masks' names, in nested folders too.
+"""Folders of pictures with masks, also nested, paired by a pattern of the masks' names.
 
 A pattern is a path with {stem} for the name of the picture: "{stem}_mask.png" beside the pictures or in any folder,
-"masks/{stem}.png" in a folder masks/ or below it; the suffix ".*" stands for any. Where several pictures have the name,
-the one in the folder most like that of the mask counts. The classes come from classes.txt or labelmap.txt in the tree,
-or from a mapping file.
+"masks/{stem}.png" in a folder masks/ or below it; the suffix ".*" matches any. Of several pictures with the name, the
+one in the folder most similar to the mask's is taken. The classes come from classes.txt or labelmap.txt in the tree, or
+from a mapping file.
 """
 
 import re
@@ -103,7 +103,7 @@ def _usual_pairs(root: Path, pictures: Pictures) -> _Pairs | None:
 
 
 def _pairs(root: Path, pictures: Pictures, pattern: str) -> _Pairs | None:
-    """Masks with their pictures, and a line for each that has none; None where no file follows the pattern."""
+    """Masks with their pictures, and a line for each mask without one; None if no file matches the pattern."""
     folder, _, name = pattern.rpartition("/")
     expression = "(?P<stem>[^/]+)".join(re.escape(part) for part in name.split(_STEM, 1))
     if name.endswith(".*"):
@@ -117,7 +117,7 @@ def _pairs(root: Path, pictures: Pictures, pattern: str) -> _Pairs | None:
         if found is not None:
             context = f"{found['above'] or ''}{found['below'] or ''}" if folder else found["below"] or ""
             masks[path] = (found["stem"], tuple(part for part in context.split("/") if part))
-    if pattern == f"{_STEM}.png":  # beside the pictures, which have another suffix then
+    if pattern == f"{_STEM}.png":  # masks beside the pictures, which then have another suffix
         others = {(path.parent, path.stem) for path in pictures.paths if path.suffix.lower() != ".png"}
         masks = {path: key for path, key in masks.items() if (path.parent, path.stem) in others}
     if not masks:
@@ -144,7 +144,7 @@ def _pairs(root: Path, pictures: Pictures, pattern: str) -> _Pairs | None:
 
 
 def _likeness(parts: tuple[str, ...], others: tuple[str, ...]) -> int:
-    """How many folders two paths share, less those that only one of them has."""
+    """Number of folders that two paths share, minus those in only one of them."""
     return 2 * len(set(parts) & set(others)) - len(set(parts) - set(others))
 
 

@@ -65,15 +65,15 @@ class Canvas:
         self._instances[place][area] = instance
 
     def leave_out(self, what: str) -> None:
-        """Note a shape that has no area."""
+        """Note a shape without an area."""
         self._left_out.append(what)
 
     def annotation(self) -> Annotation:
-        """What has been painted."""
+        """The painted labels."""
         return Annotation(ids=self._ids, instances=self._instances, left_out=tuple(self._left_out))
 
     def filled(self, rings: Sequence[Ring]) -> np.ndarray:
-        """The union of some polygons, bool [h, w]; those of less than three points are left out.
+        """The union of some polygons, bool [h, w]; polygons of less than three points are left out.
 
         Raises:
             InputError: a point is no number, or lies far outside of the picture.
@@ -82,7 +82,7 @@ class Canvas:
         return np.zeros(self.size, dtype=bool) if code is None else decoded(code)
 
     def encoded(self, rings: Sequence[Ring]) -> dict[str, Any] | None:
-        """The union of some polygons as pycocotools' run-length code, see `filled`; None where it is empty."""
+        """The union of some polygons as pycocotools' run-length code, see `filled`; None if it is empty."""
         from pycocotools import mask
 
         height, width = self.size
@@ -107,7 +107,7 @@ def decoded(code: dict[str, Any]) -> np.ndarray:
     from pycocotools import mask
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # it hands NumPy 2 its arrays in the manner of NumPy 1
+        warnings.simplefilter("ignore", DeprecationWarning)  # pycocotools follows NumPy 1
         area: np.ndarray = mask.decode(code).astype(bool)
     return area
 
@@ -118,7 +118,7 @@ def box_ring(left: Number, top: Number, right: Number, bottom: Number) -> Ring:
 
 
 def ellipse_ring(x: Number, y: Number, radius_x: Number, radius_y: Number) -> Ring:
-    """An ellipse as a polygon that is nowhere farther than a hundredth of a pixel from it."""
+    """An ellipse as a polygon, exact to a hundredth of a pixel."""
     count = max(16, int(np.ceil(np.pi * np.sqrt(max(abs(radius_x), abs(radius_y)) * 50))))
     angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
     ring: list[list[float]] = np.stack([x + radius_x * np.cos(angles), y + radius_y * np.sin(angles)], 1).tolist()
@@ -174,7 +174,7 @@ def _loops(area: np.ndarray) -> list[np.ndarray]:
         points, here, there = [start], start, first
         while True:
             ends = after[there]
-            # where two pixels touch at a corner, a turn to the right stays at the same pixel
+            # at a corner where two pixels touch, a right turn follows the same pixel
             turn = (there[0] - (there[1] - here[1]), there[1] + (there[0] - here[0]))
             following: _Corner = turn if turn in ends else ends[0]
             if (there, following) == (start, first):

@@ -1,4 +1,4 @@
-"""The formats by name, and the one that a folder is of."""
+"""The formats by name, and the detection of a folder's format."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from sean.data.formats import ade20k_full, coco, cvat, labelme, mapillary, masks
 from sean.data.formats.tree import WRONG_VALUES, Format, Options, Tree
 from sean.errors import InputError
 
-# In the order of detection: what is known by a file of its own comes first, a folder of masks last.
+# In the order of detection: formats with a characteristic file come first, a folder of masks last.
 _FORMATS = (
     Format(name="cvat", title="CVAT for images 1.1, or segmentation mask 1.1", detect=cvat.detect, find=cvat.find),
     Format(name="mapillary", title="Mapillary Vistas", detect=mapillary.detect, find=mapillary.find),
@@ -29,8 +29,8 @@ def open_tree(source: Path, name: str | None, options: Options) -> Tree:
 
     Args:
         source: the folder, or one of its annotation files.
-        name: of the format; None finds it out.
-        options: what the user says about the folder.
+        name: of the format; None detects it.
+        options: the user's options for the folder.
 
     Raises:
         InputError: an unknown format, no such folder, one of no known format, or one that has no pictures with labels.

@@ -126,7 +126,7 @@ def _paint(canvas: Canvas, entry: Mapping[str, Any], label: int, instance: int, 
 
 
 def _decoded(text: Any, source: str) -> np.ndarray:
-    """A bitmap, bool [h, w]: where the PNG has transparency, what is opaque; else what is not 0."""
+    """A bitmap, bool [h, w]: the opaque pixels of a PNG with transparency, else its non-zero pixels."""
     try:
         with Image.open(io.BytesIO(zlib.decompress(base64.b64decode(text)))) as image:
             has_alpha = image.has_transparency_data

@@ -1,4 +1,4 @@
-"""The labels of one tree of files in the terms of every format: classes, pictures, and a way to read their labels.
+"""The common form of all label formats: a tree with classes, pictures, and a function that reads their labels.
 
 A format lists its tree first (`Tree`), from file names and annotation files alone; a label map is made for one picture
 at a time, in any process.
@@ -21,19 +21,19 @@ from sean.labels import Color
 BACKGROUND = -2
 """The id of pixels that no shape covers, in formats that draw shapes."""
 UNLABELLED = -1
-"""The id of pixels that a tool marks as unlabelled by something else than a number."""
+"""The id of pixels that a tool marks as unlabelled without an id."""
 IGNORE = "__ignore__"
 """The name, labelme's, of shapes that mark unlabelled pixels; exports write it, too."""
 BACKGROUND_NAMES = ("background", "_background_")
 UNPAIRED = "files without a partner"
 DAMAGED = "annotations that cannot be read"
 WRONG_VALUES = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
-"""What reading raises where a file is sound JSON or XML, but has values of other types than its format has."""
+"""Errors from files of valid JSON or XML whose values have other types than the format's."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceClass:
-    """A class as the annotation files know it: the id there (any integer), the name, perhaps the colour."""
+    """A class of the annotation files: its id there (any integer), name, and colour if there is one."""
 
     id: int
     name: str
@@ -48,7 +48,7 @@ class Item:
         stem: the name of the pair in the data folder.
         image: path of the picture.
         annotation: path of the file that holds its labels, for messages too.
-        data: the part of that file which concerns the picture, where the file speaks of many.
+        data: the picture's part of that file, if the file describes many pictures.
         instances: path of the instance map, in formats that keep it in a file of its own.
         validation: whether the tree assigns the picture to the validation part.
     """
@@ -68,7 +68,7 @@ class Annotation:
     Attributes:
         ids: int64 [h, w], ids of the source classes, or ids that mark unlabelled pixels.
         instances: int64 [h, w], 0 for "no object", 1.. for the objects; None in formats without objects.
-        left_out: what could not be drawn, e.g. "a shape of the type point"; one entry for each.
+        left_out: shapes that cannot be drawn, e.g. "a shape of the type point"; one entry for each.
     """
 
     ids: np.ndarray
@@ -78,7 +78,7 @@ class Annotation:
 
 @dataclass(frozen=True, kw_only=True)
 class Tree:
-    """What lies in a tree of label files.
+    """The content of a tree of label files.
 
     Attributes:
         format: the name of the format.
@@ -87,9 +87,9 @@ class Tree:
         unlabelled: ids that mark unlabelled pixels.
         items: the pictures with labels.
         read: the labels of an item, given the height and width of its picture; can be sent to other processes.
-        has_instances: whether it tells objects apart.
+        has_instances: whether the labels have objects.
         has_split: whether it says which pictures are for validation.
-        same_size: whether a map must have the size of its picture, or only its shape.
+        same_size: whether a map must have the size of its picture, or only its aspect ratio.
         problems: (kind, line with file names) of every file that does not fit.
     """
 
@@ -107,10 +107,10 @@ class Tree:
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What a user may say about a tree.
+    """A user's options for a tree.
 
     Attributes:
-        images: the folder of the pictures, where they do not lie in the tree.
+        images: the folder of the pictures, if they are not in the tree.
         pattern: path of a mask relative to a folder, with {stem} for the name of its picture.
         classes: the classes of a mapping file that lists ids; formats without a list of their own take these.
     """
@@ -125,10 +125,10 @@ class Format:
     """A format.
 
     Attributes:
-        name: what users call it.
-        title: its name in full, and the files by which it is known.
-        detect: whether a folder looks like it.
-        find: the listing of a folder; raises InputError where the folder is of another format.
+        name: its name for users.
+        title: its full name, and its characteristic files.
+        detect: whether a folder seems to have the format.
+        find: lists a folder; raises InputError for a folder of another format.
     """
 
     name: str
@@ -148,7 +148,7 @@ class Pictures:
 
     @classmethod
     def below(cls, root: Path, images: Path | None = None) -> "Pictures":
-        """The pictures in a folder and in the folders of it, or in those of `images`.
+        """The pictures in a folder and its subfolders, or in `images` and its subfolders.
 
         Raises:
             InputError: `images` is no folder.
@@ -159,7 +159,7 @@ class Pictures:
 
     @classmethod
     def of(cls, root: Path, paths: Iterable[Path]) -> "Pictures":
-        """These files, which lie below `root`."""
+        """These files, which are below `root`."""
         found = cls(root=root, paths=tuple(paths))
         for path in found.paths:
             found._by_name[path.name].append(path)
@@ -167,11 +167,11 @@ class Pictures:
         return found
 
     def find(self, name: str, *, near: Path | None = None) -> Path:
-        """The picture that an annotation file means.
+        """The picture that an annotation file refers to.
 
         Args:
             name: a path or file name, perhaps of another machine, with or without suffix.
-            near: the folder of the annotation file; where the name is a path from there, that file is meant.
+            near: the folder of the annotation file; a name that is a path relative to it refers to that file.
 
         Raises:
             InputError: there is no such picture, or several.
@@ -193,7 +193,7 @@ class Pictures:
 
 
 def files_below(root: Path, suffixes: Sequence[str]) -> Iterator[Path]:
-    """The files with one of these suffixes (in any case) in a folder and the folders of it, sorted, hidden ones not."""
+    """The files with one of these suffixes (in any case) in a folder and its subfolders, sorted; no hidden ones."""
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         for name in sorted(names):
@@ -202,7 +202,7 @@ def files_below(root: Path, suffixes: Sequence[str]) -> Iterator[Path]:
 
 
 def with_stems(items: Iterable[Item], root: Path) -> tuple[Item, ...]:
-    """Items named by their pictures: by the file's name, or by its path in the tree where names occur twice."""
+    """Items with the stems of their pictures: the file's name, or its path in the tree if names occur twice."""
     listed = list(items)
     counts = Counter(Path(item.image).stem for item in listed)
     renamed = []
@@ -258,7 +258,7 @@ def read_json(path: Path, kind: type = dict) -> Any:
 
 
 def quiet_json(path: Path) -> Mapping[str, Any]:
-    """The object in a JSON file; an empty one where it is no such file."""
+    """The object in a JSON file; an empty one for other files."""
     try:
         value = read_json(path)
     except InputError:
@@ -268,12 +268,12 @@ def quiet_json(path: Path) -> Mapping[str, Any]:
 
 
 def subfolder(root: Path, *candidates: str) -> Path | None:
-    """The first of these folders below `root` that is there."""
+    """The first of these folders below `root` that exists."""
     return next((root / name for name in candidates if (root / name).is_dir()), None)
 
 
 def not_a_tree(root: Path, title: str, expected: str) -> InputError:
-    """The error for a folder that is not of a format: what it should hold, and what is there."""
+    """The error for a folder of another format: the expected files, and the present ones."""
     there = sorted(path.name + "/" * path.is_dir() for path in root.iterdir() if not path.name.startswith("."))
     listed = ", ".join(there[:5]) + (f" and {len(there) - 5} more" if len(there) > 5 else "")
     return InputError(f"{root} is no {title} tree: expected {expected}, found {listed or 'nothing'}; check the path")
@@ -283,7 +283,7 @@ def sized(what: str, path: str, declared: tuple[Any, Any]) -> tuple[int, int]:
     """A height and width that a file declares, checked.
 
     Raises:
-        InputError: they are no sizes of a picture.
+        InputError: they cannot be the size of a picture.
     """
     height, width = declared
     if not all(isinstance(side, int) and 0 < side <= 100_000 for side in (height, width)):

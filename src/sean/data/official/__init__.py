@@ -1,1 +1,1 @@
-"""Official downloads turned into paired folders: one small file per data set, and the run that they share."""
+"""Preparation of official downloads as paired folders: one file per data set, and the run that they share."""

@@ -54,7 +54,7 @@ def find(source: Path) -> Listing:
 
 
 def read_instances(path: Path) -> np.ndarray:
-    """Class and number of the object in one number, 256 * red + green: int64 [h, w].
+    """Class and number of the object combined, 256 * red + green: int64 [h, w].
 
     Raises:
         InputError: unreadable, or no RGB picture.

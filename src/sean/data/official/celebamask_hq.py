@@ -1,8 +1,8 @@
 """CelebAMask-HQ: pictures `CelebA-HQ-img/N.jpg`, one mask per part in `CelebAMask-HQ-mask-anno/{N // 2000}/`.
 
-The parts `NNNNN_skin.png`, ... are laid over each other in the order of the label ids; what none covers is
-background. `CelebA-HQ-to-CelebA-mapping.txt`, where it is there, is the list of the pictures. The last fifteenth
-by number (2 000 of 30 000) is for validation.
+The parts `NNNNN_skin.png`, ... are laid over each other in the order of the label ids; uncovered pixels are background.
+`CelebA-HQ-to-CelebA-mapping.txt`, if present, is the list of the pictures. The last fifteenth by number (2 000 of 30
+000) is for validation.
 """
 
 import re
@@ -81,7 +81,7 @@ def read_parts(root: Path, item: Item) -> np.ndarray:
                 f"{merged.shape[0]} x {merged.shape[1]} in another part of it; take them from the download again"
             )
         merged[covered] = _label_of(path)
-    assert merged is not None  # an item has at least one part
+    assert merged is not None  # every item has at least one part
     return merged
 
 
@@ -109,7 +109,7 @@ def _images(root: Path) -> tuple[dict[int, str], list[tuple[str, str]]]:
 
 
 def _parts(root: Path) -> tuple[dict[int, list[str]], list[tuple[str, str]]]:
-    """The part files of every number, and those that are misnamed or in the wrong folder."""
+    """The part files of every number, and a problem for each file that is misnamed or in the wrong folder."""
     parts: defaultdict[int, list[str]] = defaultdict(list)
     problems = []
     folders = sorted(path.name for path in (root / _PARTS).iterdir() if path.is_dir())

@@ -1,6 +1,6 @@
 """Cityscapes: `leftImg8bit/{train,val}/CITY/*_leftImg8bit.png`, `gtFine/{train,val}/CITY/*_gtFine_labelIds.png`.
 
-The ids are the label set's own, but for the licence plate: it is -1, in an 8-bit file 255. Every picture has an
+The ids are the label set's own, except the licence plate: -1, in an 8-bit file 255. Every picture has an
 instance map (`*_gtFine_instanceIds.png`, 16 bits). The test part has no labels and is left out.
 """
 

@@ -1,7 +1,7 @@
-"""The official data sets by name, and the work on one pair of a download: read, check, resize, write.
+"""The official data sets by name, and the preparation of one pair: read, check, resize, write.
 
-The work may run in any process. A pair is written only after all of it was read and found sound, and its label map is
-written last: a label map on disk means that the rest of the pair is there. Pairs that exist are checked and kept.
+The work may run in any process. A pair is written only after all of it was read and checked, its label map last: a
+label map on disk means that the pair is complete. Pairs that exist are checked and kept.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -33,7 +33,7 @@ def official_dataset(name: str) -> OfficialDataset:
     """The data set of that name.
 
     Raises:
-        InputError: there is none; the message lists them.
+        InputError: the name is unknown; the message lists the known ones.
     """
     if name not in OFFICIAL:
         raise InputError(f"unknown data set {name!r}; those that can be prepared: {', '.join(OFFICIAL)}")
@@ -42,7 +42,7 @@ def official_dataset(name: str) -> OfficialDataset:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What all items of a run share.
+    """Values that all items of a run share.
 
     Attributes:
         name: the data set.
@@ -59,13 +59,13 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of an item.
+    """The result for one item.
 
     Attributes:
         stem: its name.
         checksums: SHA-256 of its files, by their path in the prepared folder; empty where it has problems.
         present: the ids 0..k-1 in its map.
-        kept: whether it was there already.
+        kept: whether the files existed already.
         problems: (kind, line with file names); with any, nothing of the item was written.
     """
 
@@ -86,20 +86,20 @@ class _Pair:
 
 
 def output_paths(item: Item) -> tuple[str, ...]:
-    """The files that an item becomes, relative to the prepared folder: picture, perhaps instances, label map."""
+    """The files of an item in the prepared folder: picture, instances if there are any, label map."""
     image = f"images/{item.stem}{Path(item.image).suffix.lower()}"
     instances = [f"instances/{item.stem}.png"] if item.instances else []
     return (image, *instances, f"labels/{item.stem}.png")
 
 
 def prepare_item(job: Job, item: Item) -> Outcome:
-    """Make the files of one item, unless they are there and sound.
+    """Make the files of one item, unless sound ones exist.
 
-    A picture that keeps its size is copied byte for byte. A resized one stays what it was: PNG, where nothing
-    is lost, or JPEG of quality 95.
+    A picture that keeps its size is copied byte for byte. A resized one keeps its format: PNG, which is lossless, or
+    JPEG of quality 95.
 
     Raises:
-        InputError: the destination cannot be written. What is wrong with the item itself is in the outcome.
+        InputError: the destination cannot be written. Problems of the item itself are in the result.
     """
     dataset = official_dataset(job.name)
     present = _present(job, item, dataset.labels)
@@ -122,7 +122,7 @@ def target_size(size: tuple[int, int], shorter_side: int | None) -> tuple[int, i
 
 
 def _present(job: Job, item: Item, labels: LabelSet) -> tuple[int, ...] | None:
-    """The ids in the map of an item that is made already; None where a file is missing or damaged."""
+    """The ids in the map of a finished item; None if a file is missing or damaged."""
     image_path, *_, segmap_path = (job.destination / path for path in output_paths(item))
     if not segmap_path.is_file():
         return None
@@ -137,7 +137,7 @@ def _present(job: Job, item: Item, labels: LabelSet) -> tuple[int, ...] | None:
 
 
 def _read(job: Job, item: Item, dataset: OfficialDataset) -> tuple[_Pair | None, tuple[tuple[str, str], ...]]:
-    """The pair at its final size, or everything that is wrong with it."""
+    """The pair at its final size, or all its problems."""
     arrays, problems = _decoded(job, item, dataset)
     if "ids" in arrays:
         arrays["ids"], illegal = _converted(arrays["ids"], dataset)
@@ -159,7 +159,7 @@ def _read(job: Job, item: Item, dataset: OfficialDataset) -> tuple[_Pair | None,
 
 
 def _decoded(job: Job, item: Item, dataset: OfficialDataset) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:
-    """What could be read of image, ids and instances, and a problem for each that could not."""
+    """Image, ids and instances as far as they can be read, and a problem for each that cannot."""
     readers: dict[str, Callable[[], np.ndarray]] = {
         "image": lambda: read_image(job.source / item.image),
         "ids": lambda: dataset.read_map(job.source, item),
@@ -198,7 +198,7 @@ def _size_problems(
 
 
 def _converted(ids: np.ndarray, dataset: OfficialDataset) -> tuple[np.ndarray, str]:
-    """Ids of the files as ids 0..k (-1 where there is none), and the illegal ones in words."""
+    """Ids of the files as ids 0..k (-1 for illegal ones), and the illegal ones as text."""
     table = np.full(max(int(ids.max()), *dataset.file_ids) + 1, -1, dtype=np.int64)
     table[list(dataset.file_ids)] = list(dataset.file_ids.values())
     segmap = table[ids]
@@ -214,7 +214,7 @@ def _in_words(ids: Collection[int]) -> str:
 
 
 def _write(job: Job, item: Item, labels: LabelSet, pair: _Pair) -> tuple[int, ...]:
-    """Write the pair, its label map last; returns the ids in that."""
+    """Write the pair, its label map last; returns the ids in the map."""
     image_path, *_, segmap_path = (job.destination / path for path in output_paths(item))
     if pair.image is None:
         content = (job.source / item.image).read_bytes()

@@ -1,7 +1,7 @@
-"""What the file of one data set provides: where its download keeps things, and how a label map comes out of it.
+"""The interface of a data set's file: the layout of its download, and the reading of its label maps.
 
-A data set finds its items by file names alone, so that a download with missing files is refused before a single
-picture is decoded. Paths inside an item are text, relative to the download: there may be hundreds of thousands.
+A data set finds its items by file names alone, so a download with missing files is refused before any picture is
+decoded. Paths inside an item are text, relative to the download: there may be hundreds of thousands.
 """
 
 import os
@@ -20,12 +20,12 @@ UNPAIRED = "files without a partner"
 
 
 class SizeMismatchError(InputError):
-    """Files of one item that should have one size, or one shape, have not."""
+    """Files of one item differ in size or aspect ratio."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One pair to be made.
+    """One pair to prepare.
 
     Attributes:
         stem: its name in the prepared folder.
@@ -44,7 +44,7 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What the file names of a download say.
+    """The listing of a download, from its file names.
 
     Attributes:
         root: the folder that the paths of the items are relative to.
@@ -80,22 +80,22 @@ def open_png(path: str | os.PathLike[str]) -> Image.Image:
 
 
 def read_single_map(root: Path, item: Item) -> np.ndarray:
-    """The ids of an item whose label map is one file: int64 [h, w], as they stand there."""
+    """The stored ids of an item whose label map is one file: int64 [h, w]."""
     (path,) = item.segmap
     return read_integers(root / path)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OfficialDataset:
-    """How to prepare one data set.
+    """The preparation of one data set.
 
     Attributes:
         labels: the shipped label set, whose name is the data set's.
-        find: the listing of a download; raises InputError where the folder does not look like one.
+        find: lists a download; raises InputError for another folder.
         file_ids: the id 0..k of every id that the official maps may hold (k: no region).
-        read_map: ids of an item as they stand in the files, int64 [h, w].
+        read_map: reads the stored ids of an item, int64 [h, w].
         read_instances: an instance map, int64 [h, w] of 0..65535.
-        default_size: shorter side in pixels that pairs are brought to by default; None keeps it.
+        default_size: default for the shorter side of pairs, in pixels; None keeps their size.
         equal_sizes: whether picture and map have one size in the download (else only one shape).
     """
 
@@ -112,7 +112,7 @@ def download_root(source: Path, needed: Sequence[str], *, folders: Sequence[str]
     """The folder that holds all of `needed`: `source`, or one of `folders` in it.
 
     Raises:
-        InputError: neither does; says what was expected and what is there.
+        InputError: no folder does; the message has the expected and the present files.
     """
     if not source.is_dir():
         raise InputError(f"expected the download of {name} at {source}, found no folder; check the path")
@@ -128,7 +128,7 @@ def download_root(source: Path, needed: Sequence[str], *, folders: Sequence[str]
 
 
 def names_in(folder: Path, *suffixes: str) -> list[str]:
-    """The names of the files in a folder with one of these suffixes (in any case), sorted, hidden ones left out."""
+    """The names of the files in a folder with one of these suffixes (in any case), sorted, without hidden ones."""
     with os.scandir(folder) as entries:
         return sorted(
             entry.name
@@ -138,7 +138,7 @@ def names_in(folder: Path, *suffixes: str) -> list[str]:
 
 
 def by_stem(names: Sequence[str], ending: str) -> dict[str, str]:
-    """Names that end in `ending`, by what stands before it."""
+    """Names that end in `ending`, by the part before it."""
     return {name.removesuffix(ending): name for name in names if name.endswith(ending)}
 
 
@@ -155,8 +155,8 @@ def match(
 
     Args:
         images, others: paths relative to the download, by stem; the pictures, and their maps of one sort.
-        what: the sort in words, e.g. "label map".
-        folder: where those lie.
+        what: the kind of the maps, e.g. "label map".
+        folder: of these maps.
     """
     problems = [(UNPAIRED, f"{images[stem]} has no {what} in {folder}/") for stem in sorted(images.keys() - others)]
     problems += [(UNPAIRED, f"{others[stem]} has no picture") for stem in sorted(others.keys() - images)]

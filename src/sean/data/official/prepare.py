@@ -1,11 +1,11 @@
-"""The run that turns an official download into a paired folder: parallel, and restartable after any end.
+"""Preparation of an official download as a paired folder: parallel, and restartable after any interruption.
 
 File names come first: a download in which some do not fit is refused before anything is decoded or written. Then each
 item is read, checked and written by itself, in several processes; problems are collected over all items. The folder
-gets its classes.txt and its manifest only when every item is sound; until then a marker says that it is unfinished, and
-the same call goes on where the last one ended. The destination must be new, begun with the same settings, or finished:
-no file of another origin is overwritten or mixed in. However the run ends (items done, Ctrl-C, an error, a killed
-process), its worker processes end as well.
+gets its classes.txt and its manifest only when every item is sound; until then a marker shows that it is unfinished,
+and the same call continues. The destination must be new, begun with the same settings, or finished: no file of another
+origin is overwritten or mixed in. However the run ends (items done, Ctrl-C, an error, a killed process), its worker
+processes end as well.
 """
 
 import functools
@@ -40,16 +40,16 @@ FOLDERS = ("images", "instances", "labels")
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
         root: the prepared folder.
         labels: its label set.
         training, validation: number of pairs of either part.
-        made, kept: pairs that this run made, and those that were there and sound; both 0 where the folder
-            was finished before.
+        made, kept: pairs that this run made, and those that were there and sound; both 0 if the folder was already
+            finished.
         present: ids that occur in some map.
-        problems: what has to be mended in the download, by kind; with any, the folder is not finished.
+        problems: faults to correct in the download, by kind; with any, the folder is not finished.
     """
 
     root: Path
@@ -97,7 +97,7 @@ def prepare(
         name: the data set, see `registry.OFFICIAL`.
         source: the folder of its download.
         destination: a new or empty folder, or the one of an earlier run with the same settings.
-        size: shorter side in pixels that larger pairs are shrunk to; None: as usual for the data set.
+        size: shorter side in pixels that larger pairs are shrunk to; None takes the data set's default.
         workers: number of processes; 1 works in this one, None takes one per processor.
         progress: called with (items done, items in all) after each item.
 
@@ -151,7 +151,7 @@ def _listing_problems(listing: Listing) -> Problems:
 
 
 def _run(job: Job, items: Sequence[Item], workers: int, problems: Problems, progress: Progress | None) -> list[Outcome]:
-    """Do all items; what is wrong with them goes to `problems`, in the order of the items."""
+    """Process all items; adds their problems to `problems`, in the order of the items."""
     outcomes: list[Outcome] = []
     work = functools.partial(prepare_item, job)
     with closing(map_in_order(work, items, min(workers, len(items)))) as stream:
@@ -199,7 +199,7 @@ def _result(
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What decides on the content of a prepared folder; written into it for as long as it is not finished.
+    """The settings that determine the content of a prepared folder; stored in it until it is finished.
 
     Attributes:
         source: the data set's name.
@@ -212,12 +212,12 @@ class Settings:
     download: str
 
     def text(self) -> str:
-        """The settings in words."""
+        """The settings as text."""
         return f"{_words(self.source, self.size)} from {self.download}"
 
 
 def check_apart(source: Path, destination: Path) -> None:
-    """Raise InputError where one of the two folders is the other or lies in it."""
+    """Raise InputError if the two folders are the same or one contains the other."""
     inner, outer = destination.resolve(), source.resolve()
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
         raise InputError(
@@ -227,10 +227,10 @@ def check_apart(source: Path, destination: Path) -> None:
 
 
 def finished(destination: Path, source: str, size: int | None) -> Manifest | None:
-    """The manifest of a folder that is prepared to the end; None where it is not.
+    """The manifest of a finished folder; None if it is not finished.
 
     Raises:
-        InputError: it is finished, but as something else, or its manifest is damaged.
+        InputError: it is finished with other settings, or its manifest is damaged.
     """
     if (destination / UNFINISHED_NAME).exists():
         return None
@@ -266,15 +266,15 @@ def check_unfinished(destination: Path, settings: Settings) -> None:
 
 
 def begin(destination: Path, settings: Settings, outputs: Collection[str]) -> None:
-    """Mark the folder as begun, and clear away the temporary files of a run that was killed.
+    """Mark the folder as begun, and delete the temporary files of a killed run.
 
     Args:
         destination: the folder.
-        settings: what it is begun with.
-        outputs: the files that will be there in the end, relative to it.
+        settings: of the run.
+        outputs: the files of the finished folder, relative to it.
 
     Raises:
-        InputError: it holds a file that is none of them.
+        InputError: it holds another file.
     """
     strangers: list[str] = []
     if destination.is_dir():
@@ -292,7 +292,7 @@ def begin(destination: Path, settings: Settings, outputs: Collection[str]) -> No
 
 
 def check_complete(destination: Path, outputs: Collection[str]) -> None:
-    """Raise InputError unless exactly the `outputs` lie in the folder."""
+    """Raise InputError unless the folder has exactly the files of `outputs`."""
     there = {
         f"{folder}/{path.name}"
         for folder in FOLDERS
@@ -329,11 +329,11 @@ def _words(source: str, size: int | None) -> str:
 def map_in_order(
     function: Callable[[Work], Result], items: Sequence[Work], workers: int
 ) -> Generator[Result, None, None]:
-    """The results of all items, in the order of the items; closing this ends after the items in work.
+    """The results of all items, in the order of the items; closing the iterator waits for the items in progress.
 
     Args:
         function: with 2 or more workers it is sent to other processes, as are items and results.
-        items: what it is called with.
+        items: its arguments.
         workers: number of processes; 1 works in this one.
 
     Raises:
@@ -363,7 +363,7 @@ def _start_worker() -> None:
 
 
 def _end_with_main_process() -> None:
-    """A killed main process tells its workers nothing: without this they would wait for work forever."""
+    """A killed main process cannot end its workers: without this they would wait for work forever."""
     main_process = multiprocessing.parent_process()
     assert main_process is not None
     main_process.join()

@@ -1,1 +1,1 @@
-"""Tar shards of a data folder: their index, writing them, and reading them from a folder or a url."""
+"""Tar shards of a data folder: index, writing, and reading from a folder or a url."""

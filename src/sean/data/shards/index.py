@@ -1,4 +1,4 @@
-"""index.json of a folder of shards: the label set, the split, and where in which tar every sample lies.
+"""index.json of a folder of shards: the label set, the split, and the place of every sample in its tar.
 
 A shard is an uncompressed tar as webdataset reads it, of whole samples in a row: `KEY.jpg` or `KEY.png`,
 `KEY.label.png` and perhaps `KEY.instance.png`, the bytes of the paired folder. The index gives every member's place, so
@@ -26,7 +26,7 @@ _FORMAT = "sean-shards-1"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Member:
-    """Where a file lies in its tar: its suffix after the key, first byte and number of bytes."""
+    """The place of a file in its tar: its suffix after the key, first byte and number of bytes."""
 
     suffix: str
     offset: int
@@ -35,7 +35,7 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShardSample:
-    """A sample: its name (the stem in the paired folder) and its members; instances is None where there are none."""
+    """A sample: its name (the stem in the paired folder) and its members; instances is None if there are none."""
 
     name: str
     image: Member
@@ -44,7 +44,7 @@ class ShardSample:
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """The members that there are, in the order of the tar."""
+        """The members of the sample, in the order of the tar."""
         return tuple(member for member in (self.image, self.segmap, self.instances) if member is not None)
 
 
@@ -60,7 +60,7 @@ class Shard:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardIndex:
-    """What a folder of shards holds.
+    """The content of a folder of shards.
 
     Attributes:
         labels: the label set of the maps.
@@ -78,7 +78,7 @@ class ShardIndex:
 
 
 def key_of(name: str) -> str:
-    """The key of a name in a tar, where readers cut file names at the first dot: dots become %2E, and % becomes %25."""
+    """The key of a name in a tar: dots become %2E and % becomes %25, as readers split file names at the first dot."""
     return name.replace("%", "%25").replace(".", "%2E")
 
 
@@ -105,7 +105,7 @@ def index_from_json(text: str, source: str) -> ShardIndex:
         source: the file or url, for the message.
 
     Raises:
-        InputError: not an index, or one with names or places that cannot be.
+        InputError: not an index, or one with impossible names or places.
     """
     try:
         raw = parse_json(text)
@@ -137,7 +137,7 @@ def _sample_to_json(sample: ShardSample) -> str:
 
 
 def _shard_from(raw: Mapping[str, Any], part: str) -> Shard:
-    # The name becomes part of a path, and an index may come from anywhere.
+    # The name becomes part of a path, and an index may be untrusted.
     name, sha256, num_bytes = str(raw["name"]), str(raw["sha256"]), int(raw["bytes"])
     if not SHARD_NAME.fullmatch(name) or not name.startswith(part) or not re.fullmatch("[0-9a-f]{64}", sha256):
         raise ValueError(f"a shard {name!r} with the checksum {sha256!r}")

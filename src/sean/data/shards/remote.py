@@ -3,9 +3,9 @@
 http(s) is read by the standard library, other protocols by fsspec; fsspec would need aiohttp for http, and an event
 loop in every worker of a loader.
 
-Each shard is fetched whole when it is first needed, checked, and kept while there is room. All processes of the machine
-share the folder `~/.cache/sean/shards` (SEAN_CACHE replaces `~/.cache/sean`). A lock per shard prevents two downloads
-of it at a time. The bound holds for the whole folder: the least recently used shards are removed, of any url. A removed
+Each shard is downloaded as a whole on first use, checked, and kept while there is room. All processes of the machine
+share the folder `~/.cache/sean/shards` (SEAN_CACHE replaces `~/.cache/sean`). A lock per shard prevents simultaneous
+downloads of it. The bound holds for the whole folder: the least recently used shards of any url are removed. A removed
 shard that is open can still be read on POSIX.
 """
 
@@ -28,7 +28,7 @@ from sean.errors import InputError
 from sean.files import atomic_write
 
 DEFAULT_CACHE_GB = 50.0
-# A download that has not grown for so many seconds was killed.
+# Seconds without growth after which a partial download counts as abandoned.
 _STALE_SECONDS = 3600.0
 
 Result = TypeVar("Result")
@@ -38,16 +38,16 @@ PAUSES = [0.5, 1.0, 2.0]
 
 _CHUNK = 2**20
 _TIMEOUT = 60.0
-# Answers of 400 and above that may be another the next time: timeout, too early, too many requests.
+# HTTP errors below 500 that another attempt may cure: timeout, too early, too many requests.
 _PASSING = (408, 425, 429)
 
 
 class RemoteError(Exception):
-    """A url could not be read. The message says why and what to do.
+    """A url cannot be read. The message has the reason and what to do.
 
     Args:
         message: what came; one line.
-        permanent: another attempt would end no better.
+        permanent: whether another attempt would fail as well.
     """
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:
@@ -56,7 +56,7 @@ class RemoteError(Exception):
 
 
 def is_url(location: object) -> bool:
-    """Whether this names something behind a protocol, as http://..., and no file."""
+    """Whether a location is a url, such as http://..., and not a file."""
     return "://" in str(location)
 
 
@@ -78,13 +78,13 @@ def chunks(url: str) -> Iterator[bytes]:
     except (RemoteError, InputError):
         raise
     except urllib.error.HTTPError as error:
-        error.close()  # it holds the connection
+        error.close()  # the response holds the connection
         message = f"the server answers {error.code} ({error.reason}); check the url"
         permanent = 400 <= error.code < 500 and error.code not in _PASSING
         raise RemoteError(message, permanent=permanent) from error
     except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
         raise RemoteError(f"{_said(error)}; check the url and your rights", permanent=True) from error
-    except Exception as error:  # every protocol has its own
+    except Exception as error:  # every protocol raises its own errors
         raise RemoteError(f"{_said(error)}; check the url and the network") from error
 
 
@@ -98,7 +98,7 @@ def read_url(url: str) -> bytes:
 
 
 def patiently(action: Callable[[], Result], url: str) -> Result:
-    """What `action` returns, which reads the url; a failed attempt is repeated after each of `PAUSES`.
+    """The result of `action`, which reads the url; a failed attempt is repeated after each of `PAUSES`.
 
     Raises:
         InputError: the last attempt failed as well, or one that is not worth repeating; names the url.
@@ -115,7 +115,7 @@ def patiently(action: Callable[[], Result], url: str) -> Result:
 
 @contextmanager
 def _opened(url: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    """The file behind a url, and its number of bytes where the server says so."""
+    """The file of a url, and its number of bytes if the server reports it."""
     if url.startswith(("http://", "https://")):
         request = urllib.request.Request(url, headers={"User-Agent": "sean"})
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:
@@ -126,7 +126,7 @@ def _opened(url: str) -> Iterator[tuple[BinaryIO, int | None]]:
 
     protocol = url.split("://")[0]
     try:
-        # Made anew every time: a file system of one process cannot be used in its forks.
+        # Created for every call, as fsspec's file systems cannot be used in forks of their process.
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
         package = "'seankit[s3]'" if protocol in ("s3", "s3a") else "the package that fsspec wants for it"
@@ -146,7 +146,7 @@ def _said(error: Exception) -> str:
 
 
 def cache_root() -> Path:
-    """Where fetched shards lie, of all urls."""
+    """The folder of cached shards of all urls."""
     root = os.environ.get("SEAN_CACHE")
     return (Path(root).expanduser() if root else Path.home() / ".cache" / "sean") / "shards"
 
@@ -158,7 +158,7 @@ class ShardCache:
     Attributes:
         url: the folder of the shards.
         root: the folder that all caches of this machine share.
-        limit_bytes: at most so many bytes lie in `root`; a shard that is larger by itself is kept alone.
+        limit_bytes: largest number of bytes in `root`; a larger shard is kept alone.
     """
 
     url: str
@@ -170,29 +170,29 @@ class ShardCache:
             raise InputError(f"expected a cache bound above 0 GB, got {self.limit_bytes / 10**9}")
 
     def open(self, shard: Shard) -> BinaryIO:
-        """Open a shard, fetched before where it is not here.
+        """Open a shard; downloads it if it is not in the cache.
 
         Raises:
-            InputError: it cannot be fetched, is not what the index says, or the cache cannot be written.
+            InputError: it cannot be downloaded, differs from the index, or the cache cannot be written.
         """
         path = self.path(shard)
         while True:
             try:
                 file = path.open("rb")
             except FileNotFoundError:
-                self._fetch(shard, path)  # and once more: another process may have removed it to make room
+                self._fetch(shard, path)  # and again, as another process may have removed it to make room
                 continue
             except OSError as error:
                 raise InputError(f"cannot read {path}: {error.strerror}; check its permissions") from error
             if os.fstat(file.fileno()).st_size == shard.num_bytes:
                 with suppress(OSError):
-                    os.utime(path)  # used now
+                    os.utime(path)  # marks the shard as recently used
                 return file
             file.close()
-            path.unlink(missing_ok=True)  # someone has cut it
+            path.unlink(missing_ok=True)  # the file was truncated
 
     def path(self, shard: Shard) -> Path:
-        """Where a shard lies or will lie. The checksum is part of the name: shards made anew are others."""
+        """The path of a shard in the cache. Its name has the checksum, so that rewritten shards are distinct."""
         folder = hashlib.sha256(self.url.encode()).hexdigest()[:16]
         return self.root / folder / f"{Path(shard.name).stem}-{shard.sha256[:16]}.tar"
 
@@ -200,30 +200,30 @@ class ShardCache:
         with _locked(path.with_suffix(".lock")):
             if path.exists():
                 return
-            for leftover in path.parent.glob(f".{path.stem}.*"):  # of a killed process: this one has the lock
+            for leftover in path.parent.glob(f".{path.stem}.*"):  # left by a killed process, as this one has the lock
                 leftover.unlink(missing_ok=True)
             self._make_room(shard.num_bytes)
             url = f"{self.url}/{shard.name}"
             patiently(lambda: _download(url, shard, path), url)
 
     def _make_room(self, num_bytes: int) -> None:
-        """Remove the shards unused for longest until so many bytes more keep the bound."""
+        """Remove the least recently used shards until this many more bytes fit."""
         found = []
         for path in self.root.glob("*/*.tar"):
-            with suppress(FileNotFoundError):  # removed by another process meanwhile
+            with suppress(FileNotFoundError):  # another process has removed it
                 status = path.stat()
                 found.append((status.st_mtime_ns, status.st_size, path))
         total = num_bytes + sum(size for _, size, _ in found)
         for used, size, path in sorted(found):
             is_download = path.name.startswith(".") and used / 1e9 > time.time() - _STALE_SECONDS
             if total > self.limit_bytes and not is_download:
-                with suppress(OSError):  # Windows keeps what is open
+                with suppress(OSError):  # Windows does not remove open files
                     path.unlink(missing_ok=True)
                     total -= size
 
 
 def _download(url: str, shard: Shard, path: Path) -> None:
-    """Read a url into a file and check it; the file is there in the end, and whole, or not at all."""
+    """Download a url to a file and check it; the file is written completely or not at all."""
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         digest, received = hashlib.sha256(), 0
         for chunk in chunks(url):
@@ -238,11 +238,11 @@ def _download(url: str, shard: Shard, path: Path) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Wait until no other process or thread of this machine is inside, and keep them out."""
+    """Lock a file against other processes and threads of this machine; waits for the lock."""
     lock = FileLock(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(NotImplementedError):  # without locks of the file system two processes may fetch a shard twice
+        with suppress(NotImplementedError):  # without file locks two processes may download the same shard
             lock.acquire()
     except OSError as error:
         raise InputError(

@@ -1,7 +1,7 @@
-"""Shards as a source of pairs: in a folder, read by seek, or behind a url, fetched into a cache.
+"""Shards as a source of pairs: read in place from a folder, or downloaded from a url into a cache.
 
-Every read opens its shard anew. So a source holds no open file, may be taken into any process, and never keeps a shard
-on the disk that the cache has removed.
+Every read opens its shard again. A source therefore has no open files, can be sent to other processes, and does not
+hold the disk space of shards that the cache has removed.
 """
 
 import os
@@ -20,13 +20,13 @@ from sean.labels import LabelSet
 
 @runtime_checkable
 class ShardStore(Protocol):
-    """Where shards lie."""
+    """A place that holds shards."""
 
     def open(self, shard: Shard) -> BinaryIO:
         """Open a shard, complete, at its beginning.
 
         Raises:
-            InputError: it is not there, or not what the index says.
+            InputError: it is missing, or differs from the index.
         """
         ...
 
@@ -38,7 +38,7 @@ class LocalShards:
     folder: Path
 
     def open(self, shard: Shard) -> BinaryIO:
-        """Open a shard of the size that the index says (see `ShardStore.open`)."""
+        """Open a shard, which must have the size in the index (see `ShardStore.open`)."""
         path = self.folder / shard.name
         try:
             file = path.open("rb")
@@ -59,7 +59,7 @@ class ShardSource:
     Args:
         labels: the label set of the maps.
         shards: at least one.
-        store: where they lie.
+        store: their place.
         location: folder or url, for messages.
     """
 
@@ -93,7 +93,7 @@ class ShardSource:
         return self._places[index][1].name
 
     def fetch(self, group: int) -> None:
-        """Fetch a shard into the cache; one of a folder is only looked for."""
+        """Download a shard into the cache; in a folder, only check that it exists."""
         self.store.open(self.shards[group]).close()
 
     def read(self, index: int) -> Pair:
@@ -113,7 +113,7 @@ class ShardSource:
 
 @dataclass(frozen=True, kw_only=True)
 class Shards:
-    """Both parts of a folder of shards; validation is None where nothing was held out.
+    """Both parts of a folder of shards; validation is None if no pairs were held out.
 
     Raises:
         InputError: nothing to train on.
@@ -130,12 +130,12 @@ def holds_shards(location: str | os.PathLike[str]) -> bool:
 
 
 def open_shards(location: str | os.PathLike[str], *, cache_gb: float = DEFAULT_CACHE_GB) -> Shards:
-    """Open shards that `sean data shard` has written.
+    """Open the shards of `sean data shard`.
 
     Args:
-        location: their folder, or its url (http, https, s3, or whatever else fsspec opens).
-        cache_gb: shards of urls take up at most so many GB (of 10^9 bytes) on this machine, of all urls together.
-            Where that is less than two windows of `BatchSchedule` take, shards are fetched again and again.
+        location: their folder, or its url (http, https, s3, or another protocol of fsspec).
+        cache_gb: largest size, in GB of 10^9 bytes, of the cache for all urls on this machine. If two windows of
+            `BatchSchedule` do not fit, shards are downloaded repeatedly.
 
     Raises:
         InputError: there is no index, it is damaged, or a shard of the folder is missing or cut.
@@ -153,7 +153,7 @@ def open_shards(location: str | os.PathLike[str], *, cache_gb: float = DEFAULT_C
         except OSError as error:
             raise InputError(f"expected an index of shards at {path}, cannot read it ({error.strerror})") from error
         store = LocalShards(folder=Path(location))
-        for shard in index.shards:  # now, and not in the middle of a training
+        for shard in index.shards:  # check now, not in the middle of a training
             store.open(shard).close()
     if not index.training:
         raise InputError(f"{place}/{INDEX_NAME} names no shards to train on; write them by `sean data shard`")
@@ -165,7 +165,7 @@ def open_shards(location: str | os.PathLike[str], *, cache_gb: float = DEFAULT_C
 
 
 def _decoded(data: bytes) -> str:
-    return data.decode("utf-8", errors="replace")  # what is no text is no index either
+    return data.decode("utf-8", errors="replace")  # a binary file is not an index
 
 
 def _member(file: BinaryIO, member: Member, name: str) -> EncodedPicture:

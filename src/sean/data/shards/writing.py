@@ -1,7 +1,7 @@
-"""Writing a paired folder as webdataset shards, tars that can be streamed from a web server or a bucket.
+"""Writing of paired folders as webdataset shards, tars that can be streamed from a web server or a bucket.
 
-The bytes of a shard follow from the files, their names and the shard size alone. So a run that was cut short goes on
-where it stopped: a shard that is there is compared with what would be written, and kept.
+The bytes of a shard follow from the files, their names and the shard size alone. An interrupted run can therefore
+continue: an existing shard is compared with the expected one, and kept.
 """
 
 import hashlib
@@ -47,16 +47,16 @@ def write_shards(
     shard_mb: float = 64.0,
     progress: Progress | None = None,
 ) -> ShardIndex:
-    """Write the pairs of a folder as shards, one after the other, and in the end index.json.
+    """Write the pairs of a folder as shards, and at the end index.json.
 
-    The training pairs are mixed (always alike), because a batch takes its samples from a few shards: neighbours by name
-    are often alike, as the pictures of one city. The validation pairs stay sorted.
+    The training pairs are shuffled (deterministically), because a batch takes its samples from a few shards, and
+    neighbours by name are often similar, such as pictures of one city. The validation pairs stay sorted.
 
     Args:
         folder: the pairs. Their files are copied as they are; label maps of other formats become PNG.
-        destination: a new folder, or one in which the same shards were begun.
+        destination: a new folder, or one from an interrupted run with the same settings.
         validation, training: the split, see `PairedFolder.split`.
-        shard_mb: size that a shard is filled up to, in MB of 10^6 bytes; a sample larger than that has one to itself.
+        shard_mb: size that a shard is filled up to, in MB of 10^6 bytes; a larger sample gets a shard of its own.
         progress: called with (pairs done, pairs in all) after every pair.
 
     Raises:
@@ -87,14 +87,14 @@ def write_shards(
 
 @dataclass(frozen=True, kw_only=True)
 class _ShardPlan:
-    """A shard to be written: of every sample the name, and the file behind each suffix."""
+    """A shard to write: the name of every sample, and the file for each suffix."""
 
     name: str
     samples: tuple[tuple[str, dict[str, Path]], ...]
 
 
 class _Digest:
-    """Hashes what is written to it, and passes it on to `file` where there is one."""
+    """A file object that hashes the written bytes and passes them on to `file`, if there is one."""
 
     def __init__(self, file: BinaryIO | None) -> None:
         self.file = file
@@ -108,12 +108,12 @@ class _Digest:
 
 
 def _mixed(stems: Sequence[str]) -> list[str]:
-    """An order that depends on the names alone, and is none for whatever they mean."""
+    """A pseudo-random order that depends on the names alone."""
     return sorted(stems, key=lambda stem: (hashlib.sha256(os.fsencode(stem)).digest(), stem))
 
 
 def _plan(folder: PairedFolder, stems: Sequence[str], part: str, limit: int) -> Iterator[_ShardPlan]:
-    """Cut the pairs into shards: a new one begins where the next pair would not fit."""
+    """Divide the pairs into shards: a new one begins when the next pair would not fit."""
     current: list[tuple[str, dict[str, Path]]] = []
     filled, number = 0, 0
     for stem in stems:
@@ -131,7 +131,7 @@ def _plan(folder: PairedFolder, stems: Sequence[str], part: str, limit: int) -> 
 
 
 def _check_destination(root: Path, names: set[str]) -> None:
-    """Refuse a folder with anything but these shards; remove what a killed run left half written."""
+    """Refuse a folder with other files than these shards; remove the partial files of a killed run."""
     if root.exists() and not root.is_dir():
         raise InputError(f"expected a folder to write shards to, but {root} is a file")
     if not root.exists():
@@ -139,7 +139,7 @@ def _check_destination(root: Path, names: set[str]) -> None:
     remove_unfinished(root)
     for path in sorted(root.iterdir()):
         if path.name == INDEX_NAME:
-            index_from_json(path.read_text(encoding="utf-8", errors="replace"), str(path))  # else it is not ours
+            index_from_json(path.read_text(encoding="utf-8", errors="replace"), str(path))  # raises for a foreign file
         elif path.name not in names and not path.name.startswith("."):
             raise InputError(
                 f"{root} holds {path.name}, which is none of the shards to write; give an empty folder, or the same "
@@ -148,7 +148,7 @@ def _check_destination(root: Path, names: set[str]) -> None:
 
 
 def _finished(root: Path, plan: _ShardPlan, folder: PairedFolder) -> Shard | None:
-    """The shard where an earlier run has written it already; None where it has not come so far."""
+    """The shard if an earlier run has written it; else None."""
     path = root / plan.name
     if not path.exists():
         return None
@@ -167,7 +167,7 @@ def _written(root: Path, plan: _ShardPlan) -> Shard:
 
 
 def _write_tar(plan: _ShardPlan, file: BinaryIO | None) -> Shard:
-    """Write a shard, or, without a file, only work out what it would be."""
+    """Write a shard or, without a file, only compute its index entry."""
     digest, samples = _Digest(file), []
     with tarfile.open(fileobj=digest, mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
         for name, files in plan.samples:
@@ -190,7 +190,7 @@ def _add(tar: tarfile.TarFile, name: str, suffix: str, path: Path) -> Member:
 
 
 def _as_png(path: Path) -> bytes:
-    """A label map of another lossless format as PNG, which is what its member is named."""
+    """A label map of another lossless format as PNG, to match the name of its member."""
     file, image = io.BytesIO(), open_image(path)
     if image.mode == "L":
         image = Image.fromarray(grey_levels(image).astype(np.uint8))

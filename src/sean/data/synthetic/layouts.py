@@ -1,7 +1,7 @@
 """Label maps of varied layout, made by code: faces, cells, blobs, bands, facades and nested ellipses.
 
-Every layout but the faces divides the picture among a few labels drawn from however many there are. All
-chance comes from the generator that is handed in.
+Every layout except the faces divides the picture among a few random labels. All random numbers come from the given
+generator.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def draw_layout(name: str, size: tuple[int, int], num_regions: int, rng: np.rand
         name: one of `LAYOUTS`.
         size: (h, w) in pixels, each at least 1.
         num_regions: number of labels k; "faces" has its own 19 and takes no other.
-        rng: the source of all chance.
+        rng: the source of all random numbers.
 
     Returns:
         int64 [h, w] of ids 0 .. k-1.

@@ -1,10 +1,11 @@
 """Synthetic scenes: label maps and pictures made by code, with a known truth of every style exchange.
 
 Tests, the quick start and the edit benchmark run on them without any download. A scene is a function of (seed, index),
-in whatever order and process it is made.
+independent of order and process.
 
-A `RegionStyle` is the look of a region, whatever its shape: two colours and a pattern that fills the whole picture, of
-which the region shows its part. A pixel's colour depends on its region's style and its own place only, so any exchange
+A `RegionStyle` is the look of a region, independent of its shape: two colours and a pattern that fills the whole
+picture, of which the region shows its part. A pixel's colour depends on its region's style and its own place only, so
+any exchange
 of styles between two scenes has a known true picture: `paint(segmap_a, exchange(styles_a, styles_b, regions))`.
 """
 
@@ -43,8 +44,8 @@ class RegionStyle:
         frequency: waves per shorter side of the picture.
         angle: direction of the pattern, radians.
         phase: shift of the pattern, 0..1 waves.
-        contrast: how much of the second colour is mixed in at most, 0..1.
-        seed: which clouds, for "noise".
+        contrast: largest share of the second colour, 0..1.
+        seed: of the clouds of "noise".
 
     Raises:
         InputError: an unknown pattern, a colour outside 0..255 or a contrast outside 0..1.
@@ -124,7 +125,7 @@ def paint(segmap: np.ndarray, styles: Sequence[RegionStyle]) -> np.ndarray:
         )
     height, width = segmap.shape
     flat = segmap.ravel()
-    order = np.argsort(flat, kind="stable")  # the pixels of one region after those of another
+    order = np.argsort(flat, kind="stable")  # region by region
     ends = np.cumsum(np.bincount(flat, minlength=num_regions))
     shorter = min(height, width)
     y = ((order // width + 0.5) / shorter).astype(np.float32)
@@ -144,7 +145,7 @@ def _colors(style: RegionStyle, y: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _amount(style: RegionStyle, y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """How much of the second colour a pattern wants at places [n]: float32 in 0..1."""
+    """The share of the second colour of a pattern at places [n]: float32 in 0..1."""
     cosine, sine = np.float32(np.cos(style.angle)), np.float32(np.sin(style.angle))
     across, along = x * cosine + y * sine, y * cosine - x * sine
     wave = np.float32(2 * np.pi * style.frequency)
@@ -205,7 +206,7 @@ class SyntheticScenes(Dataset[dict[str, Any]]):
     Args:
         size: (h, w) in pixels.
         length: number of scenes.
-        seed: another seed, other scenes; at least 0.
+        seed: of the scenes; at least 0.
         layouts: which of `LAYOUTS` to draw from; None takes all that the labels allow.
         labels: the label set; faces need CelebAMask-HQ's names.
 
@@ -276,7 +277,7 @@ class SyntheticScenes(Dataset[dict[str, Any]]):
 
 
 def true_exchange(scene_a: Scene, scene_b: Scene, regions: Iterable[str | int]) -> np.ndarray:
-    """Paint scene a with the styles of scene b in the given regions: the picture an editor should make.
+    """Paint scene a with the styles of scene b in the given regions: the true result of the exchange.
 
     Args:
         scene_a: gives the label map and the other styles.
@@ -302,7 +303,7 @@ def write_paired(
     dataset: SyntheticScenes,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write all scenes in the paired layout: images/*.png, labels/*.png and, when all is there, classes.txt.
+    """Write all scenes as a paired folder: images/*.png, labels/*.png and, last, classes.txt.
 
     Args:
         folder: a new folder, or one without pairs.

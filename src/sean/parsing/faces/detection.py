@@ -152,8 +152,7 @@ def _cascade() -> Any:
 
 
 def _grouped(windows: np.ndarray) -> list[FaceBox]:
-    """Group windows [n, 3] (top, left, size) by face: repeatedly the window with most others around it, and their
-    mean."""
+    """Group windows [n, 3] (top, left, size) by face: each group around the window with most others, and its mean."""
     boxes = []
     while len(windows):
         near = _overlaps(windows) > _SAME_FACE

@@ -94,8 +94,7 @@ class _Found:
 
 
 def _candidates(image: np.ndarray, side: int, parser: Segmenter | None) -> list[_Found]:
-    """The detector's boxes as crops, the most confident first; refined by the parser, which drops those without a
-    face."""
+    """The detector's boxes as crops, the most confident first; refined by the parser, which drops false positives."""
     found = []
     for box in detect_faces(image, side)[:_NUM_CANDIDATES]:
         crop: Crop | None = _crop_of_box(box, image)
@@ -149,8 +148,9 @@ def _crop_of_box(box: FaceBox, image: np.ndarray) -> Crop:
 
 
 def _refined(image: np.ndarray, crop: Crop, parser: Segmenter, *, sure: bool, rounds: int = _ROUNDS) -> Crop | None:
-    """Refine a crop by the landmarks of its parsed map until it stays the same; None if it shows no face. With low
-    support a face must show both eyes, as the parser tends to see glasses in other textures.
+    """Refine a crop by the landmarks of its parsed map until it stays the same; None if it shows no face.
+
+    With low support a face must show both eyes, as the parser tends to see glasses in other textures.
     """
     marks = find_landmarks(parser.segmap(cut(image, crop, max(parser.size))), parser.labels)
     if marks is None or not _is_sensible(crop, marks):
