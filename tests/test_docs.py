@@ -7,6 +7,8 @@ shell blocks.
 """
 
 import contextlib
+import functools
+import importlib
 import os
 import re
 import shlex
@@ -46,6 +48,10 @@ NOT_RUN = {
     "the network": 2,
     "the package webdataset": 1,
 }
+
+
+# Paths that stand for any.
+EXAMPLES = {"src/sean/a/b.py", "tests/a/test_b.py"}
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,33 @@ def test_every_block_has_a_language() -> None:
     for path in PAGES:
         fences = re.findall(r"(?m)^```(.*)$", path.read_text())
         assert all(fences[::2]) and not any(fences[1::2]), f"{path.name}: a block without a language"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_files_and_modules_that_a_page_names_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    files = set(re.findall(r"`((?:tests|src|tools|docs)/[\w./-]*\w)[^`]*`", text)) - EXAMPLES
+    assert not [name for name in files if not (ROOT / name).exists()]
+    assert not [name for name in set(re.findall(r"\bsean(?:\.[A-Za-z_]\w*)+", text)) if not names_something(name)]
+
+
+def names_something(name: str) -> bool:
+    """Whether a dotted name is a module, or an attribute of one."""
+    parts = name.split(".")
+    for count in range(len(parts), 0, -1):
+        place = ROOT.joinpath("src", *parts[:count])
+        if place.is_dir() or place.with_suffix(".py").is_file():
+            try:
+                functools.reduce(getattr, parts[count:], importlib.import_module(".".join(parts[:count])))
+            except AttributeError:
+                return False
+            return True
+    return False
+
+
+def test_names_that_lead_nowhere_are_seen() -> None:
+    assert names_something("sean.Editor.set_image") and names_something("sean.onnx.plan")
+    assert not names_something("sean.commands.memory") and not names_something("sean.Editor.paints")
 
 
 def test_blocks_that_are_not_run_are_counted() -> None:
