@@ -310,3 +310,15 @@ def test_a_pipe_is_a_picture_file(tmp_path: Path) -> None:
         written = writer.submit(pipe.write_bytes, picture.read_bytes())
         assert (read_image(pipe) == read_image(picture)).all()
         written.result()
+
+
+@pytest.mark.parametrize("size", [(96, 128), (299, 400), (7, 400), (300, 100)])
+def test_large_photos_shrink_band_by_band(
+    size: tuple[int, int], rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    whole = resize_image(image, size)
+    monkeypatch.setattr("sean.images._BANDED_PIXELS", 1000)
+    monkeypatch.setattr("sean.icc._BAND_PIXELS", 20_000)
+    banded = resize_image(image, size)
+    assert np.abs(whole.astype(int) - banded).max() <= 1

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from sean.compositing.colour import parse_colour, region_colour
+from sean.compositing.colour import lab_to_srgb, parse_colour, region_colour, srgb_to_lab
 from sean.compositing.frame import Frame
 from sean.compositing.guide import PhotoGuide
 from sean.compositing.recolour import ModelPictures, RegionChange, recoloured
+from sean.compositing.transfer import colour_transfer
 
 SIDE = 160
 
@@ -108,3 +109,71 @@ def test_a_region_of_two_colours_has_no_third(mask: np.ndarray) -> None:
     assert blue > red + 60
     np.testing.assert_array_less(np.ptp(result[deep & stripes], axis=1), 45)
     assert result[deep & stripes].mean() < 60
+
+
+def test_a_background_of_several_things_takes_one_hue(mask: np.ndarray) -> None:
+    """A small red flag before a grey wall, in blue: blue as the wall, not violet; a near hue leaves it red."""
+    photo = np.full((SIDE, SIDE, 3), 170, dtype=np.uint8)
+    flag = np.zeros((SIDE, SIDE), bool)
+    flag[30:60, 118:145] = True
+    photo[flag] = (175, 40, 50)
+    guide = PhotoGuide(photo, Frame.whole(SIDE, SIDE), mask.shape)
+    own = guide.colour(~mask)
+    assert own is not None and own.spread < 16
+    inner = (slice(38, 52), slice(124, 138))
+
+    def hues(colour: str) -> list[float]:
+        change = RegionChange(mask=~mask, target=parse_colour(colour), several=True)
+        result = recoloured(guide, [change])
+        found = [region_colour(result[inner], np.ones((14, 14))), parse_colour(colour)]
+        return [float(np.degrees(np.arctan2(each.mean[2], each.mean[1]))) for each in found if each is not None]
+
+    blue, wall = hues("#3050c0")
+    assert abs(blue - wall) < 8
+    red, _ = hues("#b8ab9c")
+    assert 0 < red < 45
+
+
+def fringe(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Dark hair above skin, between them a thin fringe: photo, shares of the hair, its colours, skin."""
+    rows, columns = np.indices((SIDE, SIDE))
+    thin = 0.45 + 0.4 * np.sin(columns * 0.9 + 3 * np.sin(rows * 0.07))
+    shares = np.clip(np.where(rows < 70, 1, np.where(rows < 80, thin, 0)), 0, 1)[..., None]
+    hair = np.array([45.0, 34, 28]) * (1 + 0.25 * np.sin(columns[..., None] * 1.7))
+    skin = np.array([214.0, 166, 140]) + rng.normal(0, 3, (SIDE, SIDE, 1))
+    photo = shares * hair + (1 - shares) * skin
+    return photo.round().astype(np.uint8), shares, hair.round().astype(np.uint8), skin
+
+
+def test_skin_seen_through_hair_stays_skin(rng: np.random.Generator) -> None:
+    """Blond from dark hair: half the error against the truth, which is the blond hair over the same skin."""
+    photo, shares, hair, skin = fringe(rng)
+    mask = np.zeros((32, 32), bool)
+    mask[:16] = True  # of 5 pixels
+    target = parse_colour("#d8b878")
+    guide = PhotoGuide(photo, Frame.whole(SIDE, SIDE), mask.shape)
+    own = guide.colour(mask)
+    assert own is not None
+    blond = lab_to_srgb(colour_transfer(own, target)(srgb_to_lab(hair).reshape(-1, 3))).reshape(hair.shape)
+    truth = shares * blond + (1 - shares) * skin
+    below = (slice(70, 86), slice(8, -8))
+    plain, unveiled = (
+        recoloured(guide, [RegionChange(mask=mask, target=target, strands=strands)]) for strands in (False, True)
+    )
+    errors = [float(np.sqrt(np.square(result - truth)[below].mean())) for result in (plain, unveiled)]
+    assert errors[1] < 0.55 * errors[0]
+    deep = slice(0, 50)  # hair without skin nearby
+    np.testing.assert_array_equal(unveiled[deep], plain[deep])
+
+
+def test_a_veil_is_continuous_in_strength(rng: np.random.Generator) -> None:
+    photo = fringe(rng)[0]
+    mask = np.zeros((32, 32), bool)
+    mask[:16] = True
+    guide = PhotoGuide(photo, Frame.whole(SIDE, SIDE), mask.shape)
+    steps = [
+        recoloured(guide, [RegionChange(mask=mask, target=parse_colour("#d8b878"), strength=strength, strands=True)])
+        for strength in np.linspace(0, 1, 41)
+    ]
+    np.testing.assert_array_equal(steps[0], photo)
+    assert max(np.abs(np.diff(np.array(steps, np.int16), axis=0)).max(axis=(1, 2, 3))) <= 24

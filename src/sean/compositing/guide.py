@@ -10,7 +10,7 @@ import numpy as np
 
 from sean.compositing.colour import RegionColour, lab_colour, srgb_to_lab
 from sean.compositing.frame import Box, Frame
-from sean.compositing.matte import ColourGuide, Matte, finished_matte, guide_radius
+from sean.compositing.matte import ColourGuide, Matte, Veil, finished_matte, finished_veil, guide_radius
 
 # Largest number of grid cells per side for mattes; their coefficients are smooth, so more cells add nothing.
 _GRID = 512
@@ -35,16 +35,39 @@ class RegionPixels:
         index: int64 [n], flat positions in the photo.
         lab: float32 [n, 3], colours of the pixels.
         shares: float32 [r, n] in [0, 1], the share of every region in every pixel; their sum is at most 1.
+        veiled: for each region what shines through it; None of regions that are not of strands.
     """
 
     index: np.ndarray
     lab: np.ndarray
     shares: np.ndarray
+    veiled: tuple["VeiledPixels | None", ...]
 
     @property
     def num_bytes(self) -> int:
         """Size of all arrays."""
-        return self.index.nbytes + self.lab.nbytes + self.shares.nbytes
+        own = self.index.nbytes + self.lab.nbytes + self.shares.nbytes
+        return own + sum(each.nbytes for veiled in self.veiled if veiled is not None for each in veiled.arrays)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VeiledPixels:
+    """The pixels of a region through which its surroundings shine.
+
+    Attributes:
+        place: int64 [m], their positions among the pixels of the part.
+        share: float32 [m] in (0, 1], the share of the surroundings.
+        difference: float32 [m, 3], Lab of the surroundings minus that of the region.
+    """
+
+    place: np.ndarray
+    share: np.ndarray
+    difference: np.ndarray
+
+    @property
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """All arrays."""
+        return self.place, self.share, self.difference
 
 
 class PhotoGuide:
@@ -69,7 +92,8 @@ class PhotoGuide:
         self._guide = ColourGuide(colours, guide_radius(self.shape, map_size))
         self._edges = frame.edge_weights(self.shape, (photo.shape[0], photo.shape[1]), EDGE)
         self._mattes: dict[bytes, tuple[Matte, RegionColour | None]] = {}
-        self._pixels: tuple[tuple[bytes, ...], list[RegionPixels]] | None = None
+        self._veils: dict[bytes, Veil] = {}
+        self._pixels: tuple[tuple[tuple[bytes, bool], ...], list[RegionPixels]] | None = None
 
     def matte(self, mask: np.ndarray) -> Matte:
         """The matte of a region, bool [h, w] in the map."""
@@ -83,24 +107,32 @@ class PhotoGuide:
         """The pixels of regions, in parts of bounded size."""
         return self.each_part(masks, lambda part: part)
 
-    def each_part(self, masks: Sequence[np.ndarray], function: Callable[[RegionPixels], _Result]) -> list[_Result]:
+    def each_part(
+        self,
+        masks: Sequence[np.ndarray],
+        function: Callable[[RegionPixels], _Result],
+        strands: Sequence[bool] | None = None,
+    ) -> list[_Result]:
         """Apply a function to the pixels of regions part by part, on several threads.
 
         Args:
             masks: one bool [h, w] in the map for each region.
             function: function of a part.
+            strands: for each region whether its surroundings shine through it, as through hair; None for no region.
 
         Returns:
             The results, from the top of the photo downwards.
         """
-        key = tuple(_key(mask) for mask in masks)
+        strands = strands or [False] * len(masks)
+        key = tuple((_key(mask), of_strands) for mask, of_strands in zip(masks, strands, strict=True))
         if self._pixels is not None and self._pixels[0] == key:
             return self._mapped(function, self._pixels[1])
         mattes = [self.matte(mask) for mask in masks]
+        veils = [self._veil(mask) if of_strands else None for mask, of_strands in zip(masks, strands, strict=True)]
         kept: list[RegionPixels] = []
 
         def taken(box: Box) -> _Result:
-            part = self._part(mattes, box)
+            part = self._part(mattes, veils, box)
             kept.append(part)
             if sum(each.num_bytes for each in kept) > _CACHED_BYTES:
                 overflown.append(True)
@@ -121,8 +153,12 @@ class PhotoGuide:
         yield from self._guide.memory()
         for matte, _ in self._mattes.values():
             yield from (matte.slopes, matte.offset, matte.least, matte.most)
+        for veil in self._veils.values():
+            yield from (veil.slopes, veil.offset, veil.near, veil.difference)
         for part in () if self._pixels is None else self._pixels[1]:
             yield from (part.index, part.lab, part.shares)
+            for veiled in part.veiled:
+                yield from () if veiled is None else veiled.arrays
 
     def _region(self, mask: np.ndarray) -> tuple[Matte, RegionColour | None]:
         key = _key(mask)
@@ -138,6 +174,17 @@ class PhotoGuide:
             self._mattes[key] = (matte, colour)
         return self._mattes[key]
 
+    def _veil(self, mask: np.ndarray) -> Veil | None:
+        colour = self.colour(mask)
+        if colour is None:
+            return None
+        key = _key(mask)
+        if key not in self._veils:
+            # without the fall to 0 at the edges of the frame, where the region goes on
+            matte = self._guide.matte(mask).on_grid(self._guide.colours)
+            self._veils[key] = Veil.of(srgb_to_lab(self.seen), matte, self.inside, colour.mean)
+        return self._veils[key]
+
     def _strips(self, mattes: Sequence[Matte]) -> list[Box]:
         """The boxes of the photo that contain the regions: strips of their bounding box."""
         most: np.ndarray = np.zeros(self.shape) + sum(matte.most for matte in mattes)
@@ -152,18 +199,34 @@ class PhotoGuide:
         step = max(1, _STRIP_PIXELS // max(1, stop - start))
         return [(row, start, min(row + step, last), stop) for row in range(first, last, step)]
 
-    def _part(self, mattes: Sequence[Matte], box: Box) -> RegionPixels:
+    def _part(self, mattes: Sequence[Matte], veils: Sequence[Veil | None], box: Box) -> RegionPixels:
         top, left, bottom, right = box
         part = self.photo[top:bottom, left:right]
         shares = np.stack([self._shares(matte, box, part) for matte in mattes])
         total = shares.sum(axis=0)
         np.divide(shares, total, out=shares, where=total > 1)
         rows, columns = (total > _LEAST_SHARE).nonzero()
+        lab = srgb_to_lab(part[rows, columns])
         return RegionPixels(
             index=(rows + top) * self.photo.shape[1] + columns + left,
-            lab=srgb_to_lab(part[rows, columns]),
+            lab=lab,
             shares=shares[:, rows, columns],
+            veiled=tuple(None if veil is None else self._veiled(veil, box, rows, columns, lab) for veil in veils),
         )
+
+    def _veiled(self, veil: Veil, box: Box, rows: np.ndarray, columns: np.ndarray, lab: np.ndarray) -> VeiledPixels:
+        """The veil at pixels of a box of the photo, which have these colours."""
+
+        def at(field: np.ndarray) -> np.ndarray:
+            return self.frame.sample(field, box)[rows, columns]
+
+        linear = at(veil.offset)
+        for channel, slope in enumerate(veil.slopes):
+            linear += at(slope) * lab[:, channel]
+        share = finished_veil(linear, at(veil.near))
+        place = (share > _LEAST_SHARE).nonzero()[0]
+        difference = np.stack([at(field)[place] for field in veil.difference], axis=1)
+        return VeiledPixels(place=place, share=share[place], difference=difference)
 
     def _shares(self, matte: Matte, box: Box, part: np.ndarray) -> np.ndarray:
         """The matte of a box of the photo."""

@@ -5,7 +5,7 @@ colour. The coefficients of the function are smooth, so they can be enlarged and
 and Sun, Fast Guided Filter, 2015). The matte therefore follows the edges of the photo, down to single hairs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,19 @@ _RADIUS = (1.5, 0.012)
 _REACH = (2.5, 0.02)
 # Largest distance of the matte from the map as a fraction of the depth of a region.
 _THICKNESS = 0.35
+# Radius of the windows in which the colours of a region and of its surroundings are known, as a fraction of the frame.
+_NEIGHBOURHOOD = 0.06
+# Part of the mean colour of the whole region in the local one, which is unsure near the region's border.
+_GLOBAL_COLOUR = 0.6
+# Weight of lightness beside (a, b): shine on hair is brighter, but has the hair's hue.
+_LIGHTNESS_WEIGHT = 0.35
+# Differences of colour below this one say nothing of what shines through.
+_LEAST_DIFFERENCE = 6.0
+# Shares below and above are 0 and 1: colours vary within the region and its surroundings.
+_VEIL_SLACK = 0.1
+# Share of the surroundings in the window at which their colour is known.
+_KNOWN_SHARE = 0.03
+_LITTLE = 1e-3
 # The guided filter reaches 0 and 1 in flat parts only; values within this distance are set to 0 or 1.
 _SLACK = 0.12
 
@@ -50,6 +63,76 @@ def finished_matte(linear: np.ndarray, least: np.ndarray, most: np.ndarray) -> n
     """The matte from the value of the linear function and its bounds, all of one shape."""
     sharp = np.clip((linear - _SLACK) / (1 - 2 * _SLACK), 0, 1)
     return np.minimum(np.maximum(sharp, least), most)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Veil:
+    """What shines through a region of strands: the share of its surroundings in a pixel, as a function of its Lab.
+
+    Skin seen through hair makes its pixels a mixture: hair F, skin B, share q of the skin, F + q (B - F). The share
+    follows from the colour's projection on the line from F to B, both means of the neighbourhood.
+
+    Attributes:
+        slopes: float32 [3, h, w], of L, a and b.
+        offset: float32 [h, w].
+        near: float32 [h, w] in [0, 1], how well the colour of the surroundings is known.
+        difference: float32 [3, h, w], Lab of the surroundings minus that of the region.
+    """
+
+    slopes: np.ndarray
+    offset: np.ndarray
+    near: np.ndarray
+    difference: np.ndarray
+
+    @classmethod
+    def of(cls, lab: np.ndarray, matte: np.ndarray, inside: np.ndarray, mean: Sequence[float]) -> "Veil":
+        """The veil of a region.
+
+        Args:
+            lab: float32 [h, w, 3], the picture.
+            matte: float32 [h, w], the region's matte.
+            inside: bool [h, w], the pixels that the photo shows.
+            mean: Lab of the region as a whole.
+        """
+        size = 2 * max(1, round(_NEIGHBOURHOOD * max(matte.shape))) + 1
+        planes = lab.transpose(2, 0, 1)
+        hair = np.clip(10 * matte - 9, 0, 1).astype(np.float32) * inside
+        other = np.clip(1 - 10 * matte, 0, 1).astype(np.float32) * inside
+        near = _twice_mean(other, size)
+        rest = (other * planes).sum(axis=(1, 2), dtype=np.float64) / max(float(other.sum(dtype=np.float64)), 1.0)
+        own = _local_mean(planes, hair, _twice_mean(hair, size), mean, size)
+        whole = np.array(mean, np.float32)[:, None, None]
+        own = own + np.float32(_GLOBAL_COLOUR) * (whole - own)
+        difference = _local_mean(planes, other, near, rest, size) - own
+        weights = np.array([_LIGHTNESS_WEIGHT**2, 1, 1], np.float32)[:, None, None] * difference
+        slopes = weights / ((weights * difference).sum(axis=0) + np.float32(_LEAST_DIFFERENCE**2))
+        return cls(
+            slopes=slopes,
+            offset=-(slopes * own).sum(axis=0),
+            near=smooth_step(near / _KNOWN_SHARE),
+            difference=difference,
+        )
+
+
+def finished_veil(linear: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """The share of the surroundings from the value of the linear function, of one shape."""
+    return near * np.clip((linear - _VEIL_SLACK) / (1 - 2 * _VEIL_SLACK), 0, 1)
+
+
+def _local_mean(
+    planes: np.ndarray, weights: np.ndarray, mean_weights: np.ndarray, rest: Sequence[float] | np.ndarray, size: int
+) -> np.ndarray:
+    """The weighted mean [3, h, w] of planes around each pixel; `rest` [3] where there is nothing of that weight."""
+    little = np.float32(_LITTLE)
+    sums = np.stack([_twice_mean(weights * each, size) for each in planes])
+    return (sums + little * np.array(rest, np.float32)[:, None, None]) / (mean_weights + little)
+
+
+def _twice_mean(values: np.ndarray, size: int) -> np.ndarray:
+    """The mean over a square, twice: weights fall linearly with the distance."""
+    for _ in range(2):
+        values = ndimage.uniform_filter(values, size=size, mode="nearest")
+    return values
 
 
 class ColourGuide:

@@ -1,14 +1,26 @@
-"""Recolouring of regions of a photo: the detail stays, light and colour change."""
+"""Recolouring of regions of a photo: the detail stays, light and colour change.
 
+A pixel with colour c, of which a share m belongs to a region, becomes c + m (T(c) - c). Where skin shines through hair,
+c is a mixture: made lighter as if it were hair, it would shine in orange. The more a region of strands gets lighter or
+of another hue, the more only its own part of a pixel changes: with a share q of the surroundings, c - q (B - F) is the
+strands' own colour f, and c + min(m, 1 - q) (T(f) - f) the result.
+"""
+
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sean.compositing.colour import RegionColour, lab_to_srgb, srgb_to_lab
-from sean.compositing.frame import Frame, carried
-from sean.compositing.guide import PhotoGuide, RegionPixels
+from sean.compositing.frame import Frame, carried, smooth_step
+from sean.compositing.guide import PhotoGuide, RegionPixels, VeiledPixels
 from sean.compositing.transfer import ColourTransfer, colour_transfer
+
+# Gains of lightness, and distances of (a, b), up to which all of a pixel changes, and from which only the strands' own
+# part does: what shines through does not show where the change is small.
+_VEIL_GAINS = (1.2, 1.9)
+_VEIL_SHIFTS = (20.0, 45.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -20,11 +32,15 @@ class RegionChange:
         target: the colour at strength 1. None takes the change from `own` to `edited` in the model's pictures, which
             already includes the strength.
         strength: strength in [0, 1].
+        strands: whether the surroundings shine through the region, as through hair.
+        several: whether the region shows several things, as a background does.
     """
 
     mask: np.ndarray
     target: RegionColour | None = None
     strength: float = 1.0
+    strands: bool = False
+    several: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,29 +75,55 @@ def recoloured(guide: PhotoGuide, changes: Sequence[RegionChange], pictures: Mod
 
     def write(part: RegionPixels) -> None:
         moved = part.lab.copy()
-        for share, (_, transfer) in zip(part.shares, plans, strict=True):
-            difference = transfer(part.lab) - part.lab
-            moved += share[:, None] * difference
+        for share, veiled, (_, transfer) in zip(part.shares, part.veiled, plans, strict=True):
+            own = part.lab
+            if veiled is not None:
+                own, share = _unveiled(own, share, veiled, _veil_strength(transfer))
+            moved += share[:, None] * (transfer(own) - own)
         flat[part.index] = lab_to_srgb(moved)
 
     if plans:
-        guide.each_part([mask for mask, _ in plans], write)
+        strands = [change.strands and _veil_strength(transfer) > 0 for change, transfer in plans]
+        guide.each_part([change.mask for change, _ in plans], write, strands)
     return result
+
+
+def _veil_strength(transfer: ColourTransfer) -> float:
+    """In [0, 1], how far only the strands' own part of a pixel changes: 0 unless they get lighter or of another hue."""
+    gain = transfer.new[0] / transfer.own[0]
+    shift = math.dist(transfer.new[1:], transfer.own[1:])
+    values = zip((gain, shift), (_VEIL_GAINS, _VEIL_SHIFTS), strict=True)
+    lighter, other = smooth_step(np.array([(value - first) / (last - first) for value, (first, last) in values]))
+    return float(1 - (1 - lighter) * (1 - other))
+
+
+def _unveiled(
+    lab: np.ndarray, share: np.ndarray, veiled: VeiledPixels, strength: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The strands' own colours [n, 3] and shares [n] of pixels of a region."""
+    lab, share = lab.copy(), share.copy()
+    through = np.float32(strength) * veiled.share
+    own = lab[veiled.place] - through[:, None] * veiled.difference
+    own[:, 0] = np.clip(own[:, 0], 0, 100)
+    lab[veiled.place] = own
+    share[veiled.place] = np.minimum(share[veiled.place], 1 - through)
+    return lab, share
 
 
 def _plan(
     guide: PhotoGuide, change: RegionChange, pictures: ModelPictures | None
-) -> tuple[np.ndarray, ColourTransfer] | None:
+) -> tuple[RegionChange, ColourTransfer] | None:
     own = guide.colour(change.mask)
     if own is None or change.strength == 0:
         return None
     if change.target is not None:
-        return change.mask, colour_transfer(own, change.target, change.strength)
+        return change, colour_transfer(own, change.target, change.strength, several=change.several)
     moved = None if pictures is None else _model_change(guide, change.mask, pictures)
     if moved is None or not moved.any():
         return None
     mean = own.mean + moved
-    return change.mask, colour_transfer(own, RegionColour(mean=(float(mean[0]), float(mean[1]), float(mean[2]))))
+    target = RegionColour(mean=(float(mean[0]), float(mean[1]), float(mean[2])))
+    return change, colour_transfer(own, target, several=change.several)
 
 
 def _model_change(guide: PhotoGuide, mask: np.ndarray, pictures: ModelPictures) -> np.ndarray | None:

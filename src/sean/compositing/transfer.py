@@ -8,7 +8,8 @@ shift grows with lightness as a dye's does, so shadows and highlights keep their
 
 A region of several colours, as a suit of orange and black, has no colour to shift: with the shift that makes orange
 blue, black would be more than blue. As far as (a, b) spread widely, all of them take the hue of the new colour, each
-as much of it as it was colourful itself.
+as much of it as it was colourful itself. A background shows several things, however narrowly their colours spread: when
+its colour moves far, a red flag before a grey wall becomes a blue one before a blue wall, not a violet one.
 """
 
 import math
@@ -35,6 +36,8 @@ _OFFSET = 16.0
 _ONE_COLOUR, _SEVERAL_COLOURS = 14.0, 26.0
 # So far must the mean of (a, b) move for the new hue to take the place of several others.
 _FAR_HUE = 20.0
+# Distances that (a, b) of several things moves, up to which each keeps its hue, and from which all take one.
+_ONE_HUE = (20.0, 45.0)
 # Greys take this chroma's part of a new hue; nothing takes more than so many times the mean.
 _GREY, _MOST_HUE = 10.0, 1.4
 # A chroma that passes for grey.
@@ -99,13 +102,16 @@ class ColourTransfer:
         return (np.clip(1 + _TINT * (share - 1), 0, 2) * below_white).astype(np.float32)
 
 
-def colour_transfer(own: RegionColour, target: RegionColour, strength: float = 1.0) -> ColourTransfer:
+def colour_transfer(
+    own: RegionColour, target: RegionColour, strength: float = 1.0, *, several: bool = False
+) -> ColourTransfer:
     """The transfer that takes a region from its own colour to another one.
 
     Args:
         own: of the region in the photo.
         target: that it is to have at strength 1.
         strength: in [0, 1], the part of the way; the transfer is continuous in it and the identity at 0.
+        several: whether the region shows several things, as a background does.
     """
     new = tuple(a + strength * (b - a) for a, b in zip(own.mean, target.mean, strict=True))
     start = _clipped(own.mean[0])
@@ -117,9 +123,16 @@ def colour_transfer(own: RegionColour, target: RegionColour, strength: float = 1
         slope *= (bounded / final) ** strength
     one_hue = 0.0
     if own.chroma is not None:
-        far = min(1.0, math.hypot(new[1] - own.mean[1], new[2] - own.mean[2]) / _FAR_HUE)
-        several = np.array([(own.spread - _ONE_COLOUR) / (_SEVERAL_COLOURS - _ONE_COLOUR)])
-        one_hue = far * float(smooth_step(several)[0])
+        moved = math.dist(new[1:], own.mean[1:])
+        spread, far = smooth_step(
+            np.array(
+                [
+                    (own.spread - _ONE_COLOUR) / (_SEVERAL_COLOURS - _ONE_COLOUR),
+                    (moved - _ONE_HUE[0]) / (_ONE_HUE[1] - _ONE_HUE[0]),
+                ]
+            )
+        )
+        one_hue = max(min(1.0, moved / _FAR_HUE) * float(spread), several * float(far))
     return ColourTransfer(
         own=(start, own.mean[1], own.mean[2]),
         new=(end, float(new[1]), float(new[2])),

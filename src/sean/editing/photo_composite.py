@@ -124,7 +124,9 @@ class PhotoComposite:
             mask = (ids == label) & ((numbers == instance) if instance else ~np.isin(numbers, others))
             target, strength = _target(label, settings, base)
             if mask.any():
-                changes.append(RegionChange(mask=mask, target=target, strength=strength))
+                name = base.sources.labels.names[label]
+                kind = {"strands": name in _STRANDS, "several": name == BACKGROUND}
+                changes.append(RegionChange(mask=mask, target=target, strength=strength, **kind))
         return changes
 
     def _guide(self, everywhere: bool) -> tuple[PhotoGuide, np.ndarray]:

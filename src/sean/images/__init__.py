@@ -9,6 +9,7 @@ The names of `sean.images.tensors` are loaded on first use: pictures are opened 
 
 import importlib
 import io
+import math
 import os
 import re
 import sys
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 JPEG_QUALITY = 95
 GREY_BITS = "sean_grey_bits"
 """Key in `Image.info`: the bits of a grey picture that Pillow has spread over 0..255."""
+
+_BANDED_PIXELS = 2**24
+# Pixels of the smaller picture that bicubic interpolation looks to either side.
+_BICUBIC_REACH = 2
 
 _LEVELS = {4: 0x11, 2: 0x55}
 # Cameras store 12 bits in files of 16, and instruments 24 in files of 32.
@@ -397,13 +402,27 @@ def jpeg_round_trip(image: np.ndarray, quality: int) -> np.ndarray:
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize uint8 [h, w, 3] to size = (h, w): bicubic, antialiased where it shrinks."""
+    """Resize uint8 [h, w, 3] to size = (h, w): bicubic, antialiased where it shrinks.
+
+    Photos of more than 16 million pixels shrink band by band: Pillow would take 4 bytes a pixel for a copy of the
+    photo, and as many for one with its rows reduced.
+    """
     check_image(image)
     height, width = size
     if image.shape[:2] == (height, width):
         return image
-    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
-    return np.array(resized)
+    rows = image.shape[0] / height
+    if rows < 1 or image.shape[0] * image.shape[1] <= _BANDED_PIXELS:
+        return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
+    result = np.empty((height, width, 3), dtype=np.uint8)
+    reach = math.ceil(_BICUBIC_REACH * rows) + 1
+    for band in bands(height, math.ceil(rows * image.shape[1])):
+        top, bottom = band.start * rows, min(band.stop * rows, float(image.shape[0]))
+        first = max(0, math.floor(top) - reach)
+        part = Image.fromarray(image[first : math.ceil(bottom) + reach])
+        box = (0.0, top - first, float(part.width), bottom - first)
+        result[band] = np.asarray(part.resize((width, band.stop - band.start), Image.Resampling.BICUBIC, box=box))
+    return result
 
 
 def check_image(image: np.ndarray) -> None:

@@ -99,3 +99,44 @@ def test_a_face_on_the_border_of_two_tiles() -> None:
 )
 def test_the_sides_of_a_search(size: tuple[int, int], smallest: float, sides: list[int]) -> None:
     assert search_sides(size, smallest) == sides
+
+
+def test_windows_of_a_large_photo_are_grouped_as_those_of_a_small_one(rng: np.random.Generator) -> None:
+    """Against the plain loop over all pairs."""
+
+    def overlap(first: np.ndarray, second: np.ndarray) -> float:
+        low, high = np.maximum(first[:2], second[:2]), np.minimum(first[:2] + first[2], second[:2] + second[2])
+        shared = float(np.clip(high - low, 0, None).prod())
+        return shared / (first[2] ** 2 + second[2] ** 2 - shared)
+
+    windows = np.column_stack([rng.integers(0, 200, (150, 2)), rng.choice([24, 28, 34, 41], 150)]).astype(np.float64)
+    left, expected = list(windows), []
+    while left:
+        near = [[overlap(one, other) > detection._SAME_FACE for other in left] for one in left]
+        members = max(near, key=sum)
+        expected.append(
+            (np.mean([one for one, is_near in zip(left, members, strict=True) if is_near], axis=0), sum(members))
+        )
+        left = [one for one, is_near in zip(left, members, strict=True) if not is_near]
+    found = detection._grouped(windows)
+    assert len(found) == len(expected)
+    for box, (mean, support) in zip(found, expected, strict=True):
+        assert (box.y - box.size / 2, box.x - box.size / 2, box.size) == pytest.approx(tuple(mean))
+        assert box.support == support
+
+
+def test_tiles_without_contrast_are_not_scanned(monkeypatch: pytest.MonkeyPatch) -> None:
+    scanned: list[tuple[int, ...]] = []
+    windows = detection._windows
+
+    def counted(picture: np.ndarray, **options: Any) -> np.ndarray:
+        scanned.append(picture.shape)
+        return windows(picture, **options)
+
+    monkeypatch.setattr(detection, "_windows", counted)
+    sky = np.broadcast_to(np.linspace(60, 200, 2048)[:, None, None], (2048, 2048, 3)).astype(np.uint8)
+    assert detect_faces(sky, 2048) == [] and scanned == []
+    photo = sky.copy()
+    photo[600:720, 700:820] = resize_image(astronaut(), (120, 120))
+    assert max(box.support for box in detect_faces(photo, 2048)) >= 8
+    assert 1 <= sum(shape[0] > 200 for shape in scanned) <= 4

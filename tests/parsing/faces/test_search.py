@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from skimage.data import astronaut
+from torch import Tensor
 
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.parsing.faces import Crop, find_face, find_faces, search
@@ -168,3 +169,39 @@ def test_a_tilted_head_gets_a_turned_crop(tilt: int) -> None:
     assert crop.left + crop.size / 2 == pytest.approx(middle[0], abs=15)
     assert crop.top + crop.size / 2 == pytest.approx(middle[1], abs=15)
     assert crop.size == pytest.approx(upright.size, rel=0.15)
+
+
+def counting_parser() -> tuple[Segmenter, list[int]]:
+    """A parser of colours, and the number of times that it was asked, in a list of one."""
+    parser, asked = color_parser(), [0]
+    network = parser._network
+
+    def counted(image: Tensor) -> Tensor:
+        asked[0] += 1
+        return network(image)
+
+    parser._network = counted
+    return parser, asked
+
+
+def test_the_parser_is_asked_of_the_best_boxes_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A photo of 12 000 pixels without a face has six sides; each of its boxes costs two passes, one mirrored."""
+    parser, asked = counting_parser()
+    photo = np.zeros((120, 12000, 3), np.uint8)
+    many = [FaceBox(y=60.0, x=100.0 * n, size=50.0, support=50 - n) for n in range(1, 50)]
+    monkeypatch.setattr(search, "detect_faces", lambda image, side: many)
+    monkeypatch.setattr(search, "_tilted", lambda image, parser: [])
+    assert find_faces(photo, parser) == []
+    assert asked[0] == 2 * (6 * search._MOST_MISSES + search._NUM_UNSURE)
+
+
+def test_a_face_among_boxes_without_one(boxes: Boxes) -> None:
+    """Boxes without a face end the search of a picture only in a row; all of a group are found."""
+    photo = photo_of(*((10, 10 + 140 * n, 128) for n in range(5)), size=(200, 2000))
+    faces = [box_of(10, 10 + 140 * n, 128, support=40 - 6 * n) for n in range(5)]
+    others = [box_of(60, 900 + 100 * n, 90, support=39 - 2 * n) for n in range(6)]
+    found: list[FaceBox] = sorted([*faces, *others], key=lambda box: -box.support)
+    boxes(*found)
+    parser, asked = counting_parser()
+    assert len(find_faces(photo, parser)) == 5
+    assert asked[0] < 2 * 3 * len(found)

@@ -129,6 +129,8 @@ def composite_in_javascript(
                 "mask": change.mask,
                 "target": None if change.target is None else vars(change.target),
                 "strength": change.strength,
+                "strands": change.strands,
+                "several": change.several,
             }
             for change in changes
         ],
@@ -162,8 +164,10 @@ def test_random_edits_of_random_photos(rng: np.random.Generator, quick: bool, tu
     wider = frame.part(-0.2, -0.2, 1.2, 1.2)
     mask = np.pad(first == 13, 6, mode="edge")
     changes = [
-        RegionChange(mask=mask, target=RegionColour(mean=(60.0, 20.0, -30.0), contrast=5.0), strength=0.8),
-        RegionChange(mask=~mask),
+        RegionChange(
+            mask=mask, target=RegionColour(mean=(60.0, 20.0, -30.0), contrast=5.0), strength=0.8, strands=True
+        ),
+        RegionChange(mask=~mask, several=True),
     ]
     pictures = ModelPictures(own=own, edited=edited, frame=frame)
     guide = PhotoGuide(photo, wider, mask.shape)
@@ -189,7 +193,10 @@ def test_an_edited_portrait() -> None:
     editor.paint([(0.35, 0.45), (0.65, 0.45)], 0.03, "eye_g")
     second, edited = editor.state.segmap.astype(np.int64), np.asarray(editor.render())
     frame = Frame.square(crop.top, crop.left, crop.size)
-    changes = [RegionChange(mask=first == 13, target=RegionColour(mean=(30.0, 25.0, -30.0)))]
+    changes = [
+        RegionChange(mask=first == 13, target=RegionColour(mean=(70.0, 5.0, 35.0)), strands=True),
+        RegionChange(mask=first == 0, target=RegionColour(mean=(40.0, 20.0, -60.0)), several=True),
+    ]
     pictures = ModelPictures(own=own, edited=edited, frame=frame)
     guide = PhotoGuide(photo, frame, first.shape)
     colours = {3: (RegionColour(mean=(20.0, 5.0, 0.0)), 0.5)}

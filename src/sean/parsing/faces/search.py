@@ -1,7 +1,6 @@
 """Face search: a detector's boxes become crops, which a parser's label maps confirm and refine."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -21,7 +20,11 @@ SMALLEST_FACE = 60
 """Size in pixels of the smallest crops."""
 # Support that most faces have and hardly any other box has.
 _SURE_SUPPORT = 8
-_NUM_CANDIDATES = 12
+# Limits of the parser's work: the boxes checked at each side, most confident first; the boxes in a row without a face
+# that end this check; and the boxes of low confidence checked over all sides.
+_NUM_BOXES = 12
+_MOST_MISSES = 4
+_NUM_UNSURE = 12
 _ROUNDS = 3
 # Intersection over union from which crops show the same face.
 _SAME_FACE = 0.4
@@ -62,24 +65,29 @@ def find_faces(image: np.ndarray, parser: Segmenter | None = None) -> list[Crop]
     """
     if parser is not None and not has_landmarks(parser.labels):
         parser = None
-    found: list[_Found] = []
+    unsure: list[FaceBox] = []
     sides = search_sides(_photo_size(image), SMALLEST_FACE / _CROP_SIZE)
     for number, side in enumerate(sides):
-        found += _candidates(image, side, parser)
-        sure = [face.crop for face in found if face.support >= _SURE_SUPPORT]
+        boxes = detect_faces(image, side)
+        sure = _faces_at(image, boxes, parser)
+        unsure += [box for box in boxes if box.support < _SURE_SUPPORT][:_NUM_BOXES]
         if not sure and side == _COPY_SIDES[-1]:
             sure = _tilted(image, parser)
         if sure and number == 0 and not _sees_half(sure[0], side):
-            more = [face.crop for face in _candidates(image, sides[1], parser) if face.support >= _SURE_SUPPORT]
+            more = _faces_at(image, detect_faces(image, sides[1]), parser)
             sure += [crop for crop in more if 2 * crop.size >= sure[0].size]
         if sure:
             return [_whole_if_near(crop) for crop in sorted(_distinct(sure), key=lambda crop: -crop.size)]
     if parser is None:
         return []
-    if not found and _is_square(_photo_size(image)):  # the detector misses turned faces that fill the picture
+    for box in sorted(unsure, key=lambda box: (-box.support, -box.size))[:_NUM_UNSURE]:
+        crop = _refined(image, _crop_of_box(box, image), parser, sure=False)
+        if crop is not None:
+            return [_whole_if_near(crop)]
+    if _is_square(_photo_size(image)):  # the detector misses turned faces that fill the picture
         whole = _refined(image, Crop.whole(_photo_size(image)), parser, sure=False)
         return [] if whole is None else [_whole_if_near(whole)]
-    return [_whole_if_near(max(found, key=lambda face: (face.support, face.crop.size)).crop)] if found else []
+    return []
 
 
 def _sees_half(crop: Crop, side: int) -> bool:
@@ -87,22 +95,27 @@ def _sees_half(crop: Crop, side: int) -> bool:
     return crop.size / 2 / _CROP_SIZE * side / max(crop.photo_size) >= 1.1 * WINDOW
 
 
-@dataclass(frozen=True)
-class _Found:
-    crop: Crop
-    support: int
+def _faces_at(image: np.ndarray, boxes: list[FaceBox], parser: Segmenter | None) -> list[Crop]:
+    """The crops of the confident boxes, refined by the parser, without those in which it finds no face.
+
+    Several boxes in a row without a face end the check.
+    """
+    return _confirmed(image, [_crop_of_box(box, image) for box in boxes if box.support >= _SURE_SUPPORT], parser)
 
 
-def _candidates(image: np.ndarray, side: int, parser: Segmenter | None) -> list[_Found]:
-    """The detector's boxes as crops, the most confident first; refined by the parser, which drops false positives."""
-    found = []
-    for box in detect_faces(image, side)[:_NUM_CANDIDATES]:
-        crop: Crop | None = _crop_of_box(box, image)
-        if crop is not None and parser is not None:
-            crop = _refined(image, crop, parser, sure=box.support >= _SURE_SUPPORT)
-        if crop is not None:
-            found.append(_Found(crop, box.support))
-    return found
+def _confirmed(image: np.ndarray, crops: list[Crop], parser: Segmenter | None) -> list[Crop]:
+    if parser is None:
+        return crops[:_NUM_BOXES]
+    faces: list[Crop] = []
+    misses = 0
+    for crop in crops[:_NUM_BOXES]:
+        refined = _refined(image, crop, parser, sure=True)
+        misses = 0 if refined is not None else misses + 1
+        if refined is not None:
+            faces.append(refined)
+        elif misses == _MOST_MISSES:
+            break
+    return faces
 
 
 def _tilted(image: np.ndarray, parser: Segmenter | None) -> list[Crop]:
@@ -115,13 +128,9 @@ def _tilted(image: np.ndarray, parser: Segmenter | None) -> list[Crop]:
     found: list[Crop] = []
     for side in _COPY_SIDES:
         for angle, copy in copies:
-            boxes = [box for box in detect_faces(copy, side)[:_NUM_CANDIDATES] if box.support >= _SURE_SUPPORT]
-            for box in boxes:
-                crop = _crop_in_copy(box, angle, _photo_size(copy), scale, (height, width))
-                if crop is not None and parser is not None:
-                    crop = _refined(image, crop, parser, sure=True)
-                if crop is not None:
-                    found.append(crop)
+            boxes = [box for box in detect_faces(copy, side) if box.support >= _SURE_SUPPORT]
+            crops = [_crop_in_copy(box, angle, _photo_size(copy), scale, (height, width)) for box in boxes]
+            found += _confirmed(image, [crop for crop in crops if crop is not None], parser)
         if found:
             break
     return found

@@ -9,6 +9,7 @@ import { codeOf } from "./sources.js";
 import { partsOf } from "./state.js";
 
 const STRANDS = ["hair"];
+const BACKGROUND = "background";
 
 export class PhotoComposite {
   #guide = null; // {guide, ids}
@@ -48,7 +49,9 @@ export class PhotoComposite {
     return restyled.flatMap(({ label, instance, settings }) => {
       const others = new Set([...state.styles.keys()].map(partsOf).filter(([each, number]) => each === label && number).map(([, number]) => number));
       const mask = masked(ids, (id, n) => id === label && (instance ? numbers[n] === instance : !others.has(numbers[n])));
-      return mask.data.includes(1) ? [{ mask, ...targetOf(label, settings, base) }] : [];
+      if (!mask.data.includes(1)) return [];
+      const name = base.sources.labels.names[label];
+      return [{ mask, ...targetOf(label, settings, base), strands: STRANDS.includes(name), several: name === BACKGROUND }];
     });
   }
 

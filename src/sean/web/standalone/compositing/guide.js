@@ -2,7 +2,7 @@
 // compositing/guide.py.
 
 import { colourOf, labOf } from "./colour.js";
-import { ColourGuide, finishedMatte, guideRadius, rounded } from "./matte.js";
+import { ColourGuide, finishedMatte, finishedVeil, guideRadius, rounded, veilOf } from "./matte.js";
 import { plane } from "./planes.js";
 
 const GRID = 512;
@@ -44,17 +44,20 @@ export class PhotoGuide {
     return this.#region(region).colour;
   }
 
-  // The pixels of regions in parts of bounded size: {index: places in the photo, lab, shares: one array per region}.
-  *parts(regions) {
-    const key = regions.map(keyOf).join();
+  // The pixels of regions in parts of bounded size: {index: places in the photo, lab, shares: one array per region,
+  // veiled: per region what shines through it, {place: among those of the part, share, difference}, or null}.
+  *parts(regions, strands = []) {
+    const key = regions.map((region, n) => `${keyOf(region)} ${Boolean(strands[n])}`).join();
     if (this.#pixels?.key === key) return yield* this.#pixels.parts;
     const mattes = regions.map((region) => this.matte(region));
+    const veils = regions.map((region, n) => (strands[n] ? this.#veil(region) : null));
     this.#pixels = null;
     let kept = [];
     let bytes = 0;
     for (const box of this.#strips(mattes)) {
-      const part = this.#part(mattes, box);
+      const part = this.#part(mattes, veils, box);
       bytes += 4 * (part.index.length * (4 + regions.length));
+      for (const veiled of part.veiled) bytes += veiled ? 20 * veiled.place.length : 0;
       if (bytes > CACHED_BYTES) kept = null;
       kept?.push(part);
       yield part;
@@ -83,7 +86,22 @@ export class PhotoGuide {
     }
     const shown = [];
     for (let n = 0; n < sure.length; n++) if (sure[n] > 0) shown.push(n);
-    return { matte, colour: colourOf(labOf(this.seen.data, shown), shown.map((n) => sure[n])) };
+    return { matte, colour: colourOf(labOf(this.seen.data, shown), shown.map((n) => sure[n])), veil: null };
+  }
+
+  #veil(region) {
+    const kept = this.#region(region);
+    if (!kept.colour || kept.veil) return kept.veil;
+    const { height, width } = this.shape;
+    const { colours } = this.#guide;
+    const { slopes, offset, least, most } = this.#guide.matte(region); // without the fall to 0 at the frame's edges
+    const matte = plane(height, width, offset.data.map((value, n) => {
+      return finishedMatte(slopes.reduce((sum, { data }, c) => sum + data[n] * colours[c].data[n], value), least.data[n], most.data[n]);
+    }));
+    const lab = labOf(this.seen.data);
+    const planes = [0, 1, 2].map((c) => plane(height, width, Float32Array.from(matte.data, (_, n) => lab[3 * n + c])));
+    kept.veil = veilOf(planes, matte, this.inside, kept.colour.mean);
+    return kept.veil;
   }
 
   // The boxes of the photo to look at: strips of the box around all regions.
@@ -105,7 +123,7 @@ export class PhotoGuide {
     return strips;
   }
 
-  #part(mattes, box) {
+  #part(mattes, veils, box) {
     const shares = mattes.map((matte) => this.#shares(matte, box));
     const width = box.right - box.left;
     const index = [];
@@ -118,11 +136,29 @@ export class PhotoGuide {
       places.push(n);
       index.push((box.top + Math.floor(n / width)) * this.photo.width + box.left + (n % width));
     }
+    const lab = labOf(this.photo.data, index);
     return {
       index: Int32Array.from(index),
-      lab: labOf(this.photo.data, index),
+      lab,
       shares: shares.map((share) => Float32Array.from(places, (n) => share[n])),
+      veiled: veils.map((veil) => veil && this.#veiled(veil, box, places, lab)),
     };
+  }
+
+  // A veil at pixels of a box of the photo: their places in the box, their colours.
+  #veiled(veil, box, places, lab) {
+    const at = (field) => this.frame.sample(field, box).data;
+    const [offset, near, slopes, difference] = [at(veil.offset), at(veil.near), veil.slopes.map(at), veil.difference.map(at)];
+    const [place, share, differences] = [[], [], []];
+    places.forEach((n, number) => {
+      const linear = slopes.reduce((sum, slope, c) => sum + slope[n] * lab[3 * number + c], offset[n]);
+      const through = finishedVeil(linear, near[n]);
+      if (through <= LEAST_SHARE) return;
+      place.push(number);
+      share.push(through);
+      for (const each of difference) differences.push(each[n]);
+    });
+    return { place: Int32Array.from(place), share: Float32Array.from(share), difference: Float32Array.from(differences) };
   }
 
   // The matte of a box of the photo.

@@ -8,6 +8,8 @@ import { every, masked, plane, resized, some } from "./planes.js";
 const FLATNESS = 2e-4;
 const [RADIUS, REACH] = [[1.5, 0.012], [2.5, 0.02]];
 const [THICKNESS, SLACK] = [0.35, 0.12];
+const [NEIGHBOURHOOD, GLOBAL_COLOUR, LIGHTNESS_WEIGHT] = [0.06, 0.6, 0.35];
+const [LEAST_DIFFERENCE, VEIL_SLACK, KNOWN_SHARE, LITTLE] = [6, 0.1, 0.03, 1e-3];
 
 // The matte from the value of its linear function of colour and its bounds.
 export function finishedMatte(linear, least, most) {
@@ -21,6 +23,46 @@ export const guideRadius = (grid, map) => lengthOf(RADIUS, grid, map);
 function lengthOf([least, share], grid, map) {
   const pixel = Math.max(grid.height / map.height, grid.width / map.width, 1);
   return Math.max(least * pixel, share * Math.max(grid.height, grid.width));
+}
+
+// What shines through a region of strands, as a function of Lab: {slopes, offset, near, difference}. See Veil in
+// compositing/matte.py.
+//
+// planes: of Lab; matte: of the region; inside: the pixels that the photo shows; mean: Lab of the region.
+export function veilOf(planes, matte, inside, mean) {
+  const { height, width } = matte;
+  const size = 2 * Math.max(1, rounded(NEIGHBOURHOOD * Math.max(height, width))) + 1;
+  const twiceMean = (values) => boxMean(boxMean(values, size), size);
+  const each = (value) => plane(height, width, Float32Array.from({ length: height * width }, (_, n) => value(n)));
+  const unit = (value) => (value < 0 ? 0 : value > 1 ? 1 : value);
+  const hair = each((n) => (inside.data[n] ? unit(10 * matte.data[n] - 9) : 0));
+  const other = each((n) => (inside.data[n] ? unit(1 - 10 * matte.data[n]) : 0));
+  const total = Math.max(1, other.data.reduce((sum, value) => sum + value, 0));
+  const rest = planes.map(({ data }) => other.data.reduce((sum, value, n) => sum + value * data[n], 0) / total);
+  const near = twiceMean(other);
+  const localMean = (weights, meanWeights, values) =>
+    planes.map(({ data }, c) => {
+      const sums = twiceMean(each((n) => weights.data[n] * data[n]));
+      return each((n) => (sums.data[n] + LITTLE * values[c]) / (meanWeights.data[n] + LITTLE));
+    });
+  const local = localMean(hair, twiceMean(hair), mean);
+  const own = local.map(({ data }, c) => each((n) => data[n] + GLOBAL_COLOUR * (mean[c] - data[n])));
+  const difference = localMean(other, near, rest).map(({ data }, c) => each((n) => data[n] - own[c].data[n]));
+  const weights = [LIGHTNESS_WEIGHT ** 2, 1, 1];
+  const squares = each((n) => weights.reduce((sum, weight, c) => sum + weight * difference[c].data[n] ** 2, LEAST_DIFFERENCE ** 2));
+  const slopes = weights.map((weight, c) => each((n) => (weight * difference[c].data[n]) / squares.data[n]));
+  return {
+    slopes,
+    offset: each((n) => -slopes.reduce((sum, { data }, c) => sum + data[n] * own[c].data[n], 0)),
+    near: each((n) => smoothStep(near.data[n] / KNOWN_SHARE)),
+    difference,
+  };
+}
+
+// The share of the surroundings from the value of a veil's linear function.
+export function finishedVeil(linear, near) {
+  const share = (linear - VEIL_SLACK) / (1 - 2 * VEIL_SLACK);
+  return near * (share < 0 ? 0 : share > 1 ? 1 : share);
 }
 
 // NumPy's rounding: halves to the even number.

@@ -7,6 +7,7 @@ const [LIGHTENING, DARKENING, FREEDOM] = [0.5, 0.85, 2];
 const [TINT, WHITENING] = [0.45, 0.4];
 const [DARKEST, LIGHTEST, OFFSET, FAINT] = [2, 98, 16, 5];
 const [ONE_COLOUR, SEVERAL_COLOURS, FAR_HUE] = [14, 26, 20];
+const ONE_HUE = [20, 45];
 const [GREY, MOST_HUE] = [10, 1.4];
 
 const clip = (value, low, high) => Math.min(high, Math.max(low, value));
@@ -18,8 +19,8 @@ export function naturalSlope(own, goal) {
 }
 
 // The transfer from a region's own colour to another one, at a strength in 0..1: a function that changes Lab [3 n] into
-// another array of the same length.
-export function colourTransfer(own, target, strength = 1) {
+// another array of the same length; its properties own and goal are the means.
+export function colourTransfer(own, target, strength = 1, several = false) {
   const goal = own.mean.map((value, channel) => value + strength * (target.mean[channel] - value));
   const [start, end] = [own.mean[0], goal[0]].map((lightness) => clip(lightness, DARKEST, LIGHTEST));
   let slope = naturalSlope(start, end);
@@ -29,12 +30,13 @@ export function colourTransfer(own, target, strength = 1) {
   }
   let oneHue = 0; // how far pixels take the new hue, in place of a shift of their own
   if (own.chroma !== null) {
-    const far = Math.min(1, Math.hypot(goal[1] - own.mean[1], goal[2] - own.mean[2]) / FAR_HUE);
-    oneHue = far * smoothStep((own.spread - ONE_COLOUR) / (SEVERAL_COLOURS - ONE_COLOUR));
+    const moved = Math.hypot(goal[1] - own.mean[1], goal[2] - own.mean[2]);
+    oneHue = Math.min(1, moved / FAR_HUE) * smoothStep((own.spread - ONE_COLOUR) / (SEVERAL_COLOURS - ONE_COLOUR));
+    if (several) oneHue = Math.max(oneHue, smoothStep((moved - ONE_HUE[0]) / (ONE_HUE[1] - ONE_HUE[0])));
   }
   const from = [start, own.mean[1], own.mean[2]];
   const to = [end, goal[1], goal[2]];
-  return (lab) => transferred(lab, from, to, slope, oneHue, own.chroma);
+  return Object.assign((lab) => transferred(lab, from, to, slope, oneHue, own.chroma), { own: from, goal: to });
 }
 
 function transferred(lab, own, goal, slope, oneHue, meanChroma) {
