@@ -21,7 +21,7 @@ _SCALE_STEP = 1.1
 # searched closely around the hits: 8 to 15 times faster, with the same box of a face.
 _EXHAUSTIVE_SIDE = 512
 _COARSE_SCALE_STEP = 1.2
-_COARSE_STRIDE = 3
+_COARSE_STRIDE = 2
 _LARGEST_COARSE = 52
 # Largest ratio of successive sides: coarse scans find boxes of 24 to 52 pixels, in steps of 1.2.
 _LARGEST_STEP = 2.1
@@ -31,7 +31,7 @@ _TILE = 512
 # not scanned: faces have more contrast.
 _LEAST_CONTRAST, _CONTRAST_CELL = 16, 26
 # Number of hits that are searched closely, those with most windows; pixels per box there, and the margin in boxes.
-_NUM_PLACES = 120
+_NUM_PLACES = 60
 _PLACE_BOX = 36
 _PLACE_EXTENT = 2.5
 # Intersection over union from which windows show the same face.
