@@ -5,10 +5,10 @@ import functools
 import importlib
 import inspect
 import io
-import itertools
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -166,26 +166,20 @@ def _with_preset(command: Callable[..., None], options: list[str], presets: str)
     With another number of steps, the schedule has that length.
     """
     signature = inspect.signature(command)
-
-    def given(name: str, *others: str) -> str | None:
-        values = [after for before, after in itertools.pairwise(options) if before in (f"--{name}", *others)]
-        values += [option.removeprefix(f"--{name}=") for option in options if option.startswith(f"--{name}=")]
-        return values[-1] if values else None
+    given = _preset_options(options)
 
     def default(name: str) -> str:
         return signature.parameters[name].default
 
-    goes_on = "--resume" in options and given("preset") is None and given("method") is None
-    run = given("output", "-o") if goes_on else None
-    config = None if run is None else signature.parameters["config"].annotation.of_run(Path(run))
+    goes_on = given.resume and given.output and not given.preset and not given.method
+    config = signature.parameters["config"].annotation.of_run(Path(given.output)) if goes_on else None
     if config is None:
-        config = importlib.import_module(presets).preset(given("preset") or default("preset"))
+        config = importlib.import_module(presets).preset(given.preset or default("preset"))
         if "method" in signature.parameters:
             methods = importlib.import_module("sean.training.methods")
-            config = methods.with_method(config, given("method") or default("method"))
-    steps = given("config.steps")
-    if steps is not None and steps.isdecimal() and int(steps):
-        config = config.with_steps(int(steps))
+            config = methods.with_method(config, given.method or default("method"))
+    if given.steps.isdecimal() and int(given.steps):
+        config = config.with_steps(int(given.steps))
     parameters = [p.replace(default=config) if p.name == "config" else p for p in signature.parameters.values()]
 
     @functools.wraps(command)
@@ -194,6 +188,36 @@ def _with_preset(command: Callable[..., None], options: list[str], presets: str)
 
     train.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return train
+
+
+@dataclass(frozen=True)
+class _PresetOptions:
+    """The options that decide on the defaults of the others; empty if absent."""
+
+    preset: str = ""
+    method: str = ""
+    output: str = ""
+    resume: bool = False
+    steps: str = ""
+
+
+def _preset_options(options: list[str]) -> _PresetOptions:
+    """These options of a command line; none of them if one is malformed, which the parsing of all options reports."""
+    import tyro
+
+    def read(
+        preset: str = "",
+        method: str = "",
+        output: Annotated[str, tyro.conf.arg(aliases=["-o"])] = "",
+        resume: bool = False,
+        steps: Annotated[str, tyro.conf.arg(name="config.steps")] = "",
+    ) -> _PresetOptions:
+        return _PresetOptions(preset, method, output, resume, steps)
+
+    try:
+        return tyro.cli(read, args=options, add_help=False, console_outputs=False, return_unknown_args=True)[0]
+    except SystemExit:
+        return _PresetOptions()
 
 
 def _parse_options(command: Callable[..., None], name: str, options: list[str]) -> Callable[[], None]:

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
-from sean.compositing.colour import RegionColour, parse_colour, region_colour
+from sean.compositing.colour import RegionColour, parse_colour
 from sean.compositing.frame import Frame
 from sean.compositing.redraw import redrawn
+
+from ..pictures import region_colour
 
 SIDE = 192
 FRAME = Frame.whole(SIDE, SIDE)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from sean.compositing.colour import region_colour
 from sean.editing.editor import Editor
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
@@ -18,6 +17,7 @@ from sean.parsing.label_matching import match_labels
 from sean.parsing.photo import Photo
 from sean.parsing.segmenter import Segmenter
 
+from ..pictures import region_colour
 from ..support.pipelines import random_styles
 
 SIDE = 240

@@ -9,13 +9,15 @@ from PIL import Image
 from scipy import ndimage
 
 from sean.cli import main
-from sean.compositing.colour import parse_colour, region_colour
+from sean.compositing.colour import parse_colour
 from sean.editing.editor import Editor
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ
 from sean.parsing.faces import Crop
+
+from ..pictures import region_colour
 
 HAIR, SKIN = (CELEBAMASK_HQ.id_of(name) for name in ("hair", "skin"))
 SIZE = (192, 256)

@@ -37,8 +37,8 @@ class RegionColour:
     Attributes:
         mean: L in [0, 100], a and b.
         contrast: standard deviation of L within the region; None if unknown, as for a single colour.
-        spread: root mean square distance of (a, b) from their mean; 0 of a single colour.
-        chroma: mean of the lengths of (a, b); None where it is not known.
+        spread: root mean square distance of (a, b) from their mean; 0 for a single colour.
+        chroma: mean of the lengths of (a, b); None if unknown.
     """
 
     mean: tuple[float, float, float]
@@ -84,20 +84,6 @@ def parse_colour(text: str) -> RegionColour:
     levels = np.array([[int(digits[at : at + 2], 16) for at in (0, 2, 4)]], dtype=np.uint8)
     lightness, a, b = srgb_to_lab(levels)[0].tolist()
     return RegionColour(mean=(lightness, a, b))
-
-
-def region_colour(image: np.ndarray, weights: np.ndarray) -> RegionColour | None:
-    """The colour of a region of a picture.
-
-    Args:
-        image: uint8 [h, w, 3].
-        weights: bool, or float in [0, 1], [h, w]: the region.
-
-    Returns:
-        The colour; None if the region is empty.
-    """
-    shown = weights > 0
-    return lab_colour(srgb_to_lab(image[shown]), weights[shown].astype(np.float32))
 
 
 def lab_colour(lab: np.ndarray, weights: np.ndarray) -> RegionColour | None:
