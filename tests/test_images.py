@@ -319,6 +319,6 @@ def test_large_photos_shrink_band_by_band(
     image = rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)
     whole = resize_image(image, size)
     monkeypatch.setattr("sean.images._BANDED_PIXELS", 1000)
-    monkeypatch.setattr("sean.icc._BAND_PIXELS", 20_000)
+    monkeypatch.setattr("sean.images._LEAST_BAND", 3)
     banded = resize_image(image, size)
     assert np.abs(whole.astype(int) - banded).max() <= 1

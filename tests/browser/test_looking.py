@@ -126,6 +126,43 @@ def test_no_face_is_said_and_the_frame_moved(editor: EditorPage, photo: bytes) -
     assert editor.state()["photo"]["crop"] == before
 
 
+@pytest.mark.parametrize("shrunk", [False, True])  # of a frame around all of the photo, the handle lies inside
+def test_the_round_handle_turns_the_frame(editor: EditorPage, photo: bytes, shrunk: bool) -> None:
+    opened_photo(editor, photo)
+    assert "No face was found" in editor.test_id("faces").inner_text()
+    editor.wait_for_layout()
+    left, top = editor.at(0, 0)
+    right, bottom = editor.at(1, 1)
+    side, low = right - left, 0.5
+    if shrunk:  # the lower right corner stays
+        editor.drag((0, 0), (0.4, 0.4))
+        side, low = 0.6 * side, 0.7
+    handle = low * (bottom - top) - side / 2 + (-24 if shrunk else 24)  # CSS pixels from the upper border
+    start = (low, handle / (bottom - top))
+    away = low - start[1]
+    editor.drag(start, (low + away * np.sin(0.6), low - away * np.cos(0.6)))
+    with editor.page.expect_request(re.compile("/crop$")) as request:
+        editor.test_id("frame-apply").click()
+    sent = json.loads(request.value.post_data or "")
+    assert sent["angle"] == pytest.approx(np.degrees(0.6), abs=3)
+    assert sent["size"] == pytest.approx(128 * (0.6 if shrunk else 1), abs=3)
+    editor.page.wait_for_function("() => document.getElementById('faces').hidden")
+    while editor.state()["document"] < 2:
+        editor.page.wait_for_timeout(50)
+    editor.wait_for_edits(0)
+    crop = editor.state()["photo"]["crop"]
+    assert crop["angle"] == pytest.approx(sent["angle"])
+    # strokes lie under the pointer: the turned crop's left half is not its upper left one
+    editor.test_id("region-skin").click()
+    before = editor.segmap()
+    angle, across = np.radians(crop["angle"]), -0.3 * crop["size"]
+    middle = (crop["left"] + crop["size"] / 2, crop["top"] + crop["size"] / 2)
+    editor.click((middle[0] + across * np.cos(angle)) / 128, (middle[1] + across * np.sin(angle)) / 128)
+    editor.wait_for_edits(1)
+    rows, columns = np.nonzero(editor.segmap() != before)
+    assert rows.mean() == pytest.approx(64, abs=6) and columns.mean() == pytest.approx(64 - 0.3 * 128, abs=6)
+
+
 def test_of_several_faces_one_is_chosen(editor: EditorPage, photo: bytes) -> None:
     faces = [{"left": 4, "top": 8, "size": 60}, {"left": 70, "top": 66, "size": 50}]
 

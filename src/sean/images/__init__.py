@@ -36,7 +36,8 @@ JPEG_QUALITY = 95
 GREY_BITS = "sean_grey_bits"
 """Key in `Image.info`: the bits of a grey picture that Pillow has spread over 0..255."""
 
-_BANDED_PIXELS = 2**24
+# Photos of more pixels shrink in bands of at least so many rows of the result: bands overlap by 4 rows.
+_BANDED_PIXELS, _LEAST_BAND = 2**24, 8
 # Pixels of the smaller picture that bicubic interpolation looks to either side.
 _BICUBIC_REACH = 2
 
@@ -416,7 +417,9 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC))
     result = np.empty((height, width, 3), dtype=np.uint8)
     reach = math.ceil(_BICUBIC_REACH * rows) + 1
-    for band in bands(height, math.ceil(rows * image.shape[1])):
+    step = max(_LEAST_BAND, _BANDED_PIXELS // 4 // math.ceil(rows * image.shape[1]))
+    for start in range(0, height, step):
+        band = slice(start, min(start + step, height))
         top, bottom = band.start * rows, min(band.stop * rows, float(image.shape[0]))
         first = max(0, math.floor(top) - reach)
         part = Image.fromarray(image[first : math.ceil(bottom) + reach])

@@ -1,13 +1,13 @@
 // Which part of the photo is edited: a frame that can be moved, resized and turned, on any face of the photo.
 
-import { TURN_HANDLE, overlay, photoFrame, photoPointAt, redraw } from "./panes.js";
+import { overlay, photoFrame, photoPointAt, redraw, turnHandle } from "./panes.js";
 import { openCrop } from "./session.js";
 import { byId, onChange, store, update } from "./store.js";
 
 const HANDLE = 16; // CSS pixels around a corner that take hold of it
 const SMALLEST = 0.02; // of the photo's longer side
 const LEVEL = 3; // degrees that count as none
-let grip = null; // {corner: [0 or 1, 0 or 1] or null, turns: whether it is the handle above, at: the pointer, frame: as it was}
+let grip = null; // {corner: [0 or 1, 0 or 1] or null, turns: whether it is the round handle, at: the pointer, frame: as it was}
 let told = null; // the document whose faces were told
 
 export function startFraming() {
@@ -46,12 +46,13 @@ function isWhole({ crop, width, height }) {
   return Boolean(crop.size >= Math.max(width, height) - 1 && same(crop, middle));
 }
 
-const same = (a, b) => a && b && Math.abs(a.left - b.left) < 1 && Math.abs(a.top - b.top) < 1;
+const same = (a, b) =>
+  a && b && Math.abs(a.left - b.left) < 1 && Math.abs(a.top - b.top) < 1 && Math.abs((a.angle ?? 0) - (b.angle ?? 0)) < 1;
 
 function say(count) {
   byId("faces-text").textContent = {
     0: "No face was found in this photo. Move the frame over the face, so that the head fills it, or open another photo.",
-    1: "The frame shows what is edited. Move it, drag a corner, or turn it by the handle above.",
+    1: "The frame shows what is edited. Move it, drag a corner, or turn it by the round handle.",
   }[count] ?? `${count} faces were found; the largest is edited. Click another one, or move the frame.`;
 }
 
@@ -98,7 +99,8 @@ export function grabFrame(canvas, event) {
   const [x, y] = upright(area, point);
   const corner = [[0, 0], [0, 1], [1, 0], [1, 1]].find(([right, low]) =>
     Math.hypot((area.left + right * area.width - x) * width, (area.top + low * area.height - y) * height) < HANDLE);
-  const turns = Math.hypot((area.left + area.width / 2 - x) * width, (area.top - y) * height - TURN_HANDLE) < HANDLE;
+  const handle = turnHandle(canvas, area);
+  const turns = Math.hypot((area.left + area.width / 2 - x) * width, (area.top - y) * height + handle) < HANDLE;
   const isIn = (each) => {
     const [right, down] = upright(each, point);
     return right > each.left && right < each.left + each.width && down > each.top && down < each.top + each.height;

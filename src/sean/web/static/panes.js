@@ -14,7 +14,7 @@ export const stroke = new StrokeLayer();
 // pane: the one that the tool is used on; the others but the map stay as they are.
 export const overlay = { pane: null, cursor: null, polygon: [], frame: null, faces: [] };
 
-export const TURN_HANDLE = 24; // CSS pixels from the frame to the handle that turns it
+const TURN_HANDLE = 24; // CSS pixels from the frame to the handle that turns it
 const WHOLE = { left: 0, top: 0, width: 1, height: 1 };
 const FACE_SHARE = 0.8; // of the pane, which a small face takes at first
 const SMALL_FACE = 0.5; // crops that take less of the pane are shown larger
@@ -85,6 +85,16 @@ export const cropFrame = (canvas) => partOf(photoFrame(canvas), scene.crop);
 
 function partOf(frame, { left, top, width, height }) {
   return { left: frame.left + left * frame.width, top: frame.top + top * frame.height, width: width * frame.width, height: height * frame.height };
+}
+
+// How far below the frame's upper edge, in CSS pixels, its middle has the handle that turns it: above the edge, or within
+// the frame where the pane ends.
+export function turnHandle(canvas, area) {
+  const { left, top, width, height } = partOf(photoFrame(canvas), area);
+  const [angle, reach] = [(area.angle ?? 0) * Math.PI / 180, height / 2 + TURN_HANDLE];
+  const [x, y] = [left + width / 2 + reach * Math.sin(angle), top + height / 2 - reach * Math.cos(angle)];
+  const isShown = x > 0 && y > 0 && x < canvas.clientWidth && y < canvas.clientHeight;
+  return isShown ? -TURN_HANDLE : TURN_HANDLE;
 }
 
 // Pointer position -> fractions of the map (also outside of 0..1).
@@ -276,7 +286,8 @@ function drawFrames(context, photo, name) {
   const { left, top, width, height } = partOf(photo, overlay.frame);
   turned(context, { left, top, width, height }, overlay.frame.angle, () => {
     const corners = [left, left + width].flatMap((x) => [top, top + height].map((y) => () => context.rect(x - 5, y - 5, 10, 10)));
-    for (const shape of [...corners, () => context.arc(left + width / 2, top - TURN_HANDLE, 6, 0, 2 * Math.PI)]) {
+    const handle = top + turnHandle(canvases[name], overlay.frame);
+    for (const shape of [...corners, () => context.arc(left + width / 2, handle, 6, 0, 2 * Math.PI)]) {
       context.beginPath();
       shape();
       context.fillStyle = "#fff";
