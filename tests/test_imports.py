@@ -243,6 +243,16 @@ def test_importing_is_light(module: str) -> None:
     assert result.stdout.split() == []
 
 
+def test_the_baselines_are_imported_on_first_use() -> None:
+    code = (
+        "import sys, sean.editing.pipeline; print(*[name for name in sys.modules if name.startswith('sean.models.')])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    loaded = {name.removeprefix("sean.models.") for name in result.stdout.split()}
+    assert "sean.generator" in loaded and not {"spade", "pix2pixhd", "discriminator"} & loaded
+
+
 def test_every_import_of_ours_is_there() -> None:
     """Imports inside functions run late, and type checkers pass over modules that are gone."""
     missing = []

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sean.models.discriminator import Discriminator
+from sean.models.discriminator import Discriminator, build_discriminator
 
 from ..ops.reference import assert_same_with_gradients, randn
 from .reference import normalize, randomize
@@ -105,3 +105,10 @@ def test_edges_are_the_last_plane_of_the_condition() -> None:
         for scale, plain_scale_outputs in zip(outputs, expected, strict=True):
             for layer, plain_layer in zip(scale, plain_scale_outputs, strict=True):
                 assert torch.allclose(layer, plain_layer, atol=1e-12) == is_same
+
+
+def test_discriminator_has_the_given_sizes() -> None:
+    discriminator = build_discriminator(5, base_channels=2, num_scales=3, num_layers=2)
+    assert len(discriminator.scales) == 3
+    assert len(discriminator.scales[0].layers) == 3
+    assert discriminator.scales[0].layers[0][0].weight.shape == (2, 8, 4, 4)

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.models.build import build_discriminator
 from sean.models.configs import SEANConfig
-from sean.models.discriminator import Discriminator
+from sean.models.discriminator import Discriminator, build_discriminator
 from sean.models.official import convert_generator, infer_config, read_checkpoint
 from sean.models.sean.model import SEANModel
 from sean.models.sean.norm import SEANNorm

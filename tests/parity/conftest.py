@@ -13,8 +13,7 @@ import pytest
 import torch
 
 from sean.images import image_to_tensor
-from sean.models.build import build_discriminator
-from sean.models.discriminator import Discriminator
+from sean.models.discriminator import Discriminator, build_discriminator
 from sean.models.official import convert_generator, infer_config
 from sean.models.sean.model import SEANModel
 

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sean.plan.patch_plan import SCALES, PatchPlan
-from sean.plan.planner import Planner, plan_segmap
-from sean.plan.recent import RecentPlans
+from sean.plan.planner import Planner, RecentPlans, plan_segmap
 from sean.segmap import instance_edges
 
 from .reference import (

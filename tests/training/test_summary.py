@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import torch
 
-from sean.models.build import build_discriminator, build_model
+from sean.models.build import build_model
+from sean.models.discriminator import build_discriminator
 from sean.training.config import TrainConfig
 from sean.training.data import TrainingData
 from sean.training.summary import estimate_memory, summary

@@ -25,7 +25,7 @@ from sean.labels import LabelSet
 from sean.models.base import NoiseSource, StyledModel
 from sean.models.weights import MAX_SHARD_SIZE, load_model, save_model
 from sean.parsing.photo import CropChoice, OnNoFace, PhotoOpener
-from sean.plan.recent import RecentPlans
+from sean.plan.planner import RecentPlans
 from sean.pretrained import BANK_NAME, CARD_NAME, DEFAULT_MODEL, LICENCE_NAME, find_model
 from sean.segmap import SegmapLike, instance_edges, numbers_of, resize_segmap, segmap_of
 

@@ -1,7 +1,7 @@
-"""Perceptual loss on the features of a network: VGG19's (SEAN paper, supplementary; Johnson et al. 2016), or others.
+"""The perceptual loss and its feature networks: VGG19 (SEAN paper, supplementary; Johnson et al. 2016), and others.
 
-torchvision is not needed: the trunk is a dozen lines with torchvision's parameter names, so that its published weights
-file fits.
+EfficientNet-Lite and trained style encoders need no download. VGG19 needs no torchvision: its trunk has torchvision's
+parameter names, so that the published weights file fits.
 """
 
 from abc import ABC, abstractmethod
@@ -14,6 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sean.errors import InputError
+from sean.models.efficientnet import FEATURE_WIDTHS, EfficientNetLite
+from sean.models.sean.encoder import StyleEncoder
 
 VGG19_URL = "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"
 
@@ -63,6 +65,53 @@ class VGG19Features(FeatureNetwork):
             if index in _TAPS:
                 taps.append(image)
         return taps
+
+
+class EfficientNetFeatures(FeatureNetwork):
+    """The features of EfficientNet-Lite at five scales, frozen, each channel divided by its own spread.
+
+    Without the division a few channels of large values would be the whole distance. Each scale counts the same.
+
+    Args:
+        network: with ImageNet weights.
+    """
+
+    tap_weights = (1 / len(FEATURE_WIDTHS),) * len(FEATURE_WIDTHS)
+
+    def __init__(self, network: EfficientNetLite) -> None:
+        super().__init__()
+        self.network = network
+        for index, spread in enumerate(network.feature_spreads()):
+            self.register_buffer(f"scale_{index}", spread.reciprocal().view(-1, 1, 1))
+        self.requires_grad_(False)
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
+        """Features with a standard deviation near 1 over natural pictures; see `EfficientNetLite.forward`."""
+        return [feature * self.get_buffer(f"scale_{index}") for index, feature in enumerate(self.network(image))]
+
+
+class StyleEncoderFeatures(FeatureNetwork):
+    """The activations of a style encoder, frozen; each of its five layers counts the same.
+
+    Args:
+        encoder: a trained one; its labels do not matter here.
+    """
+
+    def __init__(self, encoder: StyleEncoder) -> None:
+        super().__init__()
+        self.features = encoder.features
+        self.taps = [index for index, layer in enumerate(self.features) if isinstance(layer, (nn.LeakyReLU, nn.Tanh))]
+        self.tap_weights = (1 / len(self.taps),) * len(self.taps)
+        self.requires_grad_(False)
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
+        """The activations after each layer."""
+        outputs = []
+        for index, layer in enumerate(self.features):
+            image = layer(image)
+            if index in self.taps:
+                outputs.append(image)
+        return outputs
 
 
 class PerceptualLoss(nn.Module):

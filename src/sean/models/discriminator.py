@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from sean.models.layers import LEAKY_SLOPE, spectral_conv
+from sean.models.layers import LEAKY_SLOPE, initialize_weights, spectral_conv
 from sean.segmap import onehot
 
 
@@ -96,3 +96,17 @@ def discriminator_condition(
     if edges is None:
         return condition
     return torch.cat([condition, edges.unsqueeze(1).to(condition.dtype)], dim=1)
+
+
+def build_discriminator(
+    num_regions: int,
+    base_channels: int = 64,
+    num_scales: int = 2,
+    num_layers: int = 3,
+    *,
+    instance_edges: bool = False,
+) -> Discriminator:
+    """A discriminator with the paper's initialization, drawn from torch's global generator."""
+    discriminator = Discriminator(num_regions, base_channels, num_scales, num_layers, instance_edges=instance_edges)
+    initialize_weights(discriminator)
+    return discriminator

@@ -3,8 +3,13 @@
 from lightning_fabric import Fabric
 
 from sean.errors import InputError
-from sean.losses.features import EfficientNetFeatures, StyleEncoderFeatures
-from sean.losses.perceptual import FeatureNetwork, PerceptualLoss, load_vgg19
+from sean.losses.perceptual import (
+    EfficientNetFeatures,
+    FeatureNetwork,
+    PerceptualLoss,
+    StyleEncoderFeatures,
+    load_vgg19,
+)
 from sean.models.efficientnet import load_efficientnet
 from sean.models.sean.encoder import StyleEncoder
 from sean.models.weights import load_model

@@ -9,7 +9,8 @@ from lightning_fabric.wrappers import _FabricModule
 from torch import nn
 
 from sean.models.base import StyledModel
-from sean.models.build import build_discriminator, build_model
+from sean.models.build import build_model
+from sean.models.discriminator import build_discriminator
 from sean.models.efficientnet import load_efficientnet
 from sean.models.projected_discriminator import ProjectedDiscriminator
 from sean.models.sean.norm import synchronize_batch_norms

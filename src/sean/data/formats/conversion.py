@@ -25,6 +25,7 @@ from sean.data.manifest import UNFINISHED_NAME, Manifest, file_checksum, write_m
 from sean.data.official.item import target_size
 from sean.data.official.layout import last_part
 from sean.data.official.prepare import (
+    FolderResult,
     Settings,
     begin,
     check_apart,
@@ -46,42 +47,21 @@ _STRANGE_IDS = "label maps with ids of no class"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conversion:
-    """The result of a run.
+class Conversion(FolderResult):
+    """The result of a conversion.
 
     Attributes:
-        root: the data folder.
         format: the format of the source.
-        labels: its label set.
-        training, validation: number of pairs of either part.
-        made, kept: pairs that this run made, and those that were there and sound; both 0 if the folder was already
-            finished.
-        present: ids that occur in some map.
-        problems: faults to correct in the source, by kind; with any, the folder is not finished.
         skipped: a line for each picture that was left out as damaged.
         shapes_left_out: how many shapes could not be drawn, by kind.
     """
 
-    root: Path
     format: str
-    labels: LabelSet
-    training: int
-    validation: int
-    made: int = 0
-    kept: int = 0
-    present: tuple[int, ...] = ()
-    problems: tuple[Problem, ...] = ()
     skipped: tuple[str, ...] = ()
     shapes_left_out: Mapping[str, int] | None = None
 
-    @property
-    def ok(self) -> bool:
-        """Whether the folder is finished."""
-        return not self.problems
-
     def text(self) -> str:
         """The result for a reader: the counts, or the problems with file names."""
-        pairs = f"{self.training + self.validation} pairs: {self.training} training, {self.validation} validation"
         if not self.ok:
             lines = [line for problem in self.problems for line in problem.lines()]
             done = self.made + self.kept
@@ -90,15 +70,10 @@ class Conversion:
             )
         lines = [f"left out: {line}" for line in self.skipped]
         if not self.made + self.kept:
-            return f"{self.root} is converted already, {pairs}; to verify it: sean data check {self.root}\n"
+            return f"{self.root} is converted already, {self._split}; to verify it: sean data check {self.root}\n"
         lines += [f"{what}, left out: {count}" for what, count in sorted((self.shapes_left_out or {}).items())]
-        lines += [
-            f"{self.root}: {self.format}, {pairs}" + (f", {len(self.skipped)} left out" if self.skipped else ""),
-            f"labels that occur: {len(self.present)} of {self.labels.num_regions}",
-        ]
-        if self.kept:
-            lines.append(f"{self.kept} pairs were there from an earlier run, {self.made} were made now")
-        return "\n".join(lines) + "\n"
+        skipped = f", {len(self.skipped)} left out" if self.skipped else ""
+        return "\n".join([*lines, *self._made(f"{self.format}, {self._split}{skipped}")]) + "\n"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,17 +39,17 @@ FOLDERS = ("images", "instances", "labels")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preparation:
-    """The result of a run.
+class FolderResult:
+    """The result of a run that makes a data folder.
 
     Attributes:
-        root: the prepared folder.
+        root: the data folder.
         labels: its label set.
         training, validation: number of pairs of either part.
         made, kept: pairs that this run made, and those that were there and sound; both 0 if the folder was already
             finished.
         present: ids that occur in some map.
-        problems: faults to correct in the download, by kind; with any, the folder is not finished.
+        problems: faults to correct in the source, by kind; with any, the folder is not finished.
     """
 
     root: Path
@@ -66,20 +66,32 @@ class Preparation:
         """Whether the folder is finished."""
         return not self.problems
 
+    @property
+    def _split(self) -> str:
+        """The numbers of pairs."""
+        return f"{self.training + self.validation} pairs: {self.training} training, {self.validation} validation"
+
+    def _made(self, title: str) -> list[str]:
+        """Lines on a finished folder."""
+        lines = [f"{self.root}: {title}", f"labels that occur: {len(self.present)} of {self.labels.num_regions}"]
+        if self.kept:
+            lines.append(f"{self.kept} pairs were there from an earlier run, {self.made} were made now")
+        return lines
+
+
+class Preparation(FolderResult):
+    """The result of a preparation."""
+
     def text(self) -> str:
         """The result for a reader: the counts, or the problems with file names."""
         lines = [line for problem in self.problems for line in (*problem.lines(), "")]
-        split = f"{self.training + self.validation} pairs: {self.training} training, {self.validation} validation"
         if not self.ok:
             made = f"{self.made + self.kept} of {self.training + self.validation} pairs are made in {self.root}"
             return "\n".join([*lines, made if self.made + self.kept else "nothing was written"]) + "\n"
-        name, num_regions = self.labels.name, self.labels.num_regions
+        title = f"{self.labels.name}, {self._split}"
         if not self.made + self.kept:
-            return f"{self.root} is prepared already as {name}, {split}; to verify it: sean data check {self.root}\n"
-        lines += [f"{self.root}: {name}, {split}", f"labels that occur: {len(self.present)} of {num_regions}"]
-        if self.kept:
-            lines.append(f"{self.kept} pairs were there from an earlier run, {self.made} were made now")
-        return "\n".join(lines) + "\n"
+            return f"{self.root} is prepared already as {title}; to verify it: sean data check {self.root}\n"
+        return "\n".join(self._made(title)) + "\n"
 
 
 def prepare(

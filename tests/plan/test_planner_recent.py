@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sean.plan.patch_plan import SegmapPlan
-from sean.plan.recent import RecentPlans
+from sean.plan.planner import RecentPlans
 
 from .reference import assert_levels_of, faces, noise, sample_numbers
 
