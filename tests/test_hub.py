@@ -104,7 +104,6 @@ def test_parsers_have_folders_on_the_hub_too(hub: Hub, tmp_path: Path) -> None:
     code = f"""
 import os
 from pathlib import Path
-from sean.hub import upload_folder
 from sean.models.configs import UNetParserConfig
 from sean.models.parsers import new_parser
 from sean.models.weights import save_parser
@@ -112,11 +111,25 @@ os.environ["HF_TOKEN"] = {TOKEN!r}
 folder = Path({str(tmp_path / "parser")!r})
 parser = new_parser(UNetParserConfig(num_regions=2, image_size=(32, 32), widths=(2, 2, 2, 2, 2, 2)))
 save_parser(folder, parser, labels)
-upload_folder(folder, "me/parser")
+(folder / "LICENSE").write_text("SPDX: cc-by-4.0")
+(folder / "README.md").write_text("# A parser")
+own = sean.Segmenter.from_pretrained(str(folder), device="cpu")
+print(own.push_to_hub("me/parser", datasets=["me/photos"]))
+own.push_to_hub("me/parser", revision="half", dtype=torch.float16)
 found = sean.Segmenter.from_pretrained("me/parser", device="cpu")
-print((found.segmap(photo) == sean.Segmenter.from_pretrained(str(folder), device="cpu").segmap(photo)).all())
+found.save_pretrained(folder / "again")
+again = sean.Segmenter.from_pretrained(str(folder / "again"), device="cpu")
+assert (again.segmap(photo) == own.segmap(photo)).all() and "# A parser" in (folder / "again/README.md").read_text()
+print((found.segmap(photo) == own.segmap(photo)).all())
 """
     assert run(hub, code, tmp_path / "home") == "True"
+    branches = hub.repos["me/parser"]
+    assert branches["main"]["LICENSE"].decode() == "SPDX: cc-by-4.0"
+    head, card = branches["main"]["README.md"].decode().removeprefix("---\n").split("\n---\n")
+    said = yaml.safe_load(head)
+    assert (said["library_name"], said["license"], said["pipeline_tag"]) == ("sean", "cc-by-4.0", "image-segmentation")
+    assert (said["datasets"], card.strip()) == (["me/photos"], "# A parser")
+    assert len(branches["half"]["model.safetensors"]) < len(branches["main"]["model.safetensors"])
 
 
 @pytest.mark.integration

@@ -1,6 +1,7 @@
 """The Hugging Face hub: folders of networks from and to it, and the head of a model card. Light: no torch."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from sean.errors import InputError
 
 LIBRARY = "sean"
+_SPDX = re.compile(r"\bSPDX: ([\w.-]+)")
 
 
 def download_folder(
@@ -129,6 +131,12 @@ def with_card_head(
         ]
     head = ModelCardData(**settings).to_yaml()
     return f"---\n{head}\n---\n\n{card or f'# {title}'}\n"
+
+
+def spdx_of(terms: str) -> str | None:
+    """The SPDX identifier that terms of weights name, as "SPDX: apache-2.0" in a LICENSE; None if they name none."""
+    named = _SPDX.search(terms)
+    return None if named is None else named[1]
 
 
 def _reason(error: Exception) -> str:

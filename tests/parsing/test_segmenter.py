@@ -120,3 +120,9 @@ def test_other_labels_need_a_mapping(tmp_path: Path) -> None:
     sided = np.isin(own, range(4, 10))
     table = np.array([labels.id_of("locks" if name == "hair" else name) for name in CELEBAMASK_HQ.names])
     assert np.array_equal(ids[~sided], table[own][~sided])
+
+
+def test_what_is_no_parser_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected a parser of this package, got answers"):
+        segmenter(Answers(), SIDES).save_pretrained(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,6 @@
 
 import copy
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from sean.editing.render_batch import BlockStyles, OutputType, RenderBatch, as_l
 from sean.editing.styles import StyleCodes, load_style_codes, mean_colours, mean_style, save_style_codes
 from sean.errors import InputError
 from sean.files import write_text_atomic
-from sean.hub import upload_folder, with_card_head
+from sean.hub import spdx_of, upload_folder, with_card_head
 from sean.images import ImageLike, image_to_tensor
 from sean.inference.engine import engine_for
 from sean.labels import LabelSet
@@ -39,10 +38,6 @@ def check_dtype(dtype: torch.dtype, device: torch.device) -> None:
         raise InputError(f"expected a dtype of {', '.join(map(str, DTYPES))}, got {dtype}")
     if dtype == torch.float16 and device.type == "cpu":
         raise InputError("expected float32 or bfloat16 on the CPU, got float16, which is for GPUs")
-
-
-_SPDX = re.compile(r"\bSPDX: ([\w.-]+)")
-"""Where a licence names itself."""
 
 
 class SEANPipeline:
@@ -248,7 +243,7 @@ class SEANPipeline:
         card = with_card_head(
             self.card,
             repo_id.rpartition("/")[2],
-            licence=licence or (named[1] if (named := _SPDX.search(self.terms)) is not None else None),
+            licence=licence or spdx_of(self.terms),
             datasets=list(datasets),
             tags=[self.model.config.architecture, "semantic-image-synthesis", self.labels.name],
             scores={name: scores[name] for name in ("psnr", "ssim", "rmse") if scores.get(name) is not None},

@@ -4,9 +4,12 @@ The paper's segmentation networks are not public. Scores by different networks a
 has a name that appears in reports.
 """
 
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,12 +18,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sean.devices import AUTO, chosen_device
+from sean.errors import InputError
+from sean.files import write_text_atomic
+from sean.hub import spdx_of, upload_folder, with_card_head
 from sean.images import image_to_tensor, resize_bilinear, resize_image
 from sean.labels import LabelSet
 from sean.models.parsers import Parser
-from sean.models.weights import load_parser, network_digest
+from sean.models.weights import load_parser, network_digest, save_parser
 from sean.parsing.label_matching import LabelMapping, LabelMatch, match_labels
-from sean.pretrained import BUNDLED, find_parser, folder_title
+from sean.pretrained import BUNDLED, CARD_NAME, LICENCE_NAME, find_parser, folder_title
 from sean.segmap import resize_segmap
 
 SEGFORMER_PREFIX = "segformer:"
@@ -40,6 +46,16 @@ class ParsedPhoto:
 
     segmap: np.ndarray
     confidence: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _ParserFolder:
+    """The content of a parser's folder."""
+
+    parser: Parser
+    labels: LabelSet
+    card: str
+    terms: str
 
 
 class Segmenter:
@@ -70,6 +86,7 @@ class Segmenter:
         self.name = name
         self._network = network
         self._device = device or torch.device("cpu")
+        self._loaded: _ParserFolder | None = None
         self._own_ids = {
             label: [own for own, other in enumerate(match.ids) if other == label] for label in set(match.ids)
         }
@@ -111,7 +128,81 @@ class Segmenter:
         match = match_labels(f"the parser {title}", own_labels.names, labels, mapping)
         full_name = f"parser {title} ({network_digest(parser)[:8]})"
         network = partial(_parser_logits, parser.to(where, dtype), dtype)
-        return cls(network, labels, match, size=parser.config.image_size, name=full_name, device=where)
+        segmenter = cls(network, labels, match, size=parser.config.image_size, name=full_name, device=where)
+        card, terms = (
+            (folder / each).read_text(encoding="utf-8") if (folder / each).is_file() else ""
+            for each in (CARD_NAME, LICENCE_NAME)
+        )
+        segmenter._loaded = _ParserFolder(parser=parser, labels=own_labels, card=card, terms=terms)
+        return segmenter
+
+    def save_pretrained(self, folder: str | os.PathLike[str], *, dtype: torch.dtype = torch.float32) -> None:
+        """Write config.json, model.safetensors and, if present, the card and the terms of a parser.
+
+        The labels are the network's own, also of a segmenter that was loaded with other labels.
+
+        Args:
+            folder: folder, created if missing.
+            dtype: dtype of the numbers on disk; float16 halves the files.
+
+        Raises:
+            InputError: the segmenter is not a parser of this package, or the folder cannot be written.
+        """
+        loaded, folder = self._parser_folder, Path(folder)
+        save_parser(folder, loaded.parser, loaded.labels, dtype=dtype)
+        if loaded.card:
+            write_text_atomic(folder / CARD_NAME, loaded.card)
+        if loaded.terms:
+            write_text_atomic(folder / LICENCE_NAME, loaded.terms)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        private: bool = False,
+        dtype: torch.dtype = torch.float32,
+        licence: str | None = None,
+        datasets: Sequence[str] = (),
+    ) -> str:
+        """Upload the files of `save_pretrained` to the Hugging Face hub, with a metadata header in the card.
+
+        Args:
+            repo_id: owner/name; the repository is created if missing.
+            revision: the branch; None is the main branch.
+            token: access token of the hub; None takes the stored token.
+            private: whether a new repository is private.
+            dtype: dtype of the numbers; float16 halves the files.
+            licence: SPDX identifier of the weights' licence; by default the one that the terms name.
+            datasets: hub ids of the training data.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            InputError: the segmenter is not a parser of this package, or the hub refuses the upload or cannot be
+                reached.
+        """
+        loaded = self._parser_folder
+        card = with_card_head(
+            loaded.card,
+            repo_id.rpartition("/")[2],
+            licence=licence or spdx_of(loaded.terms),
+            datasets=list(datasets),
+            tags=[loaded.parser.config.architecture, "semantic-segmentation", loaded.labels.name],
+            task="image-segmentation",
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder, dtype=dtype)
+            write_text_atomic(Path(folder) / CARD_NAME, card)
+            return upload_folder(Path(folder), repo_id, revision=revision, token=token, private=private)
+
+    @property
+    def _parser_folder(self) -> _ParserFolder:
+        if self._loaded is None:
+            raise InputError(f"expected a parser of this package, got {self.name}; save it with its own library")
+        return self._loaded
 
     @property
     def sees_others(self) -> bool:
