@@ -2,20 +2,17 @@
 
 import base64
 import io
-import re
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 from playwright.sync_api import Page
 
-# seconds after which a state is taken not to come
-PATIENCE = 240
+from .browser_page import PATIENCE, BrowserPage
 
 
-class EditorPage:
+class EditorPage(BrowserPage):
     """The page in a browser.
 
     Args:
@@ -24,27 +21,8 @@ class EditorPage:
     """
 
     def __init__(self, page: Page, address: str) -> None:
-        self.page = page
-        self.address = address
-        self.problems: list[str] = []
-        page.set_default_timeout(1000 * PATIENCE)
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on("console", lambda line: self._note(line.type, line.text))
-        page.on("dialog", lambda dialog: dialog.accept())  # leaves although something may be unkept
-
-    def _note(self, kind: str, text: str) -> None:
         # A refused upload and a session that is gone are answered with 4xx on purpose.
-        if kind in ("error", "warning") and not re.search(r"status of 4\d\d", text):
-            self.problems.append(text)
-
-    def open(self) -> None:
-        self.page.goto(self.address)
-        self.ready()
-
-    def ready(self) -> None:
-        """Wait until the first result is shown."""
-        self.page.wait_for_selector("body[data-ready=true]")
-        self.page.wait_for_selector("#result[data-seq]")
+        super().__init__(page, address, expected=r"status of 4\d\d")
 
     def close_hint(self) -> None:
         """Dismiss the first visit's hint, and wait until the panes have taken its place."""
@@ -56,9 +34,6 @@ class EditorPage:
         self.page.wait_for_function(
             "() => [...document.querySelectorAll('canvas')].every((c) => [c.height, 0].includes(c.clientHeight))"
         )
-
-    def test_id(self, name: str) -> Any:
-        return self.page.get_by_test_id(name)
 
     @property
     def session_url(self) -> str:
@@ -109,18 +84,7 @@ class EditorPage:
             assert time.monotonic() < end, f"{pane} does not come to show the picture"
             time.sleep(0.1)
 
-    def wait_for_edits(self, count: int) -> None:
-        """Until result and map show the state after `count` edits."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            state = self.state()
-            shown = self.page.locator("#result").get_attribute("data-version")
-            if state["edits"] == count and shown == str(state["version"]) and self._map_is_shown():
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"expected {count} edits shown, the server has {state}, the page shows version {shown}")
-
-    def _map_is_shown(self) -> bool:
+    def _is_shown(self) -> bool:
         """Whether the page's map is the server's, with no stroke over it: the map follows the result."""
         script = """async (address) => {
             const { labelMap, stroke } = await import(new URL('panes.js', document.baseURI));
@@ -133,31 +97,6 @@ class EditorPage:
             return stroke.empty && shown.every((value, i) => value === wanted[i]);
         }"""
         return bool(self.page.evaluate(script, f"{self.session_url}/map.png"))
-
-    def at(self, x: float, y: float) -> tuple[float, float]:
-        """Where a point of the picture (fractions) lies in the pane with the map; only unzoomed."""
-        pane = "#map" if self.page.locator("#map").is_visible() else "#result"
-        box = self.page.locator(pane).bounding_box()
-        assert box is not None
-        side = min(box["width"], box["height"])
-        left, top = box["x"] + (box["width"] - side) / 2, box["y"] + (box["height"] - side) / 2
-        return left + x * side, top + y * side
-
-    def drag(self, *points: tuple[float, float]) -> None:
-        """Press, move and release the mouse over the map, and move it away, so that it shows no cursor."""
-        self.page.mouse.move(*self.at(*points[0]))
-        self.page.mouse.down()
-        for point in points[1:]:
-            self.page.mouse.move(*self.at(*point), steps=4)
-        self.page.mouse.up()
-        self.away()
-
-    def click(self, x: float, y: float) -> None:
-        self.page.mouse.click(*self.at(x, y))
-        self.away()
-
-    def away(self) -> None:
-        self.page.mouse.move(2, 2)
 
     def upload(self, field: str, name: str, data: bytes, kind: str = "image/png") -> None:
         self.page.set_input_files(f"#{field}", {"name": name, "mimeType": kind, "buffer": data})
@@ -184,10 +123,3 @@ class EditorPage:
             }""",
             [base64.b64encode(data).decode(), name, test_id, kind],
         )
-
-    def download(self, item: str) -> bytes:
-        """What an entry of the download menu gives."""
-        self.page.locator("#download-menu-button").click()
-        with self.page.expect_download() as download:
-            self.page.locator(f"#{item}").click()
-        return Path(download.value.path()).read_bytes()

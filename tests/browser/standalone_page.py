@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext
+
+from .browser_page import PATIENCE, BrowserPage
 
 
 class _Files(http.server.SimpleHTTPRequestHandler):
@@ -47,7 +49,7 @@ def file_server(folder: Path) -> Iterator[str]:
         thread.join()
 
 
-class StandalonePage:
+class StandalonePage(BrowserPage):
     """The page in a browser.
 
     Args:
@@ -56,32 +58,13 @@ class StandalonePage:
     """
 
     def __init__(self, context: BrowserContext, address: str) -> None:
-        self.address = address
-        self.problems: list[str] = []
         self.requested: set[str] = set()
         context.on("request", lambda request: self.requested.add(request.url))
-        self.page: Page = context.new_page()
-        self.page.set_default_timeout(120_000)
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("console", lambda line: self._note(line.type, line.text))
-        self.page.on("dialog", lambda dialog: dialog.accept())
-
-    def _note(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
-            self.problems.append(text)
-
-    def open(self) -> None:
-        self.page.goto(self.address)
-        self.ready()
-
-    def ready(self) -> None:
-        """Wait until the first result is shown, and the page has been loaded for the second time."""
-        self.page.wait_for_selector("body[data-ready=true]")
-        self.page.wait_for_selector("#result[data-seq]")
+        super().__init__(context.new_page(), address)
 
     def until(self, condition: str) -> None:
         """Wait until a JavaScript expression is true."""
-        end = time.monotonic() + 120
+        end = time.monotonic() + PATIENCE
         while not self.page.evaluate(condition):
             assert time.monotonic() < end, f"it never came true: {condition}"
             time.sleep(0.02)
@@ -107,17 +90,6 @@ class StandalonePage:
         """The edits done, as JSON."""
         return json.loads(self.ask("sessions/{session}/script.json"))["done"]
 
-    def wait_for_edits(self, count: int) -> None:
-        """Until the result shows the state after so many edits."""
-        end = time.monotonic() + 120
-        while time.monotonic() < end:
-            state = self.state()
-            shown = self.page.locator("#result").get_attribute("data-version")
-            if state["edits"] == count and shown == str(state["version"]):
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"expected {count} edits shown, the page has {state['edits']}")
-
     def open_sample(self) -> None:
         self.page.locator("#open-menu-button").click()
         self.page.locator("#open-sample").click()
@@ -125,23 +97,4 @@ class StandalonePage:
 
     def choose(self, label: str) -> None:
         """Choose a region."""
-        self.page.get_by_test_id(f"region-{label}").click()
-
-    def drag(self, *points: tuple[float, float]) -> None:
-        """A stroke between places of the canvas with the map, as fractions of it."""
-        box = self.page.locator("#map").bounding_box()
-        assert box is not None
-        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-        self.page.mouse.move(*places[0])
-        self.page.mouse.down()
-        for place in places[1:]:
-            self.page.mouse.move(*place, steps=4)
-        self.page.mouse.up()
-        self.page.mouse.move(2, 2)
-
-    def download(self, item: str) -> bytes:
-        """What an entry of the download menu gives."""
-        self.page.locator("#download-menu-button").click()
-        with self.page.expect_download() as download:
-            self.page.locator(f"#{item}").click()
-        return Path(download.value.path()).read_bytes()
+        self.test_id(f"region-{label}").click()
