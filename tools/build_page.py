@@ -21,6 +21,7 @@ from typing import Any
 import sean
 import sean.onnx.plan
 import sean.web
+from sean.compositing.constants import CONSTANTS
 from sean.data.faces.drawing import can_draw_faces
 from sean.editing.pipeline import SEANPipeline
 from sean.onnx.export import export_model
@@ -83,6 +84,7 @@ def _copy_page(page: Path) -> None:
     for name in ("backend.js", "sw.js", "app.webmanifest"):  # a service worker is for the folder that it lies in
         shutil.move(page / "standalone" / name, page / name)
     shutil.copyfile(Path(sean.onnx.plan.__file__).with_name("plan.js"), page / "standalone" / "plan.js")
+    shutil.copyfile(CONSTANTS, page / "standalone" / "compositing" / CONSTANTS.name)
     index = page / "index.html"
     text = index.read_text(encoding="utf-8")
     for old, new in (

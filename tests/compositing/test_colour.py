@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from skimage.color import rgb2lab
 
-from sean.compositing.colour import lab_to_srgb, parse_colour, region_colour, srgb_to_lab
+from sean.compositing.colour import lab_colour, lab_to_srgb, parse_colour, srgb_to_lab
 from sean.errors import InputError
+
+from ..pictures import region_colour
 
 
 def test_lab_is_that_of_scikit_image_and_comes_back_to_the_level(rng: np.random.Generator) -> None:
@@ -30,4 +32,4 @@ def test_the_colour_of_a_region() -> None:
     assert colour is not None
     assert colour.mean[0] == pytest.approx(50, abs=0.01)
     assert colour.contrast == pytest.approx(50, abs=0.01)
-    assert region_colour(image, ~(mask | True)) is None
+    assert lab_colour(srgb_to_lab(image[~(mask | True)]), np.zeros(0, np.float32)) is None

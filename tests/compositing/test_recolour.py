@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
-from sean.compositing.colour import lab_to_srgb, parse_colour, region_colour, srgb_to_lab
+from sean.compositing.colour import lab_to_srgb, parse_colour, srgb_to_lab
 from sean.compositing.frame import Frame
 from sean.compositing.guide import PhotoGuide
 from sean.compositing.recolour import ModelPictures, RegionChange, recoloured
 from sean.compositing.transfer import colour_transfer
+
+from ..pictures import region_colour
 
 SIDE = 160
 

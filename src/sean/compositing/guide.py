@@ -9,19 +9,22 @@ from typing import TypeVar
 import numpy as np
 
 from sean.compositing.colour import RegionColour, lab_colour, srgb_to_lab
+from sean.compositing.constants import shared_constants
 from sean.compositing.frame import Box, Frame
 from sean.compositing.matte import ColourGuide, Matte, Veil, finished_matte, finished_veil, guide_radius
 
+_SHARED = shared_constants("guide")
+
 # Largest number of grid cells per side for mattes; their coefficients are smooth, so more cells add nothing.
-_GRID = 512
+_GRID = _SHARED["GRID"]
 _STRIP_PIXELS = 1 << 18
 # Largest cache for the next edit of the same regions; larger photos are processed again, strip by strip.
 _CACHED_BYTES = 384 << 20
 _MAX_WORKERS = 4
 # Smaller shares change no level of 255.
-_LEAST_SHARE = 1 / 1024
+_LEAST_SHARE = _SHARED["LEAST_SHARE"]
 # Width of the transition at edges of the frame inside the photo, as a fraction of the frame.
-EDGE = 0.06
+EDGE = _SHARED["EDGE"]
 
 _Part = TypeVar("_Part")
 _Result = TypeVar("_Result")

@@ -11,31 +11,34 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from sean.compositing.constants import shared_constants
 from sean.compositing.frame import resized, smooth_step
 
+_SHARED = shared_constants("matte")
+
 # Variance of colours in [0, 1] far below which a window counts as flat.
-_FLATNESS = 2e-4
+_FLATNESS = _SHARED["FLATNESS"]
 # Radius of the filter, and largest distance of the matte from the map: in pixels of the map, and at least this
 # fraction of the frame, the typical error of parsers.
-_RADIUS = (1.5, 0.012)
-_REACH = (2.5, 0.02)
+_RADIUS = tuple(_SHARED["RADIUS"])
+_REACH = tuple(_SHARED["REACH"])
 # Largest distance of the matte from the map as a fraction of the depth of a region.
-_THICKNESS = 0.35
+_THICKNESS = _SHARED["THICKNESS"]
 # Radius of the windows in which the colours of a region and of its surroundings are known, as a fraction of the frame.
-_NEIGHBOURHOOD = 0.06
+_NEIGHBOURHOOD = _SHARED["NEIGHBOURHOOD"]
 # Part of the mean colour of the whole region in the local one, which is unsure near the region's border.
-_GLOBAL_COLOUR = 0.6
+_GLOBAL_COLOUR = _SHARED["GLOBAL_COLOUR"]
 # Weight of lightness beside (a, b): shine on hair is brighter, but has the hair's hue.
-_LIGHTNESS_WEIGHT = 0.35
+_LIGHTNESS_WEIGHT = _SHARED["LIGHTNESS_WEIGHT"]
 # Differences of colour below this one say nothing of what shines through.
-_LEAST_DIFFERENCE = 6.0
+_LEAST_DIFFERENCE = _SHARED["LEAST_DIFFERENCE"]
 # Shares below and above are 0 and 1: colours vary within the region and its surroundings.
-_VEIL_SLACK = 0.1
+_VEIL_SLACK = _SHARED["VEIL_SLACK"]
 # Share of the surroundings in the window at which their colour is known.
-_KNOWN_SHARE = 0.03
-_LITTLE = 1e-3
+_KNOWN_SHARE = _SHARED["KNOWN_SHARE"]
+_LITTLE = _SHARED["LITTLE"]
 # The guided filter reaches 0 and 1 in flat parts only; values within this distance are set to 0 or 1.
-_SLACK = 0.12
+_SLACK = _SHARED["SLACK"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

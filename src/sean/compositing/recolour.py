@@ -13,14 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from sean.compositing.colour import RegionColour, lab_to_srgb, srgb_to_lab
+from sean.compositing.constants import shared_constants
 from sean.compositing.frame import Frame, carried, smooth_step
 from sean.compositing.guide import PhotoGuide, RegionPixels, VeiledPixels
 from sean.compositing.transfer import ColourTransfer, colour_transfer
 
+_SHARED = shared_constants("recolour")
+
 # Gains of lightness, and distances of (a, b), up to which all of a pixel changes, and from which only the strands' own
 # part does: what shines through does not show where the change is small.
-_VEIL_GAINS = (1.2, 1.9)
-_VEIL_SHIFTS = (20.0, 45.0)
+_VEIL_GAINS = tuple(_SHARED["VEIL_GAINS"])
+_VEIL_SHIFTS = tuple(_SHARED["VEIL_SHIFTS"])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

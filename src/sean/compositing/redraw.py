@@ -15,28 +15,31 @@ import numpy as np
 from scipy import ndimage
 
 from sean.compositing.colour import RegionColour, lab_to_srgb, srgb_to_lab
+from sean.compositing.constants import shared_constants
 from sean.compositing.frame import Frame, resized, smooth_step
 from sean.compositing.guide import EDGE, grid_shape
 from sean.compositing.noise import white_noise
 
-_GRID, _QUICK_GRID = 1024, 256
+_SHARED = shared_constants("redraw")
+
+_GRID, _QUICK_GRID = _SHARED["GRID"], _SHARED["QUICK_GRID"]
 # Widths as parts of the frame: of the going over between drawn and own pixels of one label, of what the photo shows of
 # a label surely, around what is drawn, and of the strip on which the border's colour is carried into strands.
-_SEAM, _SURE, _MARGIN, _CARRY = 0.03, 0.015, 0.1, 0.06
+_SEAM, _SURE, _MARGIN, _CARRY = _SHARED["SEAM"], _SHARED["SURE"], _SHARED["MARGIN"], _SHARED["CARRY"]
 # Standard deviations of the low-passes between which the grain is measured and drawn, as parts of the frame.
-_SCALES = (0.0025, 0.006, 0.015, 0.035)
+_SCALES = tuple(_SHARED["SCALES"])
 # Strands are so many times as long as wide; they sway sideways by so much, over such lengths.
-_STRAND = 9.0
-_SWAY, _SWAY_LENGTHS = 0.012, (0.09, 0.04)
+_STRAND = _SHARED["STRAND"]
+_SWAY, _SWAY_LENGTHS = _SHARED["SWAY"], tuple(_SHARED["SWAY_LENGTHS"])
 # The rounding of the map's steps, in its pixels; strands end softly downwards.
-_ROUNDING, _ENDS = 0.7, 1.3
-_EDGE_STEEPNESS, _EDGE_STRANDS = 3.0, 0.35
+_ROUNDING, _ENDS = _SHARED["ROUNDING"], _SHARED["ENDS"]
+_EDGE_STEEPNESS, _EDGE_STRANDS = _SHARED["EDGE_STEEPNESS"], _SHARED["EDGE_STRANDS"]
 # The model's light and shade is taken at most so much stronger than the model has it.
-_MOST_GAIN = 1.6
+_MOST_GAIN = _SHARED["MOST_GAIN"]
 # A label with fewer cells in the photo's map gives no colours.
-_FEWEST = 12
-_GRAIN_SEED, _ENDS_SEED, _SWAY_SEED = 20, 21, 22
-_SMALL = 1e-6
+_FEWEST = _SHARED["FEWEST"]
+_GRAIN_SEED, _ENDS_SEED, _SWAY_SEED = _SHARED["GRAIN_SEED"], _SHARED["ENDS_SEED"], _SHARED["SWAY_SEED"]
+_SMALL = _SHARED["SMALL"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -18,30 +18,33 @@ from dataclasses import dataclass
 import numpy as np
 
 from sean.compositing.colour import RegionColour
+from sean.compositing.constants import shared_constants
 from sean.compositing.frame import smooth_step
 
+_SHARED = shared_constants("transfer")
+
 # A gain over 1 enters the contrast with this exponent where the contrast of the new colour is not known.
-_LIGHTENING = 0.5
+_LIGHTENING = _SHARED["LIGHTENING"]
 # So far, as a factor, may a known contrast differ from what the gain of lightness makes of the region's own.
-_FREEDOM = 2.0
+_FREEDOM = _SHARED["FREEDOM"]
 # The same for a gain below 1: dark hair and skin shine, so that they keep a little more than in proportion.
-_DARKENING = 0.85
+_DARKENING = _SHARED["DARKENING"]
 # How much of the shift of colour grows with lightness.
-_TINT = 0.45
+_TINT = _SHARED["TINT"]
 # Above the mean the colour pales towards white with this exponent: highlights are those of the lamp.
-_WHITENING = 0.4
-_MIN_LIGHTNESS, _MAX_LIGHTNESS = 2.0, 98.0
-_OFFSET = 16.0
+_WHITENING = _SHARED["WHITENING"]
+_MIN_LIGHTNESS, _MAX_LIGHTNESS = _SHARED["MIN_LIGHTNESS"], _SHARED["MAX_LIGHTNESS"]
+_OFFSET = _SHARED["OFFSET"]
 # Spreads of (a, b) up to which a region has one colour, as hair, skin and lips have, and from which it has several.
-_ONE_COLOUR, _SEVERAL_COLOURS = 14.0, 26.0
+_ONE_COLOUR, _SEVERAL_COLOURS = _SHARED["ONE_COLOUR"], _SHARED["SEVERAL_COLOURS"]
 # So far must the mean of (a, b) move for the new hue to take the place of several others.
-_FAR_HUE = 20.0
+_FAR_HUE = _SHARED["FAR_HUE"]
 # Distances that (a, b) of several things moves, up to which each keeps its hue, and from which all take one.
-_ONE_HUE = (20.0, 45.0)
+_ONE_HUE = tuple(_SHARED["ONE_HUE"])
 # Greys take this chroma's part of a new hue; nothing takes more than so many times the mean.
-_GREY, _MOST_HUE = 10.0, 1.4
+_GREY, _MOST_HUE = _SHARED["GREY"], _SHARED["MOST_HUE"]
 # A chroma that passes for grey.
-_FAINT = 5.0
+_FAINT = _SHARED["FAINT"]
 
 
 @dataclass(frozen=True, kw_only=True)

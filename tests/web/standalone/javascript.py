@@ -1,9 +1,12 @@
 """Runs modules of the page in node, with arrays in and out."""
 
+import atexit
 import base64
 import json
 import shutil
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,9 @@ import numpy as np
 import pytest
 
 import sean.web
+from sean.compositing.constants import CONSTANTS
 
-MODULES = Path(sean.web.__file__).parent / "standalone"
+SOURCES = Path(sean.web.__file__).parent / "standalone"
 
 _PREAMBLE = """
 import { readFileSync } from "node:fs";
@@ -31,6 +35,16 @@ const packed = (_, value) => {
 """
 
 
+@cache
+def modules() -> Path:
+    """A folder with the modules and, as the page is built, the constants that they share with the package."""
+    folder = Path(tempfile.mkdtemp(prefix="sean-page-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    shutil.copytree(SOURCES, folder, dirs_exist_ok=True)
+    shutil.copyfile(CONSTANTS, folder / "compositing" / CONSTANTS.name)
+    return folder
+
+
 def run(code: str, **given: Any) -> Any:
     """What a piece of JavaScript returns.
 
@@ -46,7 +60,7 @@ def run(code: str, **given: Any) -> Any:
     if node is None:
         pytest.skip("node is not installed")
     script = f"""{_PREAMBLE}
-const load = (name) => import({json.dumps(MODULES.as_uri())} + "/" + name);
+const load = (name) => import({json.dumps(modules().as_uri())} + "/" + name);
 const result = await (async () => {{ {code} }})();
 process.stdout.write(JSON.stringify(result, packed));
 """

@@ -1,15 +1,16 @@
 // A photo prepared for composites: what depends on the photo and its map, and not on the edit, is kept. The numbers of
 // compositing/guide.py.
 
+import constants from "./constants.json" with { type: "json" };
 import { colourOf, labOf } from "./colour.js";
 import { ColourGuide, finishedMatte, finishedVeil, guideRadius, rounded, veilOf } from "./matte.js";
 import { plane } from "./planes.js";
 
-const GRID = 512;
+const { GRID, LEAST_SHARE } = constants.guide;
+export const { EDGE } = constants.guide; // width of the fall to 0 where regions end without the photo ending, as a part of the frame
+
 const STRIP_PIXELS = 1 << 18;
 const CACHED_BYTES = 128 << 20;
-const LEAST_SHARE = 1 / 1024;
-export const EDGE = 0.06; // width of the fall to 0 where regions end without the photo ending, as a part of the frame
 
 // The size of the grid for a frame: the photo's own resolution, at most 512 cells a side.
 export function gridShape(frame) {

@@ -1,15 +1,15 @@
 // Mattes: how much of each pixel of a photo belongs to a region, from a small map and the photo's own edges (colour
 // guided filter). The numbers of compositing/matte.py, which explains them.
 
+import constants from "./constants.json" with { type: "json" };
 import { boxMean, depths } from "./fields.js";
 import { smoothStep } from "./frame.js";
 import { every, masked, plane, resized, some } from "./planes.js";
 
-const FLATNESS = 2e-4;
-const [RADIUS, REACH] = [[1.5, 0.012], [2.5, 0.02]];
-const [THICKNESS, SLACK] = [0.35, 0.12];
-const [NEIGHBOURHOOD, GLOBAL_COLOUR, LIGHTNESS_WEIGHT] = [0.06, 0.6, 0.35];
-const [LEAST_DIFFERENCE, VEIL_SLACK, KNOWN_SHARE, LITTLE] = [6, 0.1, 0.03, 1e-3];
+const {
+  FLATNESS, RADIUS, REACH, THICKNESS, NEIGHBOURHOOD, GLOBAL_COLOUR, LIGHTNESS_WEIGHT, LEAST_DIFFERENCE,
+  VEIL_SLACK, KNOWN_SHARE, LITTLE, SLACK,
+} = constants.matte;
 
 // The matte from the value of its linear function of colour and its bounds.
 export function finishedMatte(linear, least, most) {

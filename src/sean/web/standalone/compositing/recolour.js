@@ -4,11 +4,12 @@
 // A change is {mask, target: a colour or null (what the model made of it), strength, strands: whether the surroundings
 // shine through, several: whether it shows several things}; pictures are {own, edited, frame} of the model.
 
+import constants from "./constants.json" with { type: "json" };
 import { flatColour, labOf, writeLevels } from "./colour.js";
 import { carried, smoothStep } from "./frame.js";
 import { colourTransfer } from "./transfer.js";
 
-const [VEIL_GAINS, VEIL_SHIFTS] = [[1.2, 1.9], [20, 45]];
+const { VEIL_GAINS, VEIL_SHIFTS } = constants.recolour;
 
 export function recoloured(guide, changes, pictures) {
   const result = { ...guide.photo, data: guide.photo.data.slice() };

@@ -1,6 +1,7 @@
 // Where the map changed: new regions in the photo, shaped by the model and in the photo's own colours and grain. The
 // numbers of compositing/redraw.py, which explains every step.
 
+import constants from "./constants.json" with { type: "json" };
 import { labOf, writeLevels } from "./colour.js";
 import { depths, distances, gaussian, grown, largestAround, median, nearestZeros, shiftedAlongRows, statistics, taken } from "./fields.js";
 import { smoothStep } from "./frame.js";
@@ -9,17 +10,10 @@ import { rounded } from "./matte.js";
 import { whiteNoise } from "./noise.js";
 import { count, cropped, mapped, masked, plane, resized, some } from "./planes.js";
 
-const [GRID, QUICK_GRID] = [1024, 256];
-const [SEAM, SURE, MARGIN, CARRY] = [0.03, 0.015, 0.1, 0.06];
-const SCALES = [0.0025, 0.006, 0.015, 0.035];
-const STRAND = 9;
-const [SWAY, SWAY_LENGTHS] = [0.012, [0.09, 0.04]];
-const [ROUNDING, ENDS] = [0.7, 1.3];
-const [EDGE_STEEPNESS, EDGE_STRANDS] = [3, 0.35];
-const MOST_GAIN = 1.6;
-const FEWEST = 12;
-const [GRAIN_SEED, ENDS_SEED, SWAY_SEED] = [20, 21, 22];
-const SMALL = 1e-6;
+const {
+  GRID, QUICK_GRID, SEAM, SURE, MARGIN, CARRY, SCALES, STRAND, SWAY, SWAY_LENGTHS, ROUNDING, ENDS,
+  EDGE_STEEPNESS, EDGE_STRANDS, MOST_GAIN, FEWEST, GRAIN_SEED, ENDS_SEED, SWAY_SEED, SMALL,
+} = constants.redraw;
 
 // The photo with new regions where the map changed.
 //

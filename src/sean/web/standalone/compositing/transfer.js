@@ -1,14 +1,13 @@
 // The change of one region's colour: what each of its pixels becomes. The numbers of compositing/transfer.py, which
 // explains them.
 
+import constants from "./constants.json" with { type: "json" };
 import { smoothStep } from "./frame.js";
 
-const [LIGHTENING, DARKENING, FREEDOM] = [0.5, 0.85, 2];
-const [TINT, WHITENING] = [0.45, 0.4];
-const [DARKEST, LIGHTEST, OFFSET, FAINT] = [2, 98, 16, 5];
-const [ONE_COLOUR, SEVERAL_COLOURS, FAR_HUE] = [14, 26, 20];
-const ONE_HUE = [20, 45];
-const [GREY, MOST_HUE] = [10, 1.4];
+const {
+  LIGHTENING, FREEDOM, DARKENING, TINT, WHITENING, MIN_LIGHTNESS, MAX_LIGHTNESS, OFFSET, ONE_COLOUR,
+  SEVERAL_COLOURS, FAR_HUE, ONE_HUE, GREY, MOST_HUE, FAINT,
+} = constants.transfer;
 
 const clip = (value, low, high) => Math.min(high, Math.max(low, value));
 const bent = (share, slope) => (slope <= 1 ? slope * share : (slope * share) / (1 + (slope - 1) * share));
@@ -22,10 +21,10 @@ export function naturalSlope(own, goal) {
 // another array of the same length; its properties own and goal are the means.
 export function colourTransfer(own, target, strength = 1, several = false) {
   const goal = own.mean.map((value, channel) => value + strength * (target.mean[channel] - value));
-  const [start, end] = [own.mean[0], goal[0]].map((lightness) => clip(lightness, DARKEST, LIGHTEST));
+  const [start, end] = [own.mean[0], goal[0]].map((lightness) => clip(lightness, MIN_LIGHTNESS, MAX_LIGHTNESS));
   let slope = naturalSlope(start, end);
   if (target.contrast !== null && own.contrast) {
-    const final = naturalSlope(start, clip(target.mean[0], DARKEST, LIGHTEST));
+    const final = naturalSlope(start, clip(target.mean[0], MIN_LIGHTNESS, MAX_LIGHTNESS));
     slope *= (clip(target.contrast / own.contrast, final / FREEDOM, final * FREEDOM) / final) ** strength;
   }
   let oneHue = 0; // how far pixels take the new hue, in place of a shift of their own
