@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sean.editing.editor import Editor
@@ -109,6 +109,8 @@ MANIFEST: dict[str, Any] = {
 
 
 @given(content=damaged_json(MANIFEST))
+@example(content=json.dumps({**MANIFEST, "image_size": [0, 64]}).encode())
+@example(content=json.dumps({**MANIFEST, "code_dim": -1}).encode())
 def test_manifests_of_exports(content: bytes) -> None:
     with TemporaryDirectory() as folder:
         (Path(folder) / "manifest.json").write_bytes(content)

@@ -72,8 +72,8 @@ def read_manifest(folder: Path) -> Manifest:
             labels=LabelSet.from_dict(raw["labels"]),
             image_size=_size(raw["image_size"]),
             parser_size=None if raw["parser_size"] is None else _size(raw["parser_size"]),
-            code_dim=int(raw["code_dim"]),
-            num_blocks=int(raw["num_blocks"]),
+            code_dim=_positive(raw["code_dim"]),
+            num_blocks=_positive(raw["num_blocks"]),
             instance_edges=bool(raw["instance_edges"]),
             digests={str(name): str(row["sha256"]) for name, row in raw["files"].items()},
         )
@@ -85,4 +85,11 @@ def read_manifest(folder: Path) -> Manifest:
 
 def _size(values: Any) -> Size:
     height, width = values
-    return int(height), int(width)
+    return _positive(height), _positive(width)
+
+
+def _positive(value: Any) -> int:
+    number = int(value)
+    if number < 1:
+        raise ValueError(f"expected a positive size, got {value!r}")
+    return number
