@@ -18,10 +18,10 @@ from .support.forks import OUTPUT, fork, run_code, wait
 # A line as pasted, and what is true afterwards; `_` is the line's value. The photo has one face, that of an astronaut.
 LINES = [
     # a model
-    ("sean.SEANPipeline.from_pretrained()", "_.image_size == (128, 128) and len(_.style_bank) == 32"),
-    ("sean.SEANPipeline.from_pretrained('celebamask-mini-128', dtype='bfloat16')", "_.dtype == torch.bfloat16"),
+    ("sean.SEANPipeline.from_pretrained()", "_.image_size == (256, 256) and len(_.style_bank) == 56"),
+    ("sean.SEANPipeline.from_pretrained('portraits-256', dtype='bfloat16')", "_.dtype == torch.bfloat16"),
     ("sean.SEANPipeline.from_pretrained(device='auto').to(torch.bfloat16).to('cpu')", "_.dtype == torch.bfloat16"),
-    ("repr(pipe)", "'128 x 128 pixels' in _ and '19 labels' in _ and 'float32 on cpu' in _"),
+    ("repr(pipe)", "'256 x 256 pixels' in _ and '19 labels' in _ and 'float32 on cpu' in _"),
     # styles of photos in any form, with the map that the parser makes or a given one
     ("pipe.encode('me.png')", "_ == styles and 'hair' in _.regions and 'hat' not in _.regions"),
     ("pipe.encode(Path('me.png'))", "_ == styles"),
@@ -34,11 +34,11 @@ LINES = [
     ("styles.with_region('face', bank[3])", "(_.codes[1] == bank[3].codes[1]).all() and _ != styles"),
     ("repr(styles)", "_.startswith('StyleCodes(background, skin, nose')"),
     # pictures, one or many
-    ("pipe(segmap, styles)", "_.size == (128, 128)"),
-    ("pipe(segmap, styles, output_type='np')", "_.shape == (128, 128, 3) and _.dtype == np.uint8"),
-    ("pipe(segmap, styles, output_type='pt')", "_.shape == (3, 128, 128) and -1 <= _.min() < _.max() <= 1"),
+    ("pipe(segmap, styles)", "_.size == (256, 256)"),
+    ("pipe(segmap, styles, output_type='np')", "_.shape == (256, 256, 3) and _.dtype == np.uint8"),
+    ("pipe(segmap, styles, output_type='pt')", "_.shape == (3, 256, 256) and -1 <= _.min() < _.max() <= 1"),
     ("pipe([segmap, segmap], [styles, bank[1]])", "close(_[0], before) and close(_[1], pipe(segmap, bank[1]))"),
-    ("pipe([segmap] * 3, styles, output_type='pt')", "_.shape == (3, 3, 128, 128)"),
+    ("pipe([segmap] * 3, styles, output_type='pt')", "_.shape == (3, 3, 256, 256)"),
     ("pipe(segmap, [styles] * 3 + [bank[0]] * 3)", "not close(_, pipe(segmap, styles))"),
     ("pipe(segmap, [[styles] * 3 + [bank[0]] * 3, [styles] * 6])", "len(_) == 2 and close(_[1], pipe(segmap, styles))"),
     ("pipe(segmap, styles, seed=1)", "close(_, pipe(segmap, styles, generator=torch.Generator().manual_seed(1)))"),
@@ -132,7 +132,7 @@ WRONG = [
     ("sean.Editor(pipe, parser=None).set_image(photo)", "expected a label map with the photo, as there is no parser"),
     ("editor.set_image(photo, np.zeros((256, 256), int), face=1)", "expected face 0 where no face is searched for"),
     ("editor.set_style('hair', 'blond')", "there is no style 'blond'; expected own, mean, bank:N"),
-    ("editor.set_style('hair', 'bank:99')", "there is no style 'bank:99'; the model's bank has 32 styles"),
+    ("editor.set_style('hair', 'bank:99')", "there is no style 'bank:99'; the model's bank has 56 styles"),
     ("editor.set_style('hair', '#12')", "there is no style '#12'; expected own, mean"),
     ("editor.set_style('hare', 'bank:3')", "unknown region 'hare' in labels 'celebamask-hq'; close: hair"),
     ("editor.set_style('hat', styles)", "photo:style has no hat; it has background, skin"),

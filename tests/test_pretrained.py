@@ -1,12 +1,14 @@
 """What comes with the package, by name."""
 
+import warnings
 from pathlib import Path
 
 import pytest
 
 from sean import pretrained
-from sean.errors import InputError
-from sean.pretrained import bundled_models, find_model, find_parser, folder_title
+from sean.cli import main
+from sean.errors import InputError, Replaced
+from sean.pretrained import DEFAULT_MODEL, bundled_models, find_model, find_parser, folder_title
 
 
 def test_the_parser_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,3 +33,16 @@ def test_the_parser_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_network_is_called_by_its_folder_or_its_training(tmp_path: Path) -> None:
     assert folder_title(tmp_path / "small-parser") == "small-parser"
     assert folder_title(tmp_path / "faces" / "parser" / "model") == "faces/parser"
+
+
+def test_the_name_of_an_earlier_model_gives_the_one_that_replaced_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.warns(Replaced, match="celebamask-mini-128 was replaced by portraits-256"):
+        assert find_model("celebamask-mini-128") == find_model(DEFAULT_MODEL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["list", "celebamask-mini-128"]) == 0
+    said = capsys.readouterr().err
+    assert said == "sean: the model celebamask-mini-128 was replaced by portraits-256, which is taken\n"
+    show = warnings.showwarning
+    assert main(["list"]) == 0
+    assert warnings.showwarning is show

@@ -1,6 +1,6 @@
 """Builds the editor's page that needs no server: the page of `sean web`, with a model that the browser runs.
 
-    python tools/build_page.py site/edit [--model celebamask-mini-128] [--precision fp16]
+    python tools/build_page.py site/edit [--model portraits-256] [--precision int8]
 
 Any web server of static files can offer the folder; `python -m http.server --directory site` tries it out. The runtime,
 onnxruntime-web, comes from npm (`npm pack`), in the version and with the checksum below, and is kept in build/.
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     reader.add_argument("output", type=Path, help="the folder to write; what was in it goes")
     reader.add_argument("--model", default=DEFAULT_MODEL, help="a bundled model, a model folder, or a hub id")
     reader.add_argument("--parser", default=BUNDLED, help="a parser's folder, or none")
-    reader.add_argument("--precision", default="fp16", choices=["fp32", "fp16", "int8"], help="of the weights")
+    reader.add_argument("--precision", default="int8", choices=["fp32", "fp16", "int8"], help="of the weights")
     given = reader.parse_args(arguments)
     folder = find_model(given.model)
     parser = None if given.parser == "none" else find_parser(given.parser, other="none")
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         models = _add_models(page, folder, parser, given.precision)
         num_bytes = sum((page / name).stat().st_size for name in models.values())
         if num_bytes > MOST_MODEL_BYTES:
-            raise SystemExit(f"the models take {num_bytes / 1e6:.1f} MB, expected at most 30; take --precision int8")
+            raise SystemExit(f"the models take {num_bytes / 1e6:.1f} MB, expected at most 30; take a smaller model")
         _add_runtime(page)
         _describe(page, folder, models)
         _list_files(page, list(models.values()))

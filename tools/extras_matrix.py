@@ -138,7 +138,7 @@ def main() -> int:
         for extra in extras:
             began = time.monotonic()
             binaries = made_environment(work / f"venv-{extra}", wheel, extra)
-            bundled = next((binaries.parent / "lib").glob("python*/site-packages/sean/bundled/celebamask-mini-128"))
+            bundled = next((binaries.parent / "lib").glob("python*/site-packages/sean/bundled/portraits-256"))
             out = work / f"out-{extra}"
             for row, options in LINES.items():
                 table[row][extra] = outcome(binaries, row, options.format(work=work, out=out, bundled=bundled))

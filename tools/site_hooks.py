@@ -25,7 +25,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[1]
 # page of the site -> file of the repository that it is; links between them are those of the repository
 PAGES = {
-    "models/celebamask-mini-128.md": "src/sean/bundled/celebamask-mini-128/README.md",
+    "models/portraits-256.md": "src/sean/bundled/portraits-256/README.md",
     "models/face-parser.md": "src/sean/bundled/face-parser/README.md",
     "project/changelog.md": "CHANGELOG.md",
     "project/contributing.md": "CONTRIBUTING.md",

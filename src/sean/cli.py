@@ -7,6 +7,7 @@ import inspect
 import io
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 
 import sean
 from sean.allocator import keep_freed_memory
-from sean.errors import InputError, Interrupted
+from sean.errors import InputError, Interrupted, Replaced
 from sean.extras import as_input_error, require
 from sean.threads import set_threads
 
@@ -94,7 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if arguments[0] == "--install-completion":
             print(_installed_completion(*arguments[1:2]))
             return 0
-        _parse(arguments)()
+        with warnings.catch_warnings():
+            warnings.showwarning = _say(warnings.showwarning)
+            _parse(arguments)()
     except InputError as error:
         return _refuse(error)
     except ModuleNotFoundError as error:
@@ -117,6 +120,18 @@ def _installed_completion(shell: str | None = None) -> str:
     from sean.completion import install_completion
 
     return install_completion(COMMANDS, {name: place for name, (place, _) in COMMANDS.items()}, shell)
+
+
+def _say(others: Callable[..., None]) -> Callable[..., None]:
+    """A `warnings.showwarning` that says the product's own warnings in one line, and leaves the rest to `others`."""
+
+    def say(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
+        if category is Replaced:
+            print(f"sean: {message}", file=sys.stderr)
+        else:
+            others(message, category, *rest, **named)
+
+    return say
 
 
 def _refuse(error: InputError) -> int:

@@ -1,4 +1,4 @@
-"""Errors that the command line reports in one line, with an exit code, instead of a traceback."""
+"""Errors and warnings that the command line reports in one line instead of a traceback."""
 
 
 class InputError(ValueError):
@@ -27,3 +27,7 @@ class Interrupted(Exception):
         super().__init__(message)
         self.setting = setting
         self.exit_code = 128 + signal
+
+
+class Replaced(FutureWarning):
+    """A name that has another meaning now, or soon none."""

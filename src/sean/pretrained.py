@@ -1,10 +1,11 @@
 """Model folders by name: bundled with the package, local, or from the Hugging Face hub."""
 
 import os
+import warnings
 from importlib.resources import files
 from pathlib import Path
 
-from sean.errors import InputError
+from sean.errors import InputError, Replaced
 from sean.hub import download_folder
 
 CONFIG_NAME = "config.json"
@@ -18,7 +19,9 @@ CARD_NAME = "README.md"
 LICENCE_NAME = "LICENSE"
 PARSER_NAME = "face-parser"
 BUNDLED = "bundled"
-DEFAULT_MODEL = "celebamask-mini-128"
+DEFAULT_MODEL = "portraits-256"
+REPLACED = {"celebamask-mini-128": DEFAULT_MODEL}
+"""Bundled models of earlier versions, and those that stand in for them."""
 
 _WEIGHT_FILES = (WEIGHTS_NAME, WEIGHTS_INDEX_NAME, SHARDS)
 
@@ -65,6 +68,8 @@ def find_model(
 ) -> Path:
     """The folder of a model.
 
+    The name of a bundled model of an earlier version gives the one that stands in for it, with a warning (`Replaced`).
+
     Args:
         name: a bundled model, a local model folder, or a Hugging Face hub id (owner/name), which is downloaded.
         revision: of a hub id: the branch, tag or commit; None takes the main branch.
@@ -74,6 +79,9 @@ def find_model(
     Raises:
         InputError: no such model.
     """
+    if name in REPLACED and not Path(name).is_dir():
+        warnings.warn(f"the model {name} was replaced by {REPLACED[name]}, which is taken", Replaced, stacklevel=2)
+        name = REPLACED[name]
     if name in bundled_models():
         return _bundled_folder() / name
     if Path(name).is_dir():

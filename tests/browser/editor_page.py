@@ -57,6 +57,11 @@ class EditorPage(BrowserPage):
         """The map as the server has it: label ids [h, w]."""
         return np.array(Image.open(io.BytesIO(self.page.request.get(f"{self.session_url}/map.png").body())))
 
+    @staticmethod
+    def label_at(segmap: np.ndarray, x: float, y: float) -> int:
+        """The label id of a map at fractions of its width and height."""
+        return int(segmap[int(y * segmap.shape[0]), int(x * segmap.shape[1])])
+
     def shown(self, pane: str) -> str:
         """What a canvas shows, as the data URL of its pixels."""
         # a pane is drawn in the frame after its contents have changed

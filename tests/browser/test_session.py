@@ -79,7 +79,7 @@ def test_picture_map_and_project_are_downloaded_and_the_project_opened(editor: E
     editor.wait_for_edits(1)
     result = editor.shown("result")
     picture = Image.open(io.BytesIO(editor.download("download-picture")))
-    assert picture.size == (128, 128)
+    assert picture.size == (256, 256)
     segmap = np.array(Image.open(io.BytesIO(editor.download("download-map"))))
     assert (segmap == editor.segmap()).all()
     project = editor.download("download-project")

@@ -21,7 +21,7 @@ TOP, LEFT, SIDE = 60, 200, 220
 
 @pytest.fixture(scope="module")
 def pipeline() -> SEANPipeline:
-    return SEANPipeline.from_pretrained("celebamask-mini-128")
+    return SEANPipeline.from_pretrained("portraits-256")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from sean.editing.styles import StyleCodes, mean_style
 from sean.errors import InputError
 from sean.images import image_to_tensor, tensor_to_image
 from sean.labels import CELEBAMASK_HQ
-from sean.plan import recent
+from sean.plan import planner
 from sean.plan.planner import Planner
 from sean.pretrained import DEFAULT_MODEL, bundled_models
 from sean.segmap import colorize, instance_edges
@@ -156,7 +156,7 @@ def test_styles_of_another_width(pipeline: SEANPipeline) -> None:
 
 
 def test_every_bundled_model_loads_and_renders() -> None:
-    assert "celebamask-mini-128" in bundled_models()
+    assert "portraits-256" in bundled_models()
     for name in bundled_models():
         bundled = SEANPipeline.from_pretrained(name)
         assert "non-commercial" in bundled.card
@@ -169,7 +169,7 @@ def test_a_segmap_is_planned_once_and_an_edit_of_it_in_part(
     pipeline: SEANPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned: list[object] = []
-    monkeypatch.setattr(recent, "Planner", lambda *args, **options: planned.append(args) or Planner(*args, **options))
+    monkeypatch.setattr(planner, "Planner", lambda *args, **options: planned.append(args) or Planner(*args, **options))
     edited = FACE.copy()
     edited[10:14, 20:26] = 17
     for segmap in (FACE, FACE, edited, FACE):

@@ -124,3 +124,14 @@ def test_levels_belong_to_output_channels() -> None:
     largest = np.abs(scaled).max(axis=(1, 2, 3), keepdims=True)
     assert (np.abs(restored - scaled) <= largest / 254 * 1.001).all()
     assert smaller[f"{big}.levels"].dtype == np.int8
+
+
+def test_vectors_keep_their_numbers() -> None:
+    """Gains of a group normalization have no output channels to be scaled by."""
+    dense = dense_generator(tiny_model(base_channels=4).generator).model()
+    vector = np.linspace(0.5, 1.5, 2048, dtype=np.float32)
+    dense.graph.initializer.append(onnx.numpy_helper.from_array(vector, "gain"))
+    assert "gain" not in large_weights(dense)
+    smaller = in_eight_bits(dense, lambda _: True)
+    (kept,) = (each for each in smaller.graph.initializer if each.name == "gain")
+    assert (onnx.numpy_helper.to_array(kept) == vector).all()

@@ -215,6 +215,6 @@ def test_the_example_of_the_docs_runs(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_bundled_model_is_exported_exactly(tmp_path: Path) -> None:
     """20 pairs of styles and maps, dense and fast."""
-    files = export_model(find_model("celebamask-mini-128"), tmp_path, checks=20)
+    files = export_model(find_model("portraits-256"), tmp_path, checks=20)
     assert {file.name for file in files} >= {"generator.onnx", "generator-dense.onnx"}
     assert all(file.difference <= 1e-3 for file in files)

@@ -44,7 +44,7 @@ def test_features_of_a_model_folder(config: TrainConfig, fabric: Fabric, tmp_pat
 
 
 def test_the_bundled_model_will_do(config: TrainConfig, fabric: Fabric) -> None:
-    config = replace(config, losses=LossWeights(), perceptual_network="celebamask-mini-128")
+    config = replace(config, losses=LossWeights(), perceptual_network="portraits-256")
     loss = perceptual_loss(config, fabric, Log())
     assert loss is not None
     assert loss(torch.zeros(1, 3, 32, 32), torch.rand(1, 3, 32, 32)).item() > 0

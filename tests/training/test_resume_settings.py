@@ -204,7 +204,7 @@ def hanging_up_at(step: int, training_step: Callable[..., Any]) -> Callable[...,
 def test_a_bundled_model_is_a_start(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Three labels are not nineteen: the name is found, and the sizes are compared."""
     command = ["train", "--preset", "mini-128", "--data", str(folder), "--output", str(tmp_path / "run")]
-    assert main([*command, "--start-from", "celebamask-mini-128"]) == 2
+    assert main([*command, "--start-from", "portraits-256"]) == 2
     assert "has other sizes" in capsys.readouterr().err
     assert main([*command, "--start-from", "nothing"]) == 2
     assert "unknown model 'nothing'; expected a bundled one" in capsys.readouterr().err

@@ -33,10 +33,10 @@ def bench(
 
     Examples:
       sean bench
-      sean bench --model celebamask-mini-128 --no-growth
-      sean bench --model celebamask-mini-128 --dtype bfloat16 --no-growth --no-training
+      sean bench --model portraits-256 --no-growth
+      sean bench --model portraits-256 --dtype bfloat16 --no-growth --no-training
       sean bench --base-channels 16 --size 128 --rounds 3 --output bench.json
-      sean bench --model celebamask-mini-128 --busy
+      sean bench --model portraits-256 --busy
 
     Args:
         model: a bundled name, a model folder, or a hub id; without it, random weights of the following sizes.

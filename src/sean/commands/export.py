@@ -23,7 +23,7 @@ def export(
     sean.onnx.Pipeline runs the folder with numpy, onnxruntime and Pillow alone.
 
     Examples:
-      sean export --model celebamask-mini-128 --output onnx/
+      sean export --model portraits-256 --output onnx/
       sean export --model runs/faces/model --precision int8 --output onnx-small/
 
     Args:

@@ -36,7 +36,7 @@ def train(
       sean train --preset mini-128 --data faces/ --output runs/faces
       sean train --output runs/faces --resume
       sean train --output runs/faces --resume --config.steps 6000 --config.generator-rate 2e-4
-      sean train --preset mini-128 --data my-faces/ --start-from celebamask-mini-128 --output runs/mine
+      sean train --preset portraits-256 --data my-faces/ --start-from portraits-256 --output runs/mine
       sean train --preset mini-256 --data faces/ --output runs/large --config.batch-size 8 --config.seed 1
       sean train --preset mini-128 --method spade --data faces/ --output runs/spade
       sean train --preset cityscapes --data cityscapes/ --dry-run

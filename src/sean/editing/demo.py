@@ -24,10 +24,10 @@ SHEET_NAME = "contact-sheet.png"
 INTERPOLATION_STEPS = 7
 # parametric faces with numbers of bank styles; the first two serve as photo A and photo B
 _FACES: tuple[tuple[FaceShape, int], ...] = (
-    (FaceShape(hair_length=0.45, fringe=0.3), 25),
-    (FaceShape(hair_length=0.15, turn=-0.25, mouth_openness=0.25), 19),
-    (FaceShape(hair_length=0.7, turn=0.3, mouth_openness=0.3), 24),
-    (FaceShape(hair_length=0.3, tilt=4.0), 11),
+    (FaceShape(hair_length=0.45, fringe=0.3), 16),
+    (FaceShape(hair_length=0.15, turn=-0.25, mouth_openness=0.25), 31),
+    (FaceShape(hair_length=0.7, turn=0.3, mouth_openness=0.3), 3),
+    (FaceShape(hair_length=0.3, tilt=4.0), 18),
 )
 
 

@@ -147,7 +147,7 @@ class SEANPipeline:
                 (owner/name).
             device: device to compute on: "auto" (a CUDA card if there is one, else the CPU), cpu, cuda or cuda:1.
             dtype: dtype to compute in, one of `DTYPES`, or its name; None is float32. In bfloat16, pictures of the
-                bundled model differ by at most 2/255.
+                bundled model differ by at most 2/255 but for single values.
             revision: for a hub id: branch, tag or commit.
             cache_dir: for a hub id: the folder for downloads.
             token: for a hub id: access token of the hub for private models; None takes the stored token.

@@ -14,7 +14,7 @@ from sean.errors import InputError
 
 Precision = Literal["fp32", "fp16", "int8"]
 
-# Smaller tensors (biases, tables of a few labels) would save little and stay in float32.
+# Smaller tensors (biases, tables of a few labels), and vectors, would save little and stay in float32.
 _FEWEST_NUMBERS = 512
 
 
@@ -26,7 +26,8 @@ def check_precision(precision: str) -> None:
 
 def large_weights(model: onnx.ModelProto) -> list[str]:
     """Names of the weights that are worth compressing, the largest first."""
-    sizes = {w.name: int(np.prod(w.dims)) for w in model.graph.initializer if w.data_type == TensorProto.FLOAT}
+    weights = (w for w in model.graph.initializer if w.data_type == TensorProto.FLOAT and len(w.dims) > 1)
+    sizes = {w.name: int(np.prod(w.dims)) for w in weights}
     return sorted((name for name in sizes if sizes[name] >= _FEWEST_NUMBERS), key=lambda name: -sizes[name])
 
 

@@ -31,7 +31,7 @@ def perceptual_loss(config: TrainConfig, fabric: Fabric, log: Log) -> Perceptual
     if not on_first(fabric, lambda: _load(config) is not None):
         log.message(
             "the perceptual term is OFF: VGG19's weights could not be downloaded; give torchvision's "
-            "vgg19-dcbb9e9d.pth as vgg_weights, or another network as perceptual_network (celebamask-mini-128, say)"
+            "vgg19-dcbb9e9d.pth as vgg_weights, or another network as perceptual_network (portraits-256, say)"
         )
         return None
     network = _load(config)
