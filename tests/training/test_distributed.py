@@ -154,7 +154,7 @@ def test_torchrun_trains_and_sigterm_saves(tmp_path: Path) -> None:
                 process.send_signal(signal.SIGTERM)
     text = "".join(seen)
     assert process.returncode != 0
-    assert "is saved; resume the run to go on (--resume)" in text, text
+    assert "no model folder yet; resume the run to go on (--resume)" in text, text
     step = last_checkpoint(tmp_path / "run")["step"]
     assert step >= 2 and f"stopped at step {step}," in text
     assert records(tmp_path / "run")[-1]["step"] == step

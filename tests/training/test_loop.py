@@ -215,7 +215,9 @@ def test_a_signal_saves_and_the_run_goes_on_later(
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "training_step", signalled)
-        with pytest.raises(Interrupted, match="stopped at step 2, which is saved; resume the run to go on") as caught:
+        with pytest.raises(
+            Interrupted, match="stopped at step 2, which is saved; no model folder yet; resume"
+        ) as caught:
             train(config, data, tmp_path / "cut")
     assert caught.value.exit_code == 128 + signal.SIGTERM
     assert last_checkpoint(tmp_path / "cut")["step"] == 2

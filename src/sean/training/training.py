@@ -135,8 +135,13 @@ class Training(ABC, Generic[Config, State]):
             if signal or state.step % config.checkpoint_every == 0 or is_last:
                 on_first(self.fabric, lambda: save_checkpoint(self.run, state, config))
             if signal and not is_last:
+                # the export takes longer than a process that is to stop may have
+                has_model = (self.run / MODEL_FOLDER).is_dir()
+                model = f"the {self.noun} folder is of an earlier step" if has_model else f"no {self.noun} folder yet"
                 raise Interrupted(
-                    f"stopped at step {state.step}, which is saved; resume the run to go on", signal, setting="resume"
+                    f"stopped at step {state.step}, which is saved; {model}; resume the run to go on",
+                    signal,
+                    setting="resume",
                 )
 
     def _enter(self, stack: ExitStack, resume: bool) -> None:

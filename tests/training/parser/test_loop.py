@@ -130,25 +130,34 @@ def test_the_loss_looks_at_another_phase_in_each_step(scenes: TrainingData) -> N
     assert [step for step, terms in enumerate(losses) if terms["cross_entropy"] > 0] == [2]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("number", "last", "said"),
+    [(signal.SIGTERM, 3, "no parser folder yet"), (signal.SIGHUP, 4, "the parser folder is of an earlier step")],
+)
 def test_an_interrupted_run_ends_as_the_straight_one(
-    scenes: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, attended: None
+    scenes: TrainingData,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    last: int,
+    said: str,
+    attended: None,
 ) -> None:
     train_parser(CONFIG, scenes, tmp_path / "straight")
     step = loop.parser_step
 
     def signalled(state: Any, *args: Any) -> dict[str, float]:
         values = step(state, *args)
-        if state.step == 3:
+        if state.step == last:
             os.kill(os.getpid(), number)
         return values
 
     run = tmp_path / "stopped"
     monkeypatch.setattr(loop, "parser_step", signalled)
-    with pytest.raises(Interrupted, match="stopped at step 3, which is saved") as stop:
+    with pytest.raises(Interrupted, match=f"stopped at step {last}, which is saved; {said}; resume") as stop:
         train_parser(CONFIG, scenes, run)
     assert stop.value.exit_code == 128 + number
-    assert last_checkpoint(run)["step"] == 3
+    assert last_checkpoint(run)["step"] == last
     monkeypatch.setattr(loop, "parser_step", step)
     torch.rand(17)  # the global generator is elsewhere now
     train_parser(CONFIG, scenes, run, resume=True)
