@@ -225,29 +225,30 @@ def cut(**options):
         if option in words:
             del words[words.index(option) : words.index(option) + 2]
         words.extend([option, *value.split()])
-if words[0] in ("train", "train-parser") and "--dry-run" not in words:
-    if "--resume" in words:
-        cut(config_steps="3")
-    else:
-        cut(config_steps="2", config_batch_size="2", config_num_workers="0")
-        cut(config_model_image_size="64 64")
-        if words[0] == "train":
-            cut(config_model_base_channels="2", config_model_style_dim="16")
-elif words[0] == "experiment":
-    cut(budget="2")
-    if words[1] == "edit-benchmark":
-        cut(pairs="2")
-elif words[0] == "export":
-    cut(checks="1")
-elif words[:2] == ["data", "speed"]:
-    cut(batches="1", steps="1")
-if words[0] == "web":
-    server = [sys.executable, "-m", "sean", *words, "--no-open", "--port", "0"]
-    server = subprocess.Popen(server, stdout=subprocess.PIPE)
-    said = server.stdout.readline().decode()
-    server.terminate()
-    sys.exit(server.wait() or "the editor is at" not in said)
-sys.exit(main(words))
+if __name__ == "__main__":  # a process that it starts imports it again
+    if words[0] in ("train", "train-parser") and "--dry-run" not in words:
+        if "--resume" in words:
+            cut(config_steps="3")
+        else:
+            cut(config_steps="2", config_batch_size="2", config_num_workers="0")
+            cut(config_model_image_size="64 64")
+            if words[0] == "train":
+                cut(config_model_base_channels="2", config_model_style_dim="16")
+    elif words[0] == "experiment":
+        cut(budget="2")
+        if words[1] == "edit-benchmark":
+            cut(pairs="2")
+    elif words[0] == "export":
+        cut(checks="1")
+    elif words[:2] == ["data", "speed"]:
+        cut(batches="1", steps="1")
+    if words[0] == "web":
+        server = [sys.executable, "-m", "sean", *words, "--no-open", "--port", "0"]
+        server = subprocess.Popen(server, stdout=subprocess.PIPE)
+        said = server.stdout.readline().decode()
+        server.terminate()
+        sys.exit(server.wait() or "the editor is at" not in said)
+    sys.exit(main(words))
 """
 # `pip` and `make` install and run nothing: they check that what is asked for is there.
 PIP = """#!{python}
