@@ -36,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "data": {"errors", "files", "labels", "images", "segmap", "contact_sheet", "plan"},
     "ops": {"errors", "labels", "segmap", "plan"},
     "hub": {"errors"},
-    "pretrained": {"errors", "hub"},
+    "pretrained": {"errors", "files", "hub"},
     "allocator": set(),
     "threads": set(),
     "models": {"errors", "labels", "segmap", "plan", "ops"},

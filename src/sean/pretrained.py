@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from sean.errors import InputError, Replaced
+from sean.files import write_text_atomic
 from sean.hub import download_folder
 
 CONFIG_NAME = "config.json"
@@ -99,6 +100,20 @@ def find_model(
         f"unknown model {name!r}; expected a bundled one ({', '.join(bundled_models()) or 'none here'}), "
         "a model folder, or a hub id owner/name"
     )
+
+
+def read_card(folder: Path) -> tuple[str, str]:
+    """The model card of a network's folder and the terms of its weights; "" where there is none."""
+    paths = (folder / CARD_NAME, folder / LICENCE_NAME)
+    card, terms = (path.read_text(encoding="utf-8") if path.is_file() else "" for path in paths)
+    return card, terms
+
+
+def write_card(folder: Path, card: str, terms: str) -> None:
+    """Write the model card and the terms of a network's folder, as far as they are not empty."""
+    for name, text in ((CARD_NAME, card), (LICENCE_NAME, terms)):
+        if text:
+            write_text_atomic(folder / name, text)
 
 
 def folder_title(folder: str | Path) -> str:

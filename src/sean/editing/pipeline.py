@@ -16,7 +16,6 @@ from sean.devices import AUTO, chosen_device
 from sean.editing.render_batch import BlockStyles, OutputType, RenderBatch, as_list, check_output_type
 from sean.editing.styles import StyleCodes, load_style_codes, mean_colours, mean_style, save_style_codes
 from sean.errors import InputError
-from sean.files import write_text_atomic
 from sean.hub import spdx_of, upload_folder, with_card_head
 from sean.images import ImageLike, image_to_tensor
 from sean.inference.engine import engine_for
@@ -25,7 +24,7 @@ from sean.models.base import NoiseSource, StyledModel
 from sean.models.weights import MAX_SHARD_SIZE, load_model, save_model
 from sean.parsing.photo import CropChoice, OnNoFace, PhotoOpener
 from sean.plan.planner import RecentPlans
-from sean.pretrained import BANK_NAME, CARD_NAME, DEFAULT_MODEL, LICENCE_NAME, find_model
+from sean.pretrained import BANK_NAME, DEFAULT_MODEL, find_model, read_card, write_card
 from sean.segmap import SegmapLike, instance_edges, numbers_of, resize_segmap, segmap_of
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -160,8 +159,7 @@ class SEANPipeline:
         folder = find_model(os.fspath(name), revision, cache_dir, token, local_files_only)
         model, labels = load_model(folder)
         bank = load_style_codes(folder / BANK_NAME) if (folder / BANK_NAME).is_file() else []
-        card = (folder / CARD_NAME).read_text(encoding="utf-8") if (folder / CARD_NAME).is_file() else ""
-        terms = (folder / LICENCE_NAME).read_text(encoding="utf-8") if (folder / LICENCE_NAME).is_file() else ""
+        card, terms = read_card(folder)
         return cls(model.to(where), labels, style_bank=bank, card=card, terms=terms, dtype=number_type)
 
     def fork(self, num_kept: int = 1) -> "SEANPipeline":
@@ -204,10 +202,7 @@ class SEANPipeline:
         save_model(folder, self.model, self.labels, dtype=dtype, max_shard_size=max_shard_size)
         if self.style_bank:
             save_style_codes(folder / BANK_NAME, self.style_bank, dtype=dtype)
-        if self.card:
-            write_text_atomic(folder / CARD_NAME, self.card)
-        if self.terms:
-            write_text_atomic(folder / LICENCE_NAME, self.terms)
+        write_card(folder, self.card, self.terms)
 
     def push_to_hub(
         self,
@@ -251,7 +246,7 @@ class SEANPipeline:
         )
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder, dtype=dtype)
-            write_text_atomic(Path(folder) / CARD_NAME, card)
+            write_card(Path(folder), card, self.terms)
             return upload_folder(Path(folder), repo_id, revision=revision, token=token, private=private)
 
     @overload

@@ -19,14 +19,13 @@ from torch import Tensor
 
 from sean.devices import AUTO, chosen_device
 from sean.errors import InputError
-from sean.files import write_text_atomic
 from sean.hub import spdx_of, upload_folder, with_card_head
 from sean.images import image_to_tensor, resize_bilinear, resize_image
 from sean.labels import LabelSet
 from sean.models.parsers import Parser
 from sean.models.weights import load_parser, network_digest, save_parser
 from sean.parsing.label_matching import LabelMapping, LabelMatch, match_labels
-from sean.pretrained import BUNDLED, CARD_NAME, LICENCE_NAME, find_parser, folder_title
+from sean.pretrained import BUNDLED, find_parser, folder_title, read_card, write_card
 from sean.segmap import resize_segmap
 
 SEGFORMER_PREFIX = "segformer:"
@@ -129,10 +128,7 @@ class Segmenter:
         full_name = f"parser {title} ({network_digest(parser)[:8]})"
         network = partial(_parser_logits, parser.to(where, dtype), dtype)
         segmenter = cls(network, labels, match, size=parser.config.image_size, name=full_name, device=where)
-        card, terms = (
-            (folder / each).read_text(encoding="utf-8") if (folder / each).is_file() else ""
-            for each in (CARD_NAME, LICENCE_NAME)
-        )
+        card, terms = read_card(folder)
         segmenter._loaded = _ParserFolder(parser=parser, labels=own_labels, card=card, terms=terms)
         return segmenter
 
@@ -150,10 +146,7 @@ class Segmenter:
         """
         loaded, folder = self._parser_folder, Path(folder)
         save_parser(folder, loaded.parser, loaded.labels, dtype=dtype)
-        if loaded.card:
-            write_text_atomic(folder / CARD_NAME, loaded.card)
-        if loaded.terms:
-            write_text_atomic(folder / LICENCE_NAME, loaded.terms)
+        write_card(folder, loaded.card, loaded.terms)
 
     def push_to_hub(
         self,
@@ -195,7 +188,7 @@ class Segmenter:
         )
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder, dtype=dtype)
-            write_text_atomic(Path(folder) / CARD_NAME, card)
+            write_card(Path(folder), card, loaded.terms)
             return upload_folder(Path(folder), repo_id, revision=revision, token=token, private=private)
 
     @property
