@@ -81,11 +81,10 @@ def _grow(segmap: np.ndarray, label: int, radius: int) -> np.ndarray:
 def regions_to_exchange(
     pipeline: SEANPipeline, segmap: np.ndarray, styles_a: StyleCodes, styles_b: StyleCodes
 ) -> list[str]:
-    """Hair, skin and background if both subjects have them, else the three largest common regions."""
+    """Hair, the face with its nose, ears and neck, and background if both have them, else the three largest regions."""
     shared = [name for name in styles_a.regions if name in styles_b.regions]
-    face_regions = ["hair", "skin", "background"]
-    if set(face_regions) <= set(shared):
-        return face_regions
+    if {"hair", "skin", "background"} <= set(shared) and "face" in pipeline.labels.groups:
+        return ["hair", "face", "background"]
     counts = np.bincount(segmap.ravel(), minlength=pipeline.labels.num_regions + 1)
     return sorted(shared, key=lambda name: -counts[pipeline.labels.id_of(name)])[:3]
 

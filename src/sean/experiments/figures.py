@@ -84,7 +84,7 @@ def figure_1(pipeline: SEANPipeline, pictures: Sequence[Subject]) -> Rows:
     for number, region in enumerate(regions_to_exchange(pipeline, first.segmap, styles, nearest)):
         source = others[number % len(others)]
         other = pipeline.encode(source.image, source.segmap)
-        if region in other.regions:
+        if region in other.regions or region in pipeline.labels.groups:
             styles = styles.with_region(region, other)
             sources.append(_picture(source, f"style of {region}"))
             tiles.append(_render(pipeline, first, styles, f"+ {region}"))
