@@ -1,6 +1,7 @@
 """The table of the extras: as pyproject.toml has them, and nothing optional is imported that no extra brings."""
 
 import ast
+import importlib.util
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sean.cli import COMMANDS
 from sean.errors import InputError
 from sean.extras import EXTRAS, as_input_error, require
 
@@ -76,3 +78,11 @@ def test_a_module_of_no_extra_is_no_ones_mistake() -> None:
     assert as_input_error(ModuleNotFoundError(), "sean") is None
     line = as_input_error(ModuleNotFoundError(name="skimage.feature"), "sean edit")
     assert str(line) == "sean edit needs skimage, which is not installed; pip install 'seankit[photo]'"
+
+
+def test_the_matrix_of_commands_and_extras_lacks_no_command() -> None:
+    spec = importlib.util.spec_from_file_location("extras_matrix", ROOT / "tools/extras_matrix.py")
+    assert spec is not None and spec.loader is not None
+    matrix = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(matrix)
+    assert {matrix.command_of(name) for name in matrix.LINES} == set(COMMANDS)

@@ -86,6 +86,26 @@ def test_a_label_that_the_photo_lacks_takes_the_models_colour_or_the_one_wanted(
         np.testing.assert_allclose(shown.mean, expected.mean, atol=12)
 
 
+def test_a_small_region_has_the_models_detail(photo: np.ndarray, own_map: np.ndarray, picture: np.ndarray) -> None:
+    ids = own_map.copy()
+    ids[42:46, 22:40] = 7
+    picture[42:46, 22:40] = (120, 30, 30)
+    picture[42:46, 22:40:4], picture[42:46, 23:40:4] = (240, 235, 225), (240, 235, 225)  # teeth, two pixels wide
+    result = redrawn(photo, FRAME, own_map, ids, picture)[129:135].mean(axis=(0, 2))
+    teeth, gaps = (result[[3 * (column + offset) for column in range(22, 38, 4)]] for offset in (1, 3))
+    assert teeth.min() - gaps.max() > 60
+
+
+def test_the_grain_is_that_of_the_most_and_not_of_a_few_shadows(
+    own_map: np.ndarray, longer: np.ndarray, picture: np.ndarray
+) -> None:
+    photo = np.full((SIDE, SIDE, 3), 190, dtype=np.uint8)
+    photo[24:96, 48:144] = (150, 110, 90)
+    photo[40:45, 60:132], photo[60:90, 90:94] = (60, 40, 30), (60, 40, 30)
+    new = redrawn(photo, FRAME, own_map, longer, picture)[115:160, 60:132]
+    assert new.std(axis=(0, 1)).max() < 4
+
+
 def test_strands_hang_down(photo: np.ndarray, own_map: np.ndarray, longer: np.ndarray, picture: np.ndarray) -> None:
     def roughness(strands: tuple[int, ...]) -> float:
         part = redrawn(photo, FRAME, own_map, longer, picture, strands=strands)[115:150, 60:132].mean(axis=2)

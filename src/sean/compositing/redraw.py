@@ -3,8 +3,9 @@
 A small model's picture, enlarged, is a blur of slightly other colours beside a sharp photo. So of each label that now
 shows where it did not, the model gives light and shade only: its picture at low frequency. Level and contrast are made
 those of the label in the photo, the difference that is left at the border to the photo's own part of the label is
-carried on into the new part, and grain is drawn whose strength at four scales is that of the photo's own region. Hair
-has its grain in strands that hang down.
+carried on into the new part, and grain is drawn whose strength at several scales is that of the photo's own region.
+Hair has its grain in strands that hang down. A small region, as a mouth, is a feature rather than a texture: its teeth
+are the model's, with all detail; and where it has moved, its colours are, too.
 """
 
 from collections.abc import Collection, Mapping
@@ -34,6 +35,12 @@ _SWAY, _SWAY_LENGTHS = _SHARED["SWAY"], tuple(_SHARED["SWAY_LENGTHS"])
 # The rounding of the map's steps, in its pixels; strands end softly downwards.
 _ROUNDING, _ENDS = _SHARED["ROUNDING"], _SHARED["ENDS"]
 _EDGE_STEEPNESS, _EDGE_STRANDS = _SHARED["EDGE_STEEPNESS"], _SHARED["EDGE_STRANDS"]
+# A label that covers less of the map is a feature. The photo gives its colours if so much of it has stayed; the model's
+# picture of it is smoothed by so many pixels, and its edges are softer.
+_FEATURE_SHARE, _FEATURE_KEPT = _SHARED["FEATURE_SHARE"], _SHARED["FEATURE_KEPT"]
+_FEATURE_BLUR, _FEATURE_STEEPNESS = _SHARED["FEATURE_BLUR"], _SHARED["FEATURE_STEEPNESS"]
+# Of a normal distribution, the standard deviation for a median absolute value of 1.
+_NORMAL = _SHARED["NORMAL"]
 # The model's light and shade is taken at most so much stronger than the model has it.
 _MOST_GAIN = _SHARED["MOST_GAIN"]
 # A label with fewer cells in the photo's map gives no colours.
@@ -48,7 +55,8 @@ class _Own:
 
     Attributes:
         mean, deviation: float64 [3] of its Lab.
-        grain: float [scales], standard deviation of L between two scales.
+        grain: float [scales or scales - 1], standard deviation of L between two scales. But for strands it is that of
+            the most, not of single lines and shadows, and the widest scale is left to the model.
         tint: change of a and b for one of L.
     """
 
@@ -102,13 +110,17 @@ def redrawn(
     for label in np.unique(edited_map[changed]).tolist():
         area = changed & (edited_map == label)
         pull, kept = edited_map[cells] == label, (own_map == label) & (edited_map == label)
-        own = _own(whole_lab, kept, inside)
-        share = _share(pull, area[cells], kept[cells], shape, side, label in strands)
-        drawn = _light(model, edited_map == label, own, cells, shape, None if colours is None else colours.get(label))
+        region, in_strands = edited_map == label, label in strands
+        feature = not in_strands and bool(region.mean() < _FEATURE_SHARE)
+        moved = feature and bool(kept.sum() < _FEATURE_KEPT * region.sum())
+        own = None if moved else _own(whole_lab, kept, inside, in_strands)
+        steepness = _FEATURE_STEEPNESS if feature else _EDGE_STEEPNESS
+        share = _share(pull, area[cells], kept[cells], shape, side, steepness, in_strands)
+        drawn = _light(model, region, own, cells, shape, None if colours is None else colours.get(label), feature)
         if own is not None:
-            reach = _CARRY * side if label in strands else None
+            reach = _CARRY * side if in_strands else None
             drawn += _carried(lab, drawn, _enlarged(kept[cells], shape) > 0.9, side, reach)
-            grain = _grain(own.grain, shape, side, label, in_strands=label in strands)
+            grain = _grain(own.grain[:1] if feature else own.grain, shape, side, label, in_strands=in_strands)
             drawn += grain[:, :, None] * np.array([1, *own.tint], dtype=np.float32)
         share = np.minimum(share * fade, 1 - alpha)
         colour += share[:, :, None] * (drawn - lab)
@@ -156,7 +168,7 @@ def _shape(part: Frame, grid: int) -> tuple[int, int]:
     return max(2, round(height * scale)), max(2, round(width * scale))
 
 
-def _own(lab: np.ndarray, kept: np.ndarray, inside: np.ndarray) -> _Own | None:
+def _own(lab: np.ndarray, kept: np.ndarray, inside: np.ndarray, in_strands: bool) -> _Own | None:
     """What a photo, Lab [h, w, 3] over the frame, shows of a label; None where that is next to nothing."""
     if kept.sum() < _FEWEST:
         return None
@@ -169,14 +181,17 @@ def _own(lab: np.ndarray, kept: np.ndarray, inside: np.ndarray) -> _Own | None:
         return None
     known = sure.astype(np.float32)
     levels = [_masked_low_pass(lab[:, :, 0], known, scale * max(inside.shape)) for scale in (0.0, *_SCALES)]
-    grain = np.array([(a - b)[sure].std() for a, b in pairwise(levels)])
+    bands = [(finer - coarser)[sure] for finer, coarser in pairwise(levels)]
+    strengths = (
+        [band.std() for band in bands] if in_strands else [_NORMAL * np.median(np.abs(band)) for band in bands[:-1]]
+    )
     pixels = lab[sure].astype(np.float64)
     spread = pixels - pixels.mean(axis=0)
     slopes = (spread[:, :1] * spread[:, 1:]).sum(axis=0) / max(np.square(spread[:, 0]).sum(), _SMALL)
     return _Own(
         mean=pixels.mean(axis=0),
         deviation=pixels.std(axis=0),
-        grain=grain,
+        grain=np.array(strengths),
         tint=(float(slopes[0]), float(slopes[1])),
     )
 
@@ -189,7 +204,13 @@ def _masked_low_pass(values: np.ndarray, known: np.ndarray, sigma: float) -> np.
 
 
 def _share(
-    label: np.ndarray, area: np.ndarray, kept: np.ndarray, shape: tuple[int, int], side: float, in_strands: bool
+    label: np.ndarray,
+    area: np.ndarray,
+    kept: np.ndarray,
+    shape: tuple[int, int],
+    side: float,
+    steepness: float,
+    in_strands: bool,
 ) -> np.ndarray:
     """How much of each cell is drawn, [*shape].
 
@@ -199,6 +220,7 @@ def _share(
         kept: what the photo has of it.
         shape: of the result.
         side: of the frame, in cells of the result.
+        steepness: of its edges; at 1 they are as soft as the map enlarged.
         in_strands: whether its lower ends are soft.
     """
     sigma = (_ENDS, _ROUNDING) if in_strands else (_ROUNDING, _ROUNDING)
@@ -216,15 +238,18 @@ def _share(
     depth = ndimage.distance_transform_edt(np.pad(_enlarged(kept, shape) > 0.5, 1, mode="edge"))[1:-1, 1:-1]
     near = ndimage.distance_transform_edt(~(_enlarged(area, shape) > 0.5))
     wanted = (1 - smooth_step((depth - seam / 2) / seam)) * smooth_step(2 - near / seam)
-    inside: np.ndarray = np.clip((weights - 0.5) * _EDGE_STEEPNESS + 0.5, 0, 1) * wanted
+    inside: np.ndarray = np.clip((weights - 0.5) * steepness + 0.5, 0, 1) * wanted
     return inside.astype(np.float32)
 
 
 def _light(
     model: np.ndarray, label: np.ndarray, own: _Own | None, cells: tuple[slice, slice], shape: tuple[int, int],
-    colour: tuple[RegionColour, float] | None,
+    colour: tuple[RegionColour, float] | None, feature: bool,
 ) -> np.ndarray:  # fmt: skip
-    """The low-frequency Lab [*shape, 3] of a label: the model's light and shade at the photo's level and contrast."""
+    """The low-frequency Lab [*shape, 3] of a label: the model's light and shade at the photo's level and contrast.
+
+    A feature has the model's detail as well.
+    """
     known = resized(label.astype(np.float32), (model.shape[0], model.shape[1])) > 0.5
     if not known.any():
         known = resized(label.astype(np.float32), (model.shape[0], model.shape[1])) > 0
@@ -235,12 +260,14 @@ def _light(
     level = (model[known] * contrast[:, None]).sum(axis=0) / max(float(contrast.sum()), _SMALL)
     if colour is not None:
         level = level + colour[1] * (np.array(colour[0].mean) - level)
-    gain = np.full(3, 0.5)
+    gain = np.full(3, 1.0 if feature else 0.5)
     sigma = 1.0
     if own is not None:
         level = own.mean
         gain = np.minimum(own.deviation / np.maximum(model[known].std(axis=0), _SMALL), _MOST_GAIN)
         sigma = _SCALES[-1] * model.shape[0] / 2
+    if feature:
+        sigma = _FEATURE_BLUR
     weights = known.astype(np.float32)
     shape_of_map = label.shape
     at = tuple(

@@ -158,8 +158,10 @@ def test_random_edits_of_random_photos(rng: np.random.Generator, quick: bool, tu
     photo = (255 * (noise - noise.min()) / np.ptp(noise)).astype(np.uint8)
     frame = Frame(matrix=(110.0, 20.0, 25.0, -20.0, 110.0, 35.0)) if turned else Frame.square(-20.5, 60.25, 140.0)
     first = 13 * (ndimage.gaussian_filter(rng.random((32, 32)), 3) > 0.5).astype(np.int64)
+    first[22:24, 22:26] = 6
     second = first.copy()
     second[4:20, 8:14], second[25:29, 3:30], second[15, 2:30] = 13, 0, 3
+    second[22:25, 22:26], second[9:11, 20:25] = 6, 5  # small ones: grown, and new
     own, edited = (rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(2))
     wider = frame.part(-0.2, -0.2, 1.2, 1.2)
     mask = np.pad(first == 13, 6, mode="edge")

@@ -12,7 +12,8 @@ import { count, cropped, mapped, masked, plane, resized, some } from "./planes.j
 
 const {
   GRID, QUICK_GRID, SEAM, SURE, MARGIN, CARRY, SCALES, STRAND, SWAY, SWAY_LENGTHS, ROUNDING, ENDS,
-  EDGE_STEEPNESS, EDGE_STRANDS, MOST_GAIN, FEWEST, GRAIN_SEED, ENDS_SEED, SWAY_SEED, SMALL,
+  EDGE_STEEPNESS, EDGE_STRANDS, FEATURE_SHARE, FEATURE_KEPT, FEATURE_BLUR, FEATURE_STEEPNESS, NORMAL,
+  MOST_GAIN, FEWEST, GRAIN_SEED, ENDS_SEED, SWAY_SEED, SMALL,
 } = constants.redraw;
 
 // The photo with new regions where the map changed.
@@ -29,9 +30,9 @@ export function redrawn(photo, frame, ownMap, editedMap, edited, { strands = new
   const shape = shapeOf(part, quick ? QUICK_GRID : GRID);
   const lab = planesOf(labOf(part.seen(photo, shape.height, shape.width).shown.data), shape);
   let whole = null;
-  const measured = (kept) => {
+  const measured = (kept, inStrands) => {
     whole ??= seenWhole(photo, frame);
-    return ownOf(whole.lab, kept, whole.inside);
+    return ownOf(whole.lab, kept, whole.inside, inStrands);
   };
   const model = planesOf(labOf(edited.data), edited);
   const fade = part.edgeWeights(shape.height, shape.width, photo, EDGE);
@@ -44,15 +45,18 @@ export function redrawn(photo, frame, ownMap, editedMap, edited, { strands = new
     const pull = masked(cropped(editedMap, cells), (id) => id === label);
     const kept = masked(ownMap, (id, n) => id === label && editedMap.data[n] === label);
     const keptCells = cropped(kept, cells);
-    if (known && !known.has(label)) known.set(label, measured(masked(ownMap, (id) => id === label)));
-    const own = known ? known.get(label) : measured(kept);
     const inStrands = strands.has(label);
-    const share = shareOf(pull, cropped(area, cells), keptCells, shape, side, inStrands);
-    const drawn = lightOf(model, masked(editedMap, (id) => id === label), own, cells, shape, colours.get(label) ?? null);
+    const region = masked(editedMap, (id) => id === label);
+    const feature = !inStrands && count(region) < FEATURE_SHARE * region.data.length;
+    const moved = feature && count(kept) < FEATURE_KEPT * count(region);
+    if (!moved && known && !known.has(label)) known.set(label, measured(masked(ownMap, (id) => id === label), inStrands));
+    const own = moved ? null : known ? known.get(label) : measured(kept, inStrands);
+    const share = shareOf(pull, cropped(area, cells), keptCells, shape, side, feature ? FEATURE_STEEPNESS : EDGE_STEEPNESS, inStrands);
+    const drawn = lightOf(model, region, own, cells, shape, colours.get(label) ?? null, feature);
     if (own) {
       const sure = masked(enlarged(keptCells, shape), (weight) => weight > 0.9);
       add(drawn, carriedOn(lab, drawn, sure, side, inStrands ? CARRY * side : null));
-      const grain = grainOf(own.grain, shape, side, label, inStrands);
+      const grain = grainOf(feature ? own.grain.slice(0, 1) : own.grain, shape, side, label, inStrands);
       [1, ...own.tint].forEach((factor, c) => { for (let n = 0; n < grain.length; n++) drawn[c].data[n] += Math.fround(factor) * grain[n]; });
     }
     for (let n = 0; n < alpha.data.length; n++) {
@@ -128,7 +132,7 @@ function shapeOf(part, grid) {
 
 // What a photo, three planes over the frame, shows of a label: {mean, deviation, grain, tint}; null where that is next
 // to nothing.
-function ownOf(lab, kept, inside) {
+function ownOf(lab, kept, inside, inStrands) {
   if (count(kept) < FEWEST) return null;
   const side = Math.max(inside.height, inside.width);
   let sure = masked(enlarged(kept, inside), (weight, n) => weight > 0.5 && inside.data[n]);
@@ -137,7 +141,10 @@ function ownOf(lab, kept, inside) {
   if (count(sure) < FEWEST) return null;
   const known = plane(sure.height, sure.width, new Float32Array(sure.data));
   const levels = [0, ...SCALES].map((scale) => maskedLowPass(lab[0], known, scale * side));
-  const grain = SCALES.map((_, i) => statistics(levels[i].data.map((value, n) => value - levels[i + 1].data[n]), sure.data).deviation);
+  const bands = SCALES.map((_, i) => levels[i].data.map((value, n) => value - levels[i + 1].data[n]));
+  const grain = inStrands
+    ? bands.map((band) => statistics(band, sure.data).deviation)
+    : bands.slice(0, -1).map((band) => NORMAL * median(band.filter((_, n) => sure.data[n]).map(Math.abs)));
   const shown = lab.map(({ data }) => statistics(data, sure.data));
   const products = [0, 0, 0];
   for (let n = 0; n < sure.data.length; n++) {
@@ -161,7 +168,7 @@ function maskedLowPass(values, known, sigma) {
 }
 
 // How much of each cell is drawn of a label; see the arguments in redraw.py.
-function shareOf(label, area, kept, shape, side, inStrands) {
+function shareOf(label, area, kept, shape, side, steepness, inStrands) {
   const soft = gaussian(plane(label.height, label.width, new Float32Array(label.data)), inStrands ? [ENDS, ROUNDING] : ROUNDING, "nearest");
   const nearest = nearestZeros(masked(label, (value) => !value));
   const peak = taken(largestAround(mapped(soft, (value, n) => (label.data[n] ? value : 0))), nearest);
@@ -177,12 +184,13 @@ function shareOf(label, area, kept, shape, side, inStrands) {
   const near = distances(masked(half(area), (value) => !value)).data;
   return mapped(weights, (weight, n) => {
     const wanted = (1 - smoothStep((depth[n] - seam / 2) / seam)) * smoothStep(2 - near[n] / seam);
-    return Math.min(1, Math.max(0, (weight - 0.5) * EDGE_STEEPNESS + 0.5)) * wanted;
+    return Math.min(1, Math.max(0, (weight - 0.5) * steepness + 0.5)) * wanted;
   });
 }
 
-// The low-frequency Lab of a label: the model's light and shade at the photo's level and contrast.
-function lightOf(model, label, own, cells, shape, colour) {
+// The low-frequency Lab of a label: the model's light and shade at the photo's level and contrast; of a feature with the
+// model's detail.
+function lightOf(model, label, own, cells, shape, colour, feature) {
   const [{ height, width }] = model;
   const weight = resized(plane(label.height, label.width, new Float32Array(label.data)), height, width);
   let known = masked(weight, (value) => value > 0.5);
@@ -203,13 +211,14 @@ function lightOf(model, label, own, cells, shape, colour) {
   }
   level = level.map((sum) => sum / Math.max(total, SMALL));
   if (colour) level = level.map((value, c) => value + colour.strength * (colour.colour.mean[c] - value));
-  let gain = [0.5, 0.5, 0.5];
+  let gain = new Array(3).fill(feature ? 1 : 0.5);
   let sigma = 1;
   if (own) {
     level = own.mean;
     gain = shown.map(({ deviation }, c) => Math.min(own.deviation[c] / Math.max(deviation, SMALL), MOST_GAIN));
     sigma = (SCALES.at(-1) * height) / 2;
   }
+  if (feature) sigma = FEATURE_BLUR;
   const weights = plane(height, width, new Float32Array(known.data));
   const scaled = (place, extent, other) => Math.floor((place * extent) / other);
   const box = {
