@@ -132,7 +132,10 @@ def main() -> int:
     table: dict[str, dict[str, str]] = {name: {} for name in LINES}
     with tempfile.TemporaryDirectory(prefix="sean-extras-") as name:
         work = Path(name)
-        run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", work, ROOT)
+        # of a copy: setuptools would pack what earlier builds left in build/, as modules that have moved since
+        left_out = shutil.ignore_patterns("build", "dist", "runs", "site", "demo", "*.egg-info", "__pycache__", ".*")
+        shutil.copytree(ROOT, work / "source", ignore=left_out)
+        run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", work, work / "source")
         (wheel,) = work.glob("seankit-*.whl")
         write_paired(work / "data", SyntheticScenes(size=(128, 128), length=4, seed=0, layouts=["faces"]))
         Image.fromarray(photos.astronaut()).save(work / "face.png")
