@@ -1,5 +1,6 @@
-"""A real server with the bundled model, and a real browser that opens its page."""
+"""A real server with a tiny model, which is quick, and a real browser that opens its page."""
 
+import dataclasses
 import shutil
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from sean.models.configs import UNetParserConfig
 from sean.models.parsers import UNetParser
 from sean.models.weights import save_parser
 
+from ..support.pipelines import TINY, random_pipeline
 from ..web_process import web_process
 from .editor_page import EditorPage
 
@@ -23,6 +25,21 @@ FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+
+
+SIZE = 128
+"""Height and width of the tiny model's pictures."""
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model, whose bank has styles of many colours: codes large enough that the colours are seen in pictures."""
+    folder = tmp_path_factory.mktemp("model")
+    torch.manual_seed(0)
+    pipeline = random_pipeline(dataclasses.replace(TINY, image_size=(SIZE, SIZE)), num_styles=12)
+    pipeline.style_bank = [dataclasses.replace(style, codes=3 * style.codes) for style in pipeline.style_bank]
+    pipeline.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +55,10 @@ def parser_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(parser_folder: Path) -> Iterator[str]:
+def server(model_folder: Path, parser_folder: Path) -> Iterator[str]:
     """The address of `sean web`, run as a process of its own on any free port."""
-    with web_process("--threads", "1", "--parser", str(parser_folder)) as process:
+    options = ("--model", str(model_folder), "--parser", str(parser_folder), "--threads", "1")
+    with web_process(*options) as process:
         yield process.address
 
 

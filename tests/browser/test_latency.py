@@ -1,15 +1,25 @@
 """How long a user waits: from the end of a stroke to the new picture on the screen, and pictures a second meanwhile."""
 
 import statistics
+from collections.abc import Iterator
 
 import pytest
 
+from ..web_process import web_process
 from .editor_page import EditorPage
 
 pytestmark = [pytest.mark.slow, pytest.mark.integration]
 
 STROKES = 40
 LONGEST_MEDIAN = 250.0  # ms
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of `sean web` with the bundled model."""
+    with web_process("--threads", "1") as process:
+        yield process.address
+
 
 # The time of every end of a stroke, and of the first repaint of the page after every new picture.
 _WATCH = """() => {

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Route, WebSocketRoute
 
+from .conftest import SIZE
 from .editor_page import EditorPage
 
 pytestmark = pytest.mark.integration
@@ -79,7 +80,7 @@ def test_picture_map_and_project_are_downloaded_and_the_project_opened(editor: E
     editor.wait_for_edits(1)
     result = editor.shown("result")
     picture = Image.open(io.BytesIO(editor.download("download-picture")))
-    assert picture.size == (256, 256)
+    assert picture.size == (SIZE, SIZE)
     segmap = np.array(Image.open(io.BytesIO(editor.download("download-map"))))
     assert (segmap == editor.segmap()).all()
     project = editor.download("download-project")
