@@ -10,6 +10,8 @@ from sean.models.configs import SEANConfig
 from sean.training import presets, validation
 from sean.training.parser import config as parser_config
 
+from ..support.pipelines import random_pipeline
+
 PRESET = "tiny"
 BUDGET = 2
 
@@ -43,4 +45,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder of the kind of CelebAMask-HQ, by its name: 20 pairs, of which two are held out."""
     folder = tmp_path_factory.mktemp("data") / "celebamask_drawn"
     write_paired(folder, SyntheticScenes(size=(32, 32), length=20, seed=5))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny model with the labels of `data`."""
+    folder = tmp_path_factory.mktemp("model") / "model"
+    random_pipeline(num_styles=4).save_pretrained(folder)
     return folder

@@ -13,7 +13,6 @@ from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.experiments import augmentation
 from sean.experiments.augmentation import SHIFTS, WAYS, AugmentationTerms, run_augmentation, shifted_image
-from sean.pretrained import DEFAULT_MODEL
 
 from .test_runner import run
 
@@ -21,15 +20,17 @@ WIDTHS = (4, 4, 4, 4, 4, 4)
 
 
 @pytest.fixture(scope="module")
-def pipeline() -> SEANPipeline:
-    """The bundled model, whose labels the drawn data has."""
-    return SEANPipeline.from_pretrained(DEFAULT_MODEL, "cpu")
+def pipeline(model: Path) -> SEANPipeline:
+    """A tiny model, whose labels the drawn data has."""
+    return SEANPipeline.from_pretrained(model, "cpu")
 
 
 @pytest.mark.integration
-def test_the_command_writes_a_table_of_all_ways(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_writes_a_table_of_all_ways(
+    tmp_path: Path, data: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(AugmentationTerms, "__init__", _tiny(AugmentationTerms.__init__))
-    assert run("augmentation", tmp_path, "--data", str(data), "--seed", "0", "--seed", "1") == 0
+    assert run("augmentation", tmp_path, "--data", str(data), "--model", str(model), "--seed", "0", "--seed", "1") == 0
     text = (tmp_path / "out" / "augmentation.md").read_text()
     assert "sean experiment augmentation --data celebamask_drawn --model" in text and "--budget 2" in text
     values = json.loads((tmp_path / "out" / "augmentation" / "augmentation.json").read_text())["augmentation"]

@@ -19,13 +19,13 @@ def run(name: str, tmp_path: Path, *options: str) -> int:
 
 @pytest.mark.integration
 def test_everything_from_a_data_folder(
-    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, data: Path, model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All of it, with half of the ablation, trained here; then a table from what is there already."""
     monkeypatch.setattr(tables, "ABLATION", ("pix2pixhd", "spade", "sean", "sean-no-noise"))
     remarks = tmp_path / "remarks.md"
     remarks.write_text("Nothing here means anything.")
-    options = ["--data", str(data), "--pairs", "2", "--remarks", str(remarks)]
+    options = ["--data", str(data), "--model", str(model), "--pairs", "2", "--remarks", str(remarks)]
     assert run("results", tmp_path, "--train", *options) == 0
     text = (tmp_path / "out" / "results.md").read_text()
     for wanted in (
@@ -71,8 +71,8 @@ def test_two_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert " ± " in (tmp_path / "out" / "edit-benchmark.md").read_text()
 
 
-def test_the_photo_benchmark_of_the_bundled_model(tmp_path: Path, data: Path) -> None:
-    assert run("photo-benchmark", tmp_path, "--data", str(data)) == 0
+def test_the_photo_benchmark_of_a_model(tmp_path: Path, data: Path, model: Path) -> None:
+    assert run("photo-benchmark", tmp_path, "--data", str(data), "--model", str(model)) == 0
     text = (tmp_path / "out" / "photo-benchmark.md").read_text()
     assert "sean experiment photo-benchmark --data celebamask_drawn --model" in text
     values = json.loads((tmp_path / "out" / "photo-benchmark" / "photo-benchmark.json").read_text())["photo-benchmark"]
@@ -80,8 +80,8 @@ def test_the_photo_benchmark_of_the_bundled_model(tmp_path: Path, data: Path) ->
     assert f"| hair | composite (default) | {values['regions']['hair']['detail']['error']:.3f} |" in text
 
 
-def test_style_fidelity_of_the_bundled_model(tmp_path: Path, data: Path) -> None:
-    assert run("style-fidelity", tmp_path, "--data", str(data)) == 0
+def test_style_fidelity_of_a_model(tmp_path: Path, data: Path, model: Path) -> None:
+    assert run("style-fidelity", tmp_path, "--data", str(data), "--model", str(model)) == 0
     text = (tmp_path / "out" / "style-fidelity.md").read_text()
     assert "sean experiment style-fidelity --data celebamask_drawn --model" in text
     values = json.loads((tmp_path / "out" / "style-fidelity" / "style-fidelity.json").read_text())["style-fidelity"]
