@@ -63,6 +63,21 @@ def test_only_the_newest_render_of_a_session_is_made_in_one_turn_with_its_edits(
         stale.result(600)
 
 
+def test_spare_work_waits_for_all_other_work_of_its_session(queue: FairQueue) -> None:
+    gate, order = Gate(queue), []
+    spare = [queue.submit("a", lambda n=n: order.append(f"look {n}"), Kind.SPARE) for n in range(2)]  # type: ignore[misc]
+    newest = queue.newest("a", lambda: order.append("render"))
+    edit = queue.submit("a", lambda: order.append("edit"), Kind.SMALL)
+    large = queue.submit("a", lambda: order.append("large"), Kind.LARGE)
+    with pytest.raises(Busy):
+        queue.submit("a", lambda: None, Kind.SPARE)
+    assert queue.queued == 5
+    gate.open()
+    for future in (*spare, newest, edit, large):
+        future.result(600)
+    assert order == ["edit", "large", "render", "look 0", "look 1"]
+
+
 def test_what_fails_tells_its_own_caller_only(queue: FairQueue) -> None:
     def fail() -> None:
         raise RuntimeError("broken")

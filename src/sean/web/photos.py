@@ -132,7 +132,7 @@ async def style_thumbnail(service: Service, session: Session, name: str) -> byte
 
     document = session.document
     if name not in document.thumbnails:
-        document.thumbnails[name] = await service.run(session.id, partial(render, document.editor), Kind.LARGE)
+        document.thumbnails[name] = await service.run(session.id, partial(render, document.editor), Kind.SPARE)
     return document.thumbnails[name]
 
 
@@ -161,7 +161,7 @@ async def look(service: Service, session: Session, number: int, region: str | No
         smaller = editor.photo_at(side).crop
         return thumbnail(edited if smaller is None else cut(edited, smaller, _LOOK_SIDE))
 
-    return await service.run(session.id, render, Kind.LARGE)
+    return await service.run(session.id, render, Kind.SPARE)
 
 
 async def composite(service: Service, session: Session, image_format: str = "PNG") -> bytes:

@@ -1,7 +1,8 @@
 """A fair queue of work on the model: one thread, round-robin turns of sessions, never two turns of a session at once.
 
 In its turn a session runs all its small work, then one large piece of work, such as a render. Only the newest requested
-render of a session waits: `newest` replaces one that has not begun. Long work without the model, such as packing a
+render of a session waits: `newest` replaces one that has not begun. Spare work, such as the looks of a region, comes
+after it: a stroke does not wait until all looks are drawn. Long work without the model, such as packing a
 project, runs in another thread while its session waits and other sessions continue.
 """
 
@@ -26,6 +27,8 @@ class Kind(enum.Enum):
     """Milliseconds: done in one turn with all other small work of its session."""
     LARGE = enum.auto()
     """A turn of its own."""
+    SPARE = enum.auto()
+    """A turn of its own when the session has no other work, the newest render included."""
     OUTSIDE = enum.auto()
     """Long work without the model: done in another thread."""
 
@@ -57,10 +60,11 @@ class _Lane:
 
     jobs: deque[_Job] = field(default_factory=deque)
     newest: _Job | None = None
+    spare: deque[_Job] = field(default_factory=deque)
     running: bool = False
 
     def __len__(self) -> int:
-        return len(self.jobs) + (self.newest is not None)
+        return len(self.jobs) + (self.newest is not None) + len(self.spare)
 
     def turn(self) -> list[_Job]:
         """Remove and return the work of the next turn."""
@@ -73,6 +77,8 @@ class _Lane:
         elif self.newest is not None:
             turn.append(self.newest)
             self.newest = None
+        elif self.spare and not turn:
+            turn.append(self.spare.popleft())
         return turn
 
 
@@ -101,7 +107,7 @@ class FairQueue:
             return sum(map(len, self._lanes.values()))
 
     def submit(self, key: str, work: Callable[[], Result], kind: Kind) -> "Future[Result]":
-        """Run `work` in a turn of the session `key`, after its earlier work.
+        """Run `work` in a turn of the session `key`, after its earlier work; spare work after its later work, too.
 
         Raises:
             Busy: too much work of this session is waiting, or the server is stopping.
@@ -109,9 +115,9 @@ class FairQueue:
         job = _Job(work, kind)
         with self._changed:
             lane = self._lane(key)
-            if len(lane.jobs) >= self._max_waiting:
+            if len(lane.jobs) + len(lane.spare) >= self._max_waiting:
                 raise Busy("too many requests at once for this session; wait for the answers")
-            lane.jobs.append(job)
+            (lane.spare if kind is Kind.SPARE else lane.jobs).append(job)
             self._changed.notify()
         return job.future
 
@@ -156,9 +162,10 @@ class FairQueue:
 
     @staticmethod
     def _cancel(lane: _Lane) -> None:
-        for job in lane.jobs:
-            job.future.cancel()
-        lane.jobs.clear()
+        for jobs in (lane.jobs, lane.spare):
+            for job in jobs:
+                job.future.cancel()
+            jobs.clear()
         if lane.newest is not None:
             lane.newest.future.cancel()
             lane.newest = None
