@@ -6,8 +6,8 @@ PYTHONS := 3.11 3.12 3.13
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Settings under which torch takes the kernels of other processors, or adds up in another order.
-CPUS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 ONEDNN_MAX_CPU_ISA=SSE41 \
+# Settings under which torch takes the kernels of a processor with SSE4.1 or AVX2 only, or adds up in another order.
+CPUS := "ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41" "ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2" \
 	OMP_NUM_THREADS=1
 # One process per core, four at most; a file's tests share what it trains. A failure is told when it happens.
 TESTS := $(BIN)/python -m pytest -q --instafail --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -40,7 +40,7 @@ test: $(INSTALLED)
 # Browsers compute nothing with torch: their tests are left out. Goes on after a failure, and tells in the end.
 test-cpus: $(INSTALLED)
 	@failed=""; for cpu in $(CPUS); do echo "$$cpu"; \
-		env $$cpu $(TESTS) -m "not slow" --ignore tests/browser || failed="$$failed $$cpu"; done; \
+		env $$cpu $(TESTS) -m "not slow" --ignore tests/browser || failed="$$failed $$cpu;"; done; \
 	[ -z "$$failed" ] || { echo "failed with:$$failed" >&2; exit 1; }
 
 lint: $(INSTALLED)
