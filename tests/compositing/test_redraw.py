@@ -96,9 +96,7 @@ def test_a_small_region_has_the_models_detail(photo: np.ndarray, own_map: np.nda
     assert teeth.min() - gaps.max() > 60
 
 
-def test_the_grain_is_that_of_the_most_and_not_of_a_few_shadows(
-    own_map: np.ndarray, longer: np.ndarray, picture: np.ndarray
-) -> None:
+def test_single_shadows_do_not_raise_the_grain(own_map: np.ndarray, longer: np.ndarray, picture: np.ndarray) -> None:
     photo = np.full((SIDE, SIDE, 3), 190, dtype=np.uint8)
     photo[24:96, 48:144] = (150, 110, 90)
     photo[40:45, 60:132], photo[60:90, 90:94] = (60, 40, 30), (60, 40, 30)

@@ -4,8 +4,8 @@ A small model's picture, enlarged, is a blur of slightly other colours beside a 
 shows where it did not, the model gives light and shade only: its picture at low frequency. Level and contrast are made
 those of the label in the photo, the difference that is left at the border to the photo's own part of the label is
 carried on into the new part, and grain is drawn whose strength at several scales is that of the photo's own region.
-Hair has its grain in strands that hang down. A small region, as a mouth, is a feature rather than a texture: its teeth
-are the model's, with all detail; and where it has moved, its colours are, too.
+Hair has its grain in strands that hang down. A small region, such as a mouth, is a feature and not a texture: it takes
+all detail from the model, and its colours as well if it has moved.
 """
 
 from collections.abc import Collection, Mapping
@@ -35,8 +35,8 @@ _SWAY, _SWAY_LENGTHS = _SHARED["SWAY"], tuple(_SHARED["SWAY_LENGTHS"])
 # The rounding of the map's steps, in its pixels; strands end softly downwards.
 _ROUNDING, _ENDS = _SHARED["ROUNDING"], _SHARED["ENDS"]
 _EDGE_STEEPNESS, _EDGE_STRANDS = _SHARED["EDGE_STEEPNESS"], _SHARED["EDGE_STRANDS"]
-# A label that covers less of the map is a feature. The photo gives its colours if so much of it has stayed; the model's
-# picture of it is smoothed by so many pixels, and its edges are softer.
+# A label with a smaller share of the map is a feature. It takes the photo's colours if at least this share of it has
+# stayed in its place. The model's picture of it is smoothed by this many pixels, and its edges are softer.
 _FEATURE_SHARE, _FEATURE_KEPT = _SHARED["FEATURE_SHARE"], _SHARED["FEATURE_KEPT"]
 _FEATURE_BLUR, _FEATURE_STEEPNESS = _SHARED["FEATURE_BLUR"], _SHARED["FEATURE_STEEPNESS"]
 # Of a normal distribution, the standard deviation for a median absolute value of 1.
@@ -55,8 +55,9 @@ class _Own:
 
     Attributes:
         mean, deviation: float64 [3] of its Lab.
-        grain: float [scales or scales - 1], standard deviation of L between two scales. But for strands it is that of
-            the most, not of single lines and shadows, and the widest scale is left to the model.
+        grain: float [scales], standard deviation of L between two scales. Without strands it is the robust one of the
+            median, which single lines and shadows do not raise, and the widest scale is left out: the model's light
+            and shade covers it.
         tint: change of a and b for one of L.
     """
 
