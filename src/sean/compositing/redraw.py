@@ -109,14 +109,13 @@ def redrawn(
     alpha = np.zeros(shape, dtype=np.float32)
     colour = lab.copy()
     for label in np.unique(edited_map[changed]).tolist():
-        area = changed & (edited_map == label)
-        pull, kept = edited_map[cells] == label, (own_map == label) & (edited_map == label)
         region, in_strands = edited_map == label, label in strands
+        area, kept = changed & region, (own_map == label) & region
         feature = not in_strands and bool(region.mean() < _FEATURE_SHARE)
         moved = feature and bool(kept.sum() < _FEATURE_KEPT * region.sum())
         own = None if moved else _own(whole_lab, kept, inside, in_strands)
         steepness = _FEATURE_STEEPNESS if feature else _EDGE_STEEPNESS
-        share = _share(pull, area[cells], kept[cells], shape, side, steepness, in_strands)
+        share = _share(region[cells], area[cells], kept[cells], shape, side, steepness, in_strands)
         drawn = _light(model, region, own, cells, shape, None if colours is None else colours.get(label), feature)
         if own is not None:
             reach = _CARRY * side if in_strands else None
