@@ -2,6 +2,7 @@
 
 import codecs
 import errno
+import json
 import os
 import stat
 from pathlib import Path
@@ -181,3 +182,14 @@ def test_json_is_checked_and_faults_are_one_line(tmp_path: Path) -> None:
         read_json(tmp_path / "none.json", Numbers, "numbers")
     with pytest.raises(InputError, match=r"cannot read .*: Is a directory; expected numbers"):
         read_json(tmp_path, Numbers, "numbers")
+
+
+@pytest.mark.parametrize(("name", "shown"), [("\r", "\\r"), ("a\nb", "a\\nb"), ("\u2028", "\\u2028"), ("ü", "ü")])
+def test_names_from_a_file_break_no_line_of_a_message(tmp_path: Path, name: str, shown: str) -> None:
+    class Closed(BaseModel, extra="forbid"):
+        pass
+
+    (tmp_path / "a.json").write_text(json.dumps({name: 1}))
+    with pytest.raises(InputError) as error:
+        read_json(tmp_path / "a.json", Closed, "a closed file")
+    assert f"({shown}: Extra" in str(error.value) and len(str(error.value).splitlines()) == 1

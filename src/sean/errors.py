@@ -5,12 +5,12 @@ class InputError(ValueError):
     """Bad input. The message is one line: what was expected, what came, in which file, what to do. Exit code 2.
 
     Args:
-        message: for the user.
+        message: for the user; line breaks and other control characters, which come with names from files, are escaped.
         setting: the parameter that the message is about, by its name in Python; the command line adds its option.
     """
 
     def __init__(self, message: str = "", *, setting: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message))
         self.setting = setting
 
 
