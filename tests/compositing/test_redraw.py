@@ -96,6 +96,36 @@ def test_a_small_region_has_the_models_detail(photo: np.ndarray, own_map: np.nda
     assert teeth.min() - gaps.max() > 60
 
 
+def test_a_small_region_takes_the_photos_colour_only_where_it_stays(
+    photo: np.ndarray, own_map: np.ndarray, picture: np.ndarray
+) -> None:
+    own_map[42:46, 8:24] = 7
+    photo[126:138, 24:72] = (170, 60, 60)
+    picture[40:48, 4:60] = (90, 110, 60)
+    for rows, columns, expected in (
+        (slice(41, 47), slice(8, 24), "#aa3c3c"),
+        (slice(42, 46), slice(32, 48), "#5a6e3c"),
+    ):
+        ids = np.where(own_map == 7, 0, own_map)
+        ids[rows, columns] = 7
+        result = redrawn(photo, FRAME, own_map, ids, picture)
+        top, left = 3 * rows.start, 3 * columns.start
+        shown = region_colour(result[top + 3 : top + 9, left + 9 : left + 39], np.ones((6, 30)))
+        assert shown is not None
+        np.testing.assert_allclose(shown.mean, parse_colour(expected).mean, atol=8)
+
+
+def test_the_edges_of_a_small_region_are_softer(photo: np.ndarray, own_map: np.ndarray, picture: np.ndarray) -> None:
+    steps = []
+    for width in (10, 56):  # the wider one is no small region
+        ids, shown = own_map.copy(), picture.copy()
+        ids[42:48, 4 : 4 + width] = 7
+        shown[42:48, 4 : 4 + width] = (20, 40, 160)
+        rows = redrawn(photo, FRAME, own_map, ids, shown)[110:135, 18:36, 0].astype(float).mean(axis=1)
+        steps.append(np.abs(np.diff(rows)).max() / np.ptp(rows))
+    assert steps[0] < 0.8 * steps[1]
+
+
 def test_single_shadows_do_not_raise_the_grain(own_map: np.ndarray, longer: np.ndarray, picture: np.ndarray) -> None:
     photo = np.full((SIDE, SIDE, 3), 190, dtype=np.uint8)
     photo[24:96, 48:144] = (150, 110, 90)

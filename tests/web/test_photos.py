@@ -1,7 +1,7 @@
 """Opening a picture is a step like an edit: undo goes back to the picture before, with all that was done to it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from sean.labels import CELEBAMASK_HQ
 from sean.parsing import photo
 from sean.parsing.faces import Crop
 from sean.web.limits import Limits
+from sean.web.queue import Kind
 from sean.web.service import Service
 
 from .conftest import client_of, pixels, png_bytes
@@ -219,3 +220,18 @@ def test_a_photo_is_shown_whole_with_what_changed_in_it(client: TestClient, sess
         assert header["of"] == "model" and data == picture(client, session)
         socket.send_json({"seq": 4, "view": "nothing"})
         assert "expected view" in until(socket, "error", 4)[0]["detail"]
+
+
+def test_looks_wait_for_all_other_work(
+    client: TestClient, service: Service, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds: list[Kind] = []
+    submit = service.queue.submit
+
+    def spied(key: str, work: Callable[[], Any], kind: Kind) -> Any:
+        kinds.append(kind)
+        return submit(key, work, kind)
+
+    monkeypatch.setattr(service.queue, "submit", spied)
+    assert client.get(f"{session}/looks/0.png", params={"region": "hair"}).status_code == 200
+    assert kinds == [Kind.SPARE]

@@ -256,8 +256,9 @@ def _light(
     mean = model[known].mean(axis=0)
     # of what the photo lacks, as the frame of glasses, a small model draws less than the map says: what stands out
     around = ndimage.binary_dilation(known, iterations=3) & ~known
-    contrast = np.square(model[known] - (np.median(model[around], axis=0) if around.any() else mean)).sum(axis=1)
-    level = (model[known] * contrast[:, None]).sum(axis=0) / max(float(contrast.sum()), _SMALL)
+    beside = np.median(model[around], axis=0) if around.any() else mean
+    contrast = np.square(model[known] - beside).sum(axis=1) + _SMALL  # where nothing stands out, the mean
+    level = (model[known] * contrast[:, None]).sum(axis=0) / float(contrast.sum())
     if colour is not None:
         level = level + colour[1] * (np.array(colour[0].mean) - level)
     gain = np.full(3, 1.0 if feature else 0.5)

@@ -204,12 +204,12 @@ function lightOf(model, label, own, cells, shape, colour, feature) {
   let total = 0;
   for (let n = 0; n < known.data.length; n++) {
     if (!known.data[n]) continue;
-    let contrast = 0;
+    let contrast = SMALL; // where nothing stands out, the mean
     for (let c = 0; c < 3; c++) contrast += (model[c].data[n] - beside[c]) ** 2;
     for (let c = 0; c < 3; c++) level[c] += contrast * model[c].data[n];
     total += contrast;
   }
-  level = level.map((sum) => sum / Math.max(total, SMALL));
+  level = level.map((sum) => sum / total);
   if (colour) level = level.map((value, c) => value + colour.strength * (colour.colour.mean[c] - value));
   let gain = new Array(3).fill(feature ? 1 : 0.5);
   let sigma = 1;
