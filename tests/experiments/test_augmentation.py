@@ -1,7 +1,9 @@
 """Does restyling help: equal terms for all ways, shifts as meant, the table."""
 
+import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,10 @@ import torch
 from sean.data.splits import open_split
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
+from sean.evaluation.settings import untracked
 from sean.experiments import augmentation
 from sean.experiments.augmentation import SHIFTS, WAYS, AugmentationTerms, run_augmentation, shifted_image
+from sean.models.efficientnet import EfficientNetLite
 
 from .test_runner import run
 
@@ -33,16 +37,23 @@ def test_the_command_writes_a_table_of_all_ways(
     assert run("augmentation", tmp_path, "--data", str(data), "--model", str(model), "--seed", "0", "--seed", "1") == 0
     text = (tmp_path / "out" / "augmentation.md").read_text()
     assert "sean experiment augmentation --data celebamask_drawn --model" in text and "--budget 2" in text
-    values = json.loads((tmp_path / "out" / "augmentation" / "augmentation.json").read_text())["augmentation"]
-    found = values["celebamask_drawn"]
+    assert text.count("mIoU of the parsers' small U-Net") == 1
+    report = tmp_path / "out" / "augmentation" / "augmentation.json"
+    found = json.loads(report.read_text())["augmentation"]["celebamask_drawn"]
     assert found["training"] == {"0.2": 4, "0.4": 7} and found["held_out"] == 2
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
     for shift in SHIFTS:
-        assert f"Held-out pictures: {shift}" in text
         for way, title in WAYS.items():
-            scores = found["miou"][way]["0.4"][shift]
+            scores = found["miou"]["unet"][way]["0.4"][shift]
             assert len(scores) == 2 and all(0 <= score <= 1 for score in scores)
             mean, half = sum(scores) / 2, abs(scores[0] - scores[1]) / 2
-            assert any(title in line and f"{mean:.3f} ± {half:.3f}" in line for line in text.splitlines())
+            assert any(row.startswith(f"| {shift} | {title} |") and f"{mean:.3f} ± {half:.3f}" in row for row in rows)
+
+    # a second run takes every score from the file
+    monkeypatch.setattr(augmentation._Part, "train", None)
+    first = report.read_text()
+    assert run("augmentation", tmp_path, "--data", str(data), "--model", str(model), "--seed", "0", "--seed", "1") == 0
+    assert report.read_text() == first
 
 
 def _tiny(make: Callable[..., None]) -> Callable[..., None]:
@@ -57,15 +68,15 @@ def test_ways_differ_in_their_pictures_alone(
     pipeline: SEANPipeline, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, list[torch.Tensor]] = {}
-    original = augmentation._batch
+    original = augmentation._Part._batch
 
-    def spied(way: str, *arguments: object) -> tuple[torch.Tensor, torch.Tensor]:
-        images, segmaps = original(way, *arguments)  # type: ignore[arg-type]
+    def spied(part: augmentation._Part, way: str, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        images, segmaps = original(part, way, step)
         seen.setdefault(way, []).append(segmaps)
         seen.setdefault(f"{way} images", []).append(images)
         return images, segmaps
 
-    monkeypatch.setattr(augmentation, "_batch", spied)
+    monkeypatch.setattr(augmentation._Part, "_batch", spied)
     split = open_split(data, pipeline.labels)
     assert split.training is not None and split.validation is not None
     terms = AugmentationTerms(size=(32, 32), steps=3, fractions=(0.5,), seeds=(0,), copies=2, widths=WIDTHS)
@@ -76,6 +87,81 @@ def test_ways_differ_in_their_pictures_alone(
     assert all(torch.equal(a, b) for a, b in zip(seen["none images"], seen["jitter images"], strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(seen["none images"], seen["sean images"], strict=True))
     assert run_augmentation(pipeline, split.training, split.validation, terms) == first
+
+
+class Cut(Exception):
+    """An interruption."""
+
+
+@pytest.mark.integration
+def test_an_interrupted_experiment_continues(
+    tmp_path: Path, pipeline: SEANPipeline, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = open_split(data, pipeline.labels)
+    assert split.training is not None and split.validation is not None
+    terms = AugmentationTerms(size=(32, 32), steps=2, fractions=(0.5,), seeds=(0,), copies=1, widths=WIDTHS)
+    memory = tmp_path / "models" / "augmentation.json"
+    expected = run_augmentation(pipeline, split.training, split.validation, terms)
+    original = augmentation._Part.train
+    begun: list[str] = []
+
+    def cut(part: augmentation._Part, network: str, way: str, title: str) -> torch.nn.Module:
+        begun.append(way)
+        if len(begun) == 3:
+            raise Cut
+        return original(part, network, way, title)
+
+    monkeypatch.setattr(augmentation._Part, "train", cut)
+    with pytest.raises(Cut):
+        run_augmentation(pipeline, split.training, split.validation, terms, memory=memory)
+    found = run_augmentation(pipeline, split.training, split.validation, terms, memory=memory)
+    assert begun == ["none", "jitter", "sean", "sean", "both"]
+    assert found == expected
+
+    # other terms train anew, and leave the scores of these
+    run_augmentation(pipeline, split.training, split.validation, replace(terms, steps=1), memory=memory)
+    assert begun[5:] == list(WAYS)
+    assert run_augmentation(pipeline, split.training, split.validation, terms, memory=memory) == expected
+    assert len(begun) == 9
+
+
+def test_a_damaged_memory_is_named(tmp_path: Path, pipeline: SEANPipeline, data: Path) -> None:
+    split = open_split(data, pipeline.labels)
+    assert split.training is not None and split.validation is not None
+    memory = tmp_path / "augmentation.json"
+    memory.write_text('{"a": 3}')
+    terms = AugmentationTerms(size=(32, 32), steps=1, fractions=(0.5,), seeds=(0,), widths=WIDTHS)
+    with pytest.raises(InputError, match=r"augmentation\.json") as caught:
+        run_augmentation(pipeline, split.training, split.validation, terms, memory=memory)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="expected networks of unet, pyramid, segformer, got deeplab"):
+        AugmentationTerms(size=(32, 32), steps=1, segmenters=("deeplab",))
+
+
+@pytest.mark.parametrize("network", ["pyramid", "segformer"])
+def test_larger_networks_learn(
+    network: str, pipeline: SEANPipeline, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if network == "segformer":
+        pytest.importorskip("transformers")
+    trunk = EfficientNetLite("lite1")
+    monkeypatch.setattr(augmentation, "load_efficientnet", lambda variant: copy.deepcopy(trunk))
+    split = open_split(data, pipeline.labels)
+    assert split.training is not None
+    terms = AugmentationTerms(size=(64, 64), steps=2, copies=1, segmenters=(network,))
+    part = augmentation._Part(pipeline, split.training, range(4), terms, 0, untracked)
+    start = augmentation._new_segmenter(network, pipeline.labels, terms, 0)
+    trained = part.train(network, "none", "two steps")
+    changed = {
+        name.split(".")[0]
+        for (name, before), after in zip(start.named_parameters(), trained.parameters(), strict=True)
+        if not torch.equal(before, after)
+    }
+    assert changed >= ({"network"} if network == "segformer" else {"encoder", "head"})
+    if network == "pyramid":
+        kept = {name.removeprefix("encoder."): value for name, value in start.named_parameters()}
+        assert all(torch.equal(kept[name], value) for name, value in trunk.named_parameters())
+    assert trained(torch.zeros(1, 3, 64, 64)).shape == (1, pipeline.labels.num_regions, 64, 64)
 
 
 def test_a_part_of_a_single_picture_is_refused(pipeline: SEANPipeline, data: Path) -> None:

@@ -40,6 +40,8 @@ def experiment(
     extractor: str | None = None,
     model: str = DEFAULT_MODEL,
     pairs: int = 64,
+    network: tuple[Literal["unet", "pyramid", "segformer"], ...] = (),
+    copies: int = 4,
     remarks: Path | None = None,
     device: str = "auto",
 ) -> None:
@@ -53,7 +55,8 @@ def experiment(
     edits; figure5: interpolation; figure6: methods side by side; figure7: crossover. results: all of them.
 
     The models lie in MODELS/DATASET/METHOD/seed-N/, one training run each, and MODELS/DATASET/parser/, which measures
-    the pictures. With --train, missing models are trained; an interrupted training continues.
+    the pictures. With --train, missing models are trained; an interrupted training continues. Finished trainings of
+    augmentation are kept in MODELS/DATASET/augmentation.json.
 
     Examples:
       sean experiment table1 --data faces/ --train --budget 3000 --output results
@@ -81,6 +84,9 @@ def experiment(
         model: of style-fidelity, photo-benchmark, augmentation and figures 1, 2, 5 and 7: a bundled name, a model
             folder, or a hub id.
         pairs: of scenes in the edit benchmark.
+        network: that augmentation trains: unet, pyramid (ImageNet weights), or segformer; repeat the option for more.
+            Without it, unet.
+        copies: restyled copies of every picture in augmentation.
         remarks: a markdown file to insert after the tables.
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
@@ -91,6 +97,8 @@ def experiment(
     from sean.experiments.runner import Experiment
     from sean.experiments.runs import DataSet, Terms
 
+    if copies < 1:
+        raise InputError(f"expected at least 1 copy of a picture, got {copies}")
     if pairs < 1:
         raise InputError(f"expected at least 1 pair of scenes, got {pairs}")
     if len(set(seed)) < len(seed) or any(each < 0 for each in seed):
@@ -105,6 +113,8 @@ def experiment(
         networks=Networks(segmenter=segmenter, extractor=extractor),
         train=train,
         num_pairs=pairs,
+        copies=copies,
+        segmenters=network or ("unet",),
         model=model,
         run=EvaluationRun(device=chosen_device(device), progress=tracked),
     )

@@ -1,18 +1,25 @@
 """Does restyling help? A segmentation network trained on a part of a set, without and with restyled copies.
 
-Four ways: the pictures as they are, with changed colours (jitter), with copies by SEAN, with both. Each trains the
-small U-Net of the parsers from the same random weights for the same number of steps on the same pictures; in every way
-half of the pictures are mirrored. Measured is mIoU on the held-out pictures, as they are and under a shift: with the
-white balance of another lamp, and darkened as at night.
+Four ways: the pictures as they are, with changed colours (jitter), with copies by SEAN, with both. Each trains a
+network from the same first weights for the same number of steps on the same pictures; in every way half of the pictures
+are mirrored. Measured is mIoU on the held-out pictures, as they are and under a shift: with the white balance of
+another lamp, and darkened as at night.
+
+A training takes minutes and there are dozens, so the scores of each are kept in a file: an interrupted experiment
+continues after the last finished training.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sean.augmentation.recipes import RecipeBook, parts_of
 from sean.augmentation.restyler import Restyler
@@ -22,10 +29,15 @@ from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.evaluation.metrics import confusion_matrix, segmentation_scores
 from sean.evaluation.settings import Progress, untracked
+from sean.evaluation.streaming import digest_of
+from sean.files import read_json, write_text_atomic
 from sean.images import image_to_tensor, resize_image
 from sean.labels import LabelSet
-from sean.models.configs import UNetParserConfig
-from sean.models.parsers import UNetParser
+from sean.models.configs import PyramidParserConfig, UNetParserConfig
+from sean.models.efficientnet import load_efficientnet
+from sean.models.parsers import PyramidParser, UNetParser
+from sean.models.weights import network_digest
+from sean.parsing.segformer import new_segformer
 from sean.segmap import resize_segmap
 from sean.training.parser.augmentation import augment
 from sean.training.parser.config import Augmentation
@@ -36,10 +48,19 @@ WAYS = {"none": "pictures alone", "jitter": "colour jitter", "sean": "SEAN copie
 
 FRACTIONS = (0.05, 0.1, 0.25, 1.0)
 SHIFTS = ("as they are", "white balance", "night")
+SEGMENTERS = {
+    "unet": "the parsers' small U-Net, random weights",
+    "pyramid": "EfficientNet-Lite1 with ImageNet weights and a feature pyramid",
+    "segformer": "SegFormer-B0, random weights",
+}
+"""The networks to train, by their titles in tables."""
+
 _JITTER = Augmentation(oversampling=1, zoom=0.0, shift=0.0, rotation=0.0, grey=0.0, blur=0.0)
 _WHITE_BALANCE = (1.25, 1.0, 0.7)
 _BATCH = 8
-_RATE = 2e-3
+_RATES = {"unet": 2e-3, "pyramid": 2e-3, "segformer": 5e-4}
+_PRETRAINED_RATE = 0.15
+"""Learning rate of ImageNet weights, as a fraction of the others'."""
 _LARGEST_WEIGHT = 5.0
 _RESTYLED = 0.5
 """Share of copies in a batch, in the ways with copies."""
@@ -55,7 +76,8 @@ class AugmentationTerms:
         fractions: the parts of the training set to train on.
         seeds: each determines the choice of the part, the random weights, and the copies.
         copies: restyled copies of every picture of the part.
-        widths: of the network, see `UNetParserConfig`.
+        segmenters: the networks to train, some of `SEGMENTERS`.
+        widths: of the U-Net, see `UNetParserConfig`.
     """
 
     size: tuple[int, int]
@@ -63,7 +85,13 @@ class AugmentationTerms:
     fractions: Sequence[float] = FRACTIONS
     seeds: Sequence[int] = (0, 1)
     copies: int = 4
+    segmenters: Sequence[str] = ("unet",)
     widths: tuple[int, int, int, int, int, int] = UNetParserConfig.widths
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.segmenters if name not in SEGMENTERS]
+        if unknown or not self.segmenters:
+            raise InputError(f"expected networks of {', '.join(SEGMENTERS)}, got {', '.join(unknown) or 'none'}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,6 +107,52 @@ class _Set:
         segmaps = [torch.from_numpy(resize_segmap(pair.segmap, size)) for pair in pairs]
         return cls(images=torch.stack(images), segmaps=torch.stack(segmaps))
 
+    def digest(self) -> str:
+        """A digest of all pixels."""
+        digest = hashlib.sha256(self.images.numpy().data)
+        digest.update(self.segmaps.numpy().data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Finished:
+    """The content of the file of finished trainings.
+
+    Attributes:
+        scores: by the digest of what trainings share, by the training, by the shift.
+    """
+
+    scores: dict[str, dict[str, dict[str, float]]]
+
+
+class _Memory:
+    """The scores of finished trainings, kept in a JSON file.
+
+    Args:
+        path: the file; None keeps nothing.
+        shared: what all trainings of this experiment share, as JSON values; the file keeps scores of others, too.
+    """
+
+    def __init__(self, path: Path | None, shared: Mapping[str, Any]) -> None:
+        self._path = path
+        self._key = digest_of(shared)
+
+    def __getitem__(self, training: str) -> dict[str, float] | None:
+        return self._all().get(self._key, {}).get(training)
+
+    def __setitem__(self, training: str, scores: dict[str, float]) -> None:
+        if self._path is None:
+            return
+        found = self._all()
+        found.setdefault(self._key, {})[training] = scores
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        write_text_atomic(self._path, json.dumps({"scores": found}, indent=1) + "\n")
+
+    def _all(self) -> dict[str, dict[str, dict[str, float]]]:
+        if self._path is None or not self._path.exists():
+            return {}
+        return read_json(self._path, _Finished, "the scores of finished trainings").scores
+
 
 def run_augmentation(
     pipeline: SEANPipeline,
@@ -86,6 +160,7 @@ def run_augmentation(
     held_out: PairSource,
     terms: AugmentationTerms,
     progress: Progress = untracked,
+    memory: Path | None = None,
 ) -> dict[str, Any]:
     """Train and measure all ways on all parts of a set.
 
@@ -95,107 +170,198 @@ def run_augmentation(
         held_out: the pairs to measure on.
         terms: of the trainings.
         progress: shows the progress of each training.
+        memory: a JSON file that keeps the scores of finished trainings, so that the experiment can be interrupted.
 
     Returns:
-        miou: [way][fraction][shift], a list with a value for each seed; and the numbers of pictures.
+        miou: [network][way][fraction][shift], a list with a value for each seed; and the numbers of pictures.
 
     Raises:
-        InputError: a part would have less than two pictures, between which styles could be exchanged.
+        InputError: a part would have less than two pictures, between which styles could be exchanged; a package of a
+            network is missing; or the memory is not one.
     """
-    labels, device = pipeline.labels, pipeline.device
-    tests = {shift: _shifted(held_out, shift, terms.size) for shift in SHIFTS}
     counts = {fraction: max(1, round(fraction * len(training))) for fraction in terms.fractions}
     if min(counts.values()) < 2:
         raise InputError(
             f"expected at least 2 pictures in the smallest part of {len(training)}, got {min(counts.values())}; give "
             "more pictures"
         )
-    found: dict[str, Any] = {way: {str(fraction): {} for fraction in terms.fractions} for way in WAYS}
+    tests = {shift: _shifted(held_out, shift, terms.size) for shift in SHIFTS}
+    names = [training.name(index) for index in range(len(training))]
+    settings = {
+        name: value for name, value in asdict(terms).items() if name not in ("fractions", "seeds", "segmenters")
+    }
+    scores = _Memory(
+        memory,
+        {
+            "model": network_digest(pipeline.model),
+            "training": names,
+            "held_out": {shift: test.digest() for shift, test in tests.items()},
+            "terms": settings,
+        },
+    )
+    found: dict[str, Any] = {
+        network: {way: {str(fraction): {} for fraction in terms.fractions} for way in WAYS}
+        for network in terms.segmenters
+    }
     for seed in terms.seeds:
         order = np.random.default_rng(seed).permutation(len(training)).tolist()
         for fraction in terms.fractions:
-            chosen = sorted(order[: counts[fraction]])
-            pictures = _Set.of([training.read(index) for index in chosen], terms.size)
-            copies = _Set.of(
-                _copies(pipeline, training, chosen, AugmentSettings(copies=terms.copies, seed=seed)), terms.size
-            )
-            for way in WAYS:
-                name = f"{WAYS[way]}, {fraction:.0%}, seed {seed}"
-                network = _trained(way, pictures, copies, labels, terms, seed, device, progress, name)
-                for shift, test in tests.items():
-                    scores = found[way][str(fraction)].setdefault(shift, [])
-                    scores.append(_miou(network, test, labels, device))
+            part = _Part(pipeline, training, sorted(order[: counts[fraction]]), terms, seed, progress)
+            for network in terms.segmenters:
+                for way in WAYS:
+                    name = f"{network}, {WAYS[way]}, {fraction:.0%}, seed {seed}"
+                    if (measured := scores[name]) is None:
+                        trained = part.train(network, way, name)
+                        measured = {
+                            shift: _miou(trained, test, pipeline.labels, pipeline.device)
+                            for shift, test in tests.items()
+                        }
+                        scores[name] = measured
+                    for shift, miou in measured.items():
+                        found[network][way][str(fraction)].setdefault(shift, []).append(miou)
     training_counts = {str(fraction): count for fraction, count in counts.items()}
     return {"miou": found, "training": training_counts, "held_out": len(held_out)}
 
 
-def _copies(
-    pipeline: SEANPipeline, training: PairSource, chosen: Sequence[int], settings: AugmentSettings
-) -> list[Pair]:
-    """Restyled copies of some pictures, with styles from these pictures only."""
-    indices = {training.name(index): index for index in chosen}
+class _Part:
+    """A part of the training pictures, its copies, and the trainings on them.
 
-    def read(name: str) -> Pair:
-        return training.read(indices[name])
+    Pictures and copies are made on first use, and only those copies that a training shows.
+    """
 
-    parts = {name: parts_of(read(name), pipeline.labels.num_regions, settings) for name in indices}
-    bank = [torch.nonzero(style.present).flatten().tolist() for style in pipeline.style_bank]
-    book = RecipeBook(parts, pipeline.labels, settings, bank)
-    restyler = Restyler(pipeline, read, settings)
-    made = []
-    for name in indices:
-        pair = read(name)
-        made += [restyler.copy(pair, book.recipe(name, copy)) for copy in range(1, settings.copies + 1)]
-    return made
+    def __init__(
+        self,
+        pipeline: SEANPipeline,
+        training: PairSource,
+        chosen: Sequence[int],
+        terms: AugmentationTerms,
+        seed: int,
+        progress: Progress,
+    ) -> None:
+        self._pipeline = pipeline
+        self._training = training
+        self._indices = {training.name(index): index for index in chosen}
+        self._terms = terms
+        self._seed = seed
+        self._progress = progress
+        self._draws = _draws(len(chosen), terms, seed)
+
+    @cached_property
+    def _pictures(self) -> _Set:
+        return _Set.of([self._read(name) for name in self._indices], self._terms.size)
+
+    @cached_property
+    def _copies(self) -> dict[tuple[int, int], Tensor]:
+        """By the numbers of picture and copy, those that trainings show: float32 [3, h, w] in [-1, 1].
+
+        Copies take styles from pictures of this part only.
+        """
+        settings = AugmentSettings(copies=self._terms.copies, seed=self._seed)
+        labels = self._pipeline.labels
+        parts = {name: parts_of(self._read(name), labels.num_regions, settings) for name in self._indices}
+        bank = [torch.nonzero(style.present).flatten().tolist() for style in self._pipeline.style_bank]
+        book = RecipeBook(parts, labels, settings, bank)
+        restyler = Restyler(self._pipeline, self._read, settings)
+        copies: dict[tuple[int, int], Tensor] = {}
+        shown = sorted({(draw.picture, draw.copy) for batch in self._draws for draw in batch if draw.is_copy})
+        names = list(self._indices)
+        last: tuple[int, Pair] | None = None
+        for picture, copy in self._progress(shown, f"copies of {len(names)} pictures, seed {self._seed}", len(shown)):
+            if last is None or last[0] != picture:
+                last = (picture, self._read(names[picture]))
+            made = restyler.copy(last[1], book.recipe(names[picture], copy + 1))
+            copies[picture, copy] = image_to_tensor(resize_image(made.image, self._terms.size))
+        return copies
+
+    def _read(self, name: str) -> Pair:
+        return self._training.read(self._indices[name])
+
+    def train(self, network: str, way: str, title: str) -> nn.Module:
+        """Train a network in one way; ways differ only in the pictures of a step."""
+        terms, seed, labels, device = self._terms, self._seed, self._pipeline.labels, self._pipeline.device
+        model = _new_segmenter(network, labels, terms, seed).to(device).train()
+        segmaps = self._pictures.segmaps
+        counts = torch.bincount(segmaps.flatten(), minlength=labels.num_regions + 1)[: labels.num_regions]
+        weights = class_weights(counts, _LARGEST_WEIGHT).to(device)
+        groups = _rates(model, _RATES[network])
+        optimizer = torch.optim.AdamW(groups, weight_decay=1e-4)
+        largest = [float(group["lr"]) for group in groups]
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, largest, total_steps=terms.steps + 1, pct_start=0.1)
+        for step in self._progress(range(terms.steps), title, terms.steps):
+            shown, truth = self._batch(way, step)
+            if way in ("jitter", "both"):
+                generators = [torch.Generator().manual_seed(seed * 1_000_003 + step * 101 + i) for i in range(_BATCH)]
+                shown, truth = augment(shown, truth, terms.size, labels.num_regions, generators, _JITTER)
+            losses = parser_losses(model(shown.to(device)), truth.to(device), weights)
+            optimizer.zero_grad(set_to_none=True)
+            torch.stack(list(losses.values())).sum().backward()
+            optimizer.step()
+            schedule.step()
+        return model.eval()
+
+    def _batch(self, way: str, step: int) -> tuple[Tensor, Tensor]:
+        """The pictures of one step and their maps, some of them copies, half of them mirrored."""
+        draws = self._draws[step]
+        index = torch.tensor([draw.picture for draw in draws])
+        images, segmaps = self._pictures.images[index], self._pictures.segmaps[index]
+        if way in ("sean", "both"):
+            for place, draw in enumerate(draws):
+                if draw.is_copy:
+                    images[place] = self._copies[draw.picture, draw.copy]
+        mirrored = torch.tensor([draw.is_mirrored for draw in draws])
+        table = torch.tensor(self._pipeline.labels.flip_table)
+        images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
+        segmaps = torch.where(mirrored.view(-1, 1, 1), table[segmaps.flip(-1)], segmaps)
+        return images, segmaps
 
 
-def _trained(
-    way: str,
-    pictures: _Set,
-    copies: _Set,
-    labels: LabelSet,
-    terms: AugmentationTerms,
-    seed: int,
-    device: torch.device,
-    progress: Progress,
-    name: str,
-) -> UNetParser:
-    """Train a network in one way; ways differ only in the pictures of a step."""
+@dataclass(frozen=True, kw_only=True)
+class _Draw:
+    """One picture of a step; ways without copies show the picture itself in a copy's place."""
+
+    picture: int
+    copy: int
+    is_copy: bool
+    is_mirrored: bool
+
+
+def _draws(pictures: int, terms: AugmentationTerms, seed: int) -> list[list[_Draw]]:
+    """The pictures of every step, the same for all ways and networks."""
+    rng = np.random.default_rng([seed, 1])
+    found = []
+    for _ in range(terms.steps):
+        picture, copy = rng.integers(pictures, size=_BATCH), rng.integers(terms.copies, size=_BATCH)
+        is_copy, is_mirrored = rng.random(_BATCH) < _RESTYLED, rng.random(_BATCH) < 0.5
+        columns = zip(picture.tolist(), copy.tolist(), is_copy.tolist(), is_mirrored.tolist(), strict=True)
+        found.append([_Draw(picture=p, copy=c, is_copy=i, is_mirrored=m) for p, c, i, m in columns])
+    return found
+
+
+def _new_segmenter(name: str, labels: LabelSet, terms: AugmentationTerms, seed: int) -> nn.Module:
+    """A network to train; calling it gives logits at the pictures' size."""
+    makers: dict[str, Callable[[], nn.Module]] = {
+        "unet": lambda: UNetParser(
+            UNetParserConfig(num_regions=labels.num_regions, image_size=terms.size, widths=terms.widths)
+        ),
+        "pyramid": lambda: PyramidParser(PyramidParserConfig(num_regions=labels.num_regions, image_size=terms.size)),
+        "segformer": lambda: new_segformer(labels.num_regions),
+    }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        config = UNetParserConfig(num_regions=labels.num_regions, image_size=terms.size, widths=terms.widths)
-        network = UNetParser(config).to(device).train()
-    counts = torch.bincount(pictures.segmaps.flatten(), minlength=labels.num_regions + 1)[: labels.num_regions]
-    weights = class_weights(counts, _LARGEST_WEIGHT).to(device)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=terms.steps + 1, pct_start=0.1)
-    rng = np.random.default_rng([seed, 1])
-    for step in progress(range(terms.steps), name, terms.steps):
-        images, segmaps = _batch(way, pictures, copies, labels, rng)
-        if way in ("jitter", "both"):
-            generators = [torch.Generator().manual_seed(seed * 1_000_003 + step * 101 + i) for i in range(len(images))]
-            images, segmaps = augment(images, segmaps, terms.size, labels.num_regions, generators, _JITTER)
-        losses = parser_losses(network(images.to(device)), segmaps.to(device), weights)
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
-        optimizer.step()
-        schedule.step()
-    return network.eval()
+        network = makers[name]()
+    if isinstance(network, PyramidParser):
+        network.encoder = load_efficientnet(network.config.encoder)
+    return network
 
 
-def _batch(way: str, pictures: _Set, copies: _Set, labels: LabelSet, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """The pictures of one step, some of them copies, half of them mirrored; every way draws the same random numbers."""
-    index = torch.from_numpy(rng.integers(len(pictures.images), size=_BATCH))
-    copy = torch.from_numpy(rng.integers(len(copies.images) // len(pictures.images), size=_BATCH))
-    is_copy = torch.from_numpy(rng.random(_BATCH) < (_RESTYLED if way in ("sean", "both") else 0.0))
-    mirrored = torch.from_numpy(rng.random(_BATCH) < 0.5)
-    of_copy = index * (len(copies.images) // len(pictures.images)) + copy
-    images = torch.where(is_copy.view(-1, 1, 1, 1), copies.images[of_copy], pictures.images[index])
-    segmaps = pictures.segmaps[index]
-    table = torch.tensor(labels.flip_table)
-    images = torch.where(mirrored.view(-1, 1, 1, 1), images.flip(-1), images)
-    segmaps = torch.where(mirrored.view(-1, 1, 1), table[segmaps.flip(-1)], segmaps)
-    return images, segmaps
+def _rates(network: nn.Module, rate: float) -> list[dict[str, Any]]:
+    """Parameter groups: ImageNet weights learn more slowly."""
+    if not isinstance(network, PyramidParser):
+        return [{"params": list(network.parameters()), "lr": rate}]
+    pretrained = list(network.encoder.parameters())
+    ids = {id(parameter) for parameter in pretrained}
+    others = [parameter for parameter in network.parameters() if id(parameter) not in ids]
+    return [{"params": others, "lr": rate}, {"params": pretrained, "lr": rate * _PRETRAINED_RATE}]
 
 
 def _shifted(pairs: PairSource, shift: str, size: tuple[int, int]) -> _Set:
@@ -218,8 +384,8 @@ def shifted_image(image: np.ndarray, shift: str) -> np.ndarray:
 
 
 @torch.inference_mode()
-def _miou(network: UNetParser, test: _Set, labels: LabelSet, device: torch.device) -> float:
+def _miou(network: nn.Module, test: _Set, labels: LabelSet, device: torch.device) -> float:
     matrix = torch.zeros(labels.num_regions, labels.num_regions + 1, dtype=torch.int64)
     for images, segmaps in zip(test.images.split(_BATCH), test.segmaps.split(_BATCH), strict=True):
-        matrix += confusion_matrix(network.predict(images.to(device)).cpu(), segmaps, labels.num_regions)
+        matrix += confusion_matrix(network(images.to(device)).argmax(dim=1).cpu(), segmaps, labels.num_regions)
     return float(segmentation_scores(matrix, labels.names)["miou"])

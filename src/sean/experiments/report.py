@@ -87,6 +87,8 @@ def _circumstances(name: str, experiment: Experiment, remarks: Path | None) -> s
     if name == "augmentation":
         options += ["--model", experiment.model, "--preset", terms.preset, "--budget", str(terms.budget)]
         options += [option for seed in experiment.seeds for option in ("--seed", str(seed))]
+        options += [option for network in experiment.segmenters for option in ("--network", network)]
+        options += ["--copies", str(experiment.copies)]
         command = " ".join(["sean", "experiment", name, *options, "--output", "results"])
         height, width = terms.config().model.image_size
         return _COMMAND.format(command) + "\n" + _AUGMENTATION.format(height=height, width=width, steps=terms.budget)
@@ -116,8 +118,9 @@ def _circumstances(name: str, experiment: Experiment, remarks: Path | None) -> s
     return _COMMAND.format(command) + "\n" + " ".join(sentences) + "\n"
 
 
-_AUGMENTATION = """The small U-Net of the parsers on pictures of {height} x {width} pixels, {steps} steps of 8 pictures
-in every way and part, from the same random weights; half of the pictures are mirrored. Each seed draws another part of
+_AUGMENTATION = """Segmentation networks on pictures of {height} x {width} pixels, {steps} steps of 8 pictures in every
+way and part, from the same first weights; half of the pictures are mirrored. Half of the pictures of a step are copies
+in the ways with copies. Each seed draws another part of
 the training pictures, other weights and other copies; a figure with ± is a mean over seeds and half their range. Copies
 take their styles from the pictures of the same part only. The model that restyles them may have been trained on more
 labelled pictures than the part: then the copies tell the network more than its own pictures do.

@@ -37,6 +37,7 @@ class Experiment:
         networks: that measure the pictures.
         train: whether to train missing models.
         num_pairs: of scenes in the edit benchmark.
+        copies, segmenters: of the augmentation, see `AugmentationTerms`.
         model: the model of figures 1, 2, 5 and 7.
         evaluation, run: of the measurements.
     """
@@ -48,6 +49,8 @@ class Experiment:
     networks: Networks = field(default_factory=Networks)
     train: bool = False
     num_pairs: int = 64
+    copies: int = AugmentationTerms.copies
+    segmenters: Sequence[str] = AugmentationTerms.segmenters
     model: str = DEFAULT_MODEL
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     run: EvaluationRun = field(default_factory=EvaluationRun)
@@ -169,7 +172,11 @@ def augmentation(experiment: Experiment, _pictures: Path) -> Section:
     """Segmentation networks trained without and with restyled copies, on every data set."""
     pipeline = SEANPipeline.from_pretrained(experiment.model, experiment.run.device)
     terms = AugmentationTerms(
-        size=experiment.terms.config().model.image_size, steps=experiment.terms.budget, seeds=experiment.seeds
+        size=experiment.terms.config().model.image_size,
+        steps=experiment.terms.budget,
+        seeds=experiment.seeds,
+        copies=experiment.copies,
+        segmenters=experiment.segmenters,
     )
     values: dict[str, Any] = {}
     texts: list[str] = []
@@ -181,9 +188,10 @@ def augmentation(experiment: Experiment, _pictures: Path) -> Section:
         )
         if split.training is None or split.validation is None:
             raise InputError(f"expected training and held-out pairs in {data.folder}; hold out some of both")
-        found = run_augmentation(pipeline, split.training, split.validation, terms, experiment.run.progress)
-        values[data.name] = found
-        texts += [f"### {data.name}: mIoU on {found['held_out']} held-out pictures", ""]
+        memory = experiment.models / data.name / "augmentation.json"
+        found = run_augmentation(pipeline, split.training, split.validation, terms, experiment.run.progress, memory)
+        values[str(data)] = found
+        texts += [f"### {data}: {found['held_out']} held-out pictures", ""]
         texts += [table.as_markdown() for table in tables.augmentation_tables(found)]
     return Section(text="\n".join(texts), values=values)
 

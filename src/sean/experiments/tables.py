@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sean.experiments.augmentation import SHIFTS, WAYS
+from sean.experiments.augmentation import SEGMENTERS, SHIFTS, WAYS
 from sean.experiments.paper import TABLE_1, TABLE_2, TABLE_3, Row, kind_of
 from sean.training.methods import METHODS
 
@@ -182,15 +182,17 @@ def photo_benchmark_table(results: Mapping[str, Any]) -> Table:
 
 
 def augmentation_tables(results: Mapping[str, Any]) -> list[Table]:
-    """mIoU of the segmentation networks: a table for every shift; rows are ways, columns parts of the training set."""
-    fractions = list(results["miou"]["none"])
-    headings = ("", *(f"{float(part):.0%} ({results['training'][part]} pictures)" for part in fractions))
+    """mIoU: a table for every network; rows are shifts and ways, columns parts of the training set."""
+    parts = results["training"]
+    headings = ("held-out pictures", "training", *(f"{float(part):.0%} ({parts[part]} pictures)" for part in parts))
     tables = []
-    for shift in SHIFTS:
+    for network, found in results["miou"].items():
         rows = [
-            [title, *(_cell(results["miou"][way][part][shift], 3) for part in fractions)] for way, title in WAYS.items()
+            [shift, title, *(_cell(found[way][part][shift], 3) for part in parts)]
+            for shift in SHIFTS
+            for way, title in WAYS.items()
         ]
-        tables.append(Table(title=f"Held-out pictures: {shift}", headings=headings, rows=rows))
+        tables.append(Table(title=f"mIoU of {SEGMENTERS[network]}", headings=headings, rows=rows))
     return tables
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from sean.errors import InputError
 from sean.labels import LabelSet
@@ -18,11 +18,11 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class Segformer:
+class Segformer(nn.Module):
     """A SegFormer with the input size and the colour statistics of its folder.
 
     Args:
-        network: transformers' SegformerForSemanticSegmentation, in evaluation mode.
+        network: transformers' SegformerForSemanticSegmentation.
         title: name in reports.
         preprocessing: content of preprocessor_config.json; may be empty.
 
@@ -32,19 +32,22 @@ class Segformer:
     """
 
     def __init__(self, network: Any, title: str, preprocessing: dict[str, Any]) -> None:
+        super().__init__()
         self.network = network
         self.title = title
         self.size = _size(preprocessing.get("size", DEFAULT_SIZE), title)
         self.names = tuple(str(network.config.id2label[index]) for index in range(network.config.num_labels))
-        self._mean = _channels(preprocessing.get("image_mean", IMAGENET_MEAN), network.device)
-        self._std = _channels(preprocessing.get("image_std", IMAGENET_STD), network.device)
+        self._mean: Tensor
+        self._std: Tensor
+        self.register_buffer("_mean", _channels(preprocessing.get("image_mean", IMAGENET_MEAN)))
+        self.register_buffer("_std", _channels(preprocessing.get("image_std", IMAGENET_STD)))
 
     @property
     def labels(self) -> LabelSet:
         """Its own label set, with underscores for spaces in names."""
         return LabelSet(name=self.title, names=tuple("_".join(name.split()) for name in self.names))
 
-    def __call__(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n h w"]:
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n h w"]:
         """Logits of pictures in [-1, 1], enlarged bilinearly from a quarter of the size."""
         normalized = ((image + 1) / 2 - self._mean) / self._std
         small = self.network(pixel_values=normalized).logits
@@ -58,33 +61,54 @@ def load_segformer(source: str, device: torch.device) -> Segformer:
         InputError: transformers is missing, or cannot load the model.
     """
     network = _network(source)
-    from transformers import ImageProcessingMixin
-
     try:
-        preprocessing, _ = ImageProcessingMixin.get_image_processor_dict(source)
+        preprocessing, _ = _transformers().ImageProcessingMixin.get_image_processor_dict(source)
     except OSError:  # the model has no such file
         preprocessing = {}
     title = folder_title(source) if Path(source).is_dir() else source
-    return Segformer(network.to(device).eval(), title, preprocessing)
+    return Segformer(network, title, preprocessing).to(device).eval()
 
 
-def _network(source: str) -> Any:
+def new_segformer(num_regions: int) -> Segformer:
+    """SegFormer-B0 with random weights, for a training.
+
+    Raises:
+        InputError: transformers is missing.
+    """
+    transformers = _transformers()
+    network = transformers.SegformerForSemanticSegmentation(transformers.SegformerConfig(num_labels=num_regions))
+    return Segformer(network, "SegFormer-B0", {})
+
+
+def _transformers() -> Any:
+    """The package.
+
+    Raises:
+        InputError: it is missing.
+    """
     try:
-        from transformers import SegformerForSemanticSegmentation
-    except Exception as error:  # transformers imports lazily, and broken packages raise many errors
+        import transformers
+
+        transformers.SegformerForSemanticSegmentation  # noqa: B018 - transformers imports its parts when they are named
+    except Exception as error:  # broken packages raise many errors
         raise InputError(
             f"a SegFormer needs transformers, which cannot be imported here ({type(error).__name__}); "
             "pip install 'seankit[segment]'"
         ) from error
+    return transformers
+
+
+def _network(source: str) -> Any:
+    transformers = _transformers()
     try:
-        return SegformerForSemanticSegmentation.from_pretrained(source)
+        return transformers.SegformerForSemanticSegmentation.from_pretrained(source)
     except Exception as error:  # errors of transformers, of the hub client, of safetensors
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"cannot load the SegFormer {source!r} (hub id or folder): {reason}") from error
 
 
-def _channels(values: Any, device: torch.device) -> Tensor:
-    return torch.tensor(values, dtype=torch.float32, device=device).view(1, 3, 1, 1)
+def _channels(values: Any) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32).view(1, 3, 1, 1)
 
 
 def _size(size: Any, title: str) -> tuple[int, int]:
