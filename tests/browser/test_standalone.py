@@ -1,6 +1,7 @@
 """The page without a server, as `make pages` builds it: it edits within the browser, as the package does."""
 
 import io
+import json
 import os
 import statistics
 import time
@@ -15,6 +16,7 @@ from playwright.sync_api import Browser
 
 from sean.editing.editor import Editor
 from sean.editing.edits import edit_from_json
+from sean.pretrained import DEFAULT_MODEL
 from sean.web.service import begin
 
 from .standalone_page import StandalonePage, file_server
@@ -33,6 +35,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
+    built = json.loads((SITE / "edit" / "page.json").read_text(encoding="utf-8"))["name"]
+    assert built == DEFAULT_MODEL, f"the page was built with {built}; run make pages again"
     with file_server(SITE) as address:
         yield f"{address}edit/"
 

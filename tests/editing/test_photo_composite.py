@@ -102,6 +102,24 @@ def test_a_style_photo_gives_its_colour(editor: Editor, photo: np.ndarray, rng: 
     np.testing.assert_allclose(edited[:, 150:].mean(axis=(0, 1)), other[:, 150:].mean(axis=(0, 1)), atol=12)
 
 
+def test_the_style_of_a_recoloured_photo_recolours_it(editor: Editor, photo: np.ndarray) -> None:
+    """A map takes some skin for hair, so that the mean of the style's hair includes skin; the hair takes little of it."""
+    photo[:, 160:] = photo[:, 96:0:-1]
+    recoloured = photo.copy()
+    recoloured[:, 128:160] //= 2
+    segmap = np.full(SIZE, SKIN)
+    segmap[:, 125:163] = HAIR
+    editor.set_image(photo, segmap)
+    editor.add_style_photo("dark", recoloured, segmap)
+    editor.set_style("hair", "photo:dark")
+    edited = np.asarray(editor.composite())
+    inside = np.zeros(SIZE, bool)
+    inside[:, 132:156] = True
+    found, wanted = region_colour(edited, inside), region_colour(recoloured, inside)
+    assert found is not None and wanted is not None
+    np.testing.assert_allclose(found.mean, wanted.mean, atol=5.5)  # with all of the skin: 7.3 in L
+
+
 @pytest.mark.parametrize(("source", "blocks"), [("bank:1", None), ("#204080", [0, 1])])
 def test_without_a_known_colour_the_photo_follows_the_model(
     source: str, blocks: list[int] | None, editor: Editor, photo: np.ndarray

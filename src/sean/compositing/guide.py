@@ -10,7 +10,7 @@ import numpy as np
 
 from sean.compositing.colour import RegionColour, lab_colour, srgb_to_lab
 from sean.compositing.constants import shared_constants
-from sean.compositing.frame import Box, Frame
+from sean.compositing.frame import Box, Frame, carried
 from sean.compositing.matte import ColourGuide, Matte, Veil, finished_matte, finished_veil, guide_radius
 
 _SHARED = shared_constants("guide")
@@ -23,6 +23,8 @@ _CACHED_BYTES = 384 << 20
 _MAX_WORKERS = 4
 # Smaller shares change no level of 255.
 _LEAST_SHARE = _SHARED["LEAST_SHARE"]
+# Largest factor, and smallest as its inverse, between the lightness of a region's inside and that of its whole mask.
+_MOST_MIXED = _SHARED["MOST_MIXED"]
 # Width of the transition at edges of the frame inside the photo, as a fraction of the frame.
 EDGE = _SHARED["EDGE"]
 
@@ -106,6 +108,24 @@ class PhotoGuide:
         """The colour of a region in the photo; None if the region is not visible."""
         return self._region(mask)[1]
 
+    def inside_colour(self, mask: np.ndarray, mean: RegionColour) -> RegionColour:
+        """The colour of a region's inside, where only the mean of a whole region is known, as of a style.
+
+        At its border and in its gaps a region shows other things too, which the mean includes and the colour of its
+        inside does not. The difference between both in this photo is taken for the one in the picture of the style: the
+        photo's own mean gives the photo's own colour.
+
+        Args:
+            mask: bool [h, w], the region in the photo's map.
+            mean: the mean of all pixels of such a region in another picture.
+        """
+        own, plain = self.colour(mask), self._plain_mean(mask)
+        if own is None or plain is None:
+            return mean
+        gain = min(max(own.mean[0] / max(plain[0], 1.0), 1 / _MOST_MIXED), _MOST_MIXED)
+        a, b = (mean.mean[channel] + own.mean[channel] - plain[channel] for channel in (1, 2))
+        return RegionColour(mean=(mean.mean[0] * gain, a, b))
+
     def pixels(self, masks: Sequence[np.ndarray]) -> list[RegionPixels]:
         """The pixels of regions, in parts of bounded size."""
         return self.each_part(masks, lambda part: part)
@@ -176,6 +196,15 @@ class PhotoGuide:
             colour = lab_colour(srgb_to_lab(self.seen[shown]), sure[shown])
             self._mattes[key] = (matte, colour)
         return self._mattes[key]
+
+    def _plain_mean(self, mask: np.ndarray) -> list[float] | None:
+        """Lab of the mean level of all pixels of a region; None if the photo does not show it."""
+        shown = carried(mask, self.frame, self.frame, self.shape) & self.inside
+        if not shown.any():
+            return None
+        levels = self.seen[shown].mean(axis=0, dtype=np.float64)
+        mean: list[float] = srgb_to_lab(np.rint(levels).astype(np.uint8)[None])[0].tolist()
+        return mean
 
     def _veil(self, mask: np.ndarray) -> Veil | None:
         colour = self.colour(mask)

@@ -17,6 +17,11 @@ MEAN = "mean"
 MAX_NAME = 100
 
 
+def is_colour(source: str) -> bool:
+    """Whether a source string is a colour, "#7a1f2b"."""
+    return source.startswith("#")
+
+
 class Sources:
     """Style codes by the source strings of `sean.editing.edits.SetStyle`.
 
@@ -117,7 +122,7 @@ class Sources:
             if colours is not None:
                 colours = colours[region].expand_as(colours)
             return StyleCodes(self._own.codes[region].expand_as(self._own.codes), everywhere, self.labels, colours)
-        if source.startswith("#"):
+        if is_colour(source):
             return self._in_colour(source)
         raise InputError(f"there is no style {source!r}; {self._known(kind)}")
 

@@ -183,6 +183,33 @@ def test_random_edits_of_random_photos(rng: np.random.Generator, quick: bool, tu
     assert_equal_pictures(found, wanted, photo)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_colour_of_an_inside(rng: np.random.Generator, turned: bool) -> None:
+    noise = ndimage.gaussian_filter(rng.random((150, 190, 3)), (4, 4, 0))
+    photo = (255 * (noise - noise.min()) / np.ptp(noise)).astype(np.uint8)
+    frame = Frame(matrix=(110.0, 20.0, 25.0, -20.0, 110.0, 35.0)) if turned else Frame.square(-20.5, 60.25, 140.0)
+    masks = [noise[:32, :32, 0] > level for level in (0.45, 0.5, 0.51)]
+    masks.append(np.zeros((32, 32), bool))
+    guide = PhotoGuide(photo, frame, (32, 32))
+    target = RegionColour(mean=(60.0, 20.0, -30.0))
+    wanted = [guide.inside_colour(mask, target).mean for mask in masks]
+    assert wanted[-1] == target.mean and all(each != target.mean for each in wanted[:-1])
+    found = run(
+        """
+        const { Frame } = await load("compositing/frame.js");
+        const { PhotoGuide } = await load("compositing/guide.js");
+        const { flatColour } = await load("compositing/colour.js");
+        const guide = new PhotoGuide(given.photo, new Frame(given.frame), given.masks[0]);
+        return given.masks.map((mask) => guide.insideColour(mask, flatColour(given.target)).mean);
+        """,
+        photo=photo,
+        frame=frame.matrix,
+        masks=masks,
+        target=target.mean,
+    )
+    np.testing.assert_allclose(found, wanted, atol=0.02)
+
+
 def test_an_edited_portrait() -> None:
     data = pytest.importorskip("skimage.data")
     editor = Editor.from_pretrained()

@@ -5,7 +5,7 @@ import { composite } from "./compositing/composite.js";
 import { Frame, carried } from "./compositing/frame.js";
 import { PhotoGuide } from "./compositing/guide.js";
 import { masked } from "./compositing/planes.js";
-import { codeOf } from "./sources.js";
+import { codeOf, isColour } from "./sources.js";
 import { partsOf } from "./state.js";
 
 const STRANDS = ["hair"];
@@ -35,7 +35,7 @@ export class PhotoComposite {
     }
     const colours = new Map();
     for (const { label, instance, settings } of restyled) {
-      const wanted = targetOf(label, settings, base);
+      const wanted = targetOf(label, settings, base, guide, masked(ids, (id) => id === label));
       if (!instance && wanted.target) colours.set(label, { colour: wanted.target, strength: wanted.strength });
     }
     const maps = isRedrawn ? { own: this.segmap, edited: { ...this.segmap, data: state.segmap } } : null;
@@ -51,7 +51,7 @@ export class PhotoComposite {
       const mask = masked(ids, (id, n) => id === label && (instance ? numbers[n] === instance : !others.has(numbers[n])));
       if (!mask.data.includes(1)) return [];
       const name = base.sources.labels.names[label];
-      return [{ mask, ...targetOf(label, settings, base), strands: STRANDS.includes(name), several: name === BACKGROUND }];
+      return [{ mask, ...targetOf(label, settings, base, guide, mask), strands: STRANDS.includes(name), several: name === BACKGROUND }];
     });
   }
 
@@ -78,13 +78,14 @@ function restyledRegions(state, base) {
   }).sort((a, b) => a.label - b.label || a.instance - b.instance);
 }
 
-// The colour that a style gives a label, and its strength; null where the model's pictures have to tell.
-function targetOf(label, settings, base) {
+// The colour that a style gives a region of the photo, and its strength; null where the model's pictures have to tell.
+function targetOf(label, settings, base, guide, mask) {
   const [setting] = settings;
   const unknown = { target: null, strength: 1 };
   if (!setting || settings.some((other) => !other || other[0] !== setting[0] || other[1] !== setting[1])) return unknown;
   const { colours } = base.sources.get(setting[0]);
   if (!colours || Number.isNaN(colours[3 * label])) return unknown;
   const levels = Uint8Array.from(colours.subarray(3 * label, 3 * label + 3), Math.round);
-  return { target: flatColour([...labOf(levels)]), strength: setting[1] };
+  const target = flatColour([...labOf(levels)]);
+  return { target: isColour(setting[0]) ? target : guide.insideColour(mask, target), strength: setting[1] };
 }

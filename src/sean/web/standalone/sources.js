@@ -9,6 +9,7 @@ import { Problem } from "./problem.js";
 
 export const OWN = "own";
 export const MEAN = "mean";
+export const isColour = (source) => source.startsWith("#");
 
 export class Sources {
   #photos = new Map();

@@ -2,11 +2,12 @@
 // compositing/guide.py.
 
 import constants from "./constants.json" with { type: "json" };
-import { colourOf, labOf } from "./colour.js";
+import { colourOf, flatColour, labOf } from "./colour.js";
+import { carried } from "./frame.js";
 import { ColourGuide, finishedMatte, finishedVeil, guideRadius, rounded, veilOf } from "./matte.js";
 import { plane } from "./planes.js";
 
-const { GRID, LEAST_SHARE } = constants.guide;
+const { GRID, LEAST_SHARE, MOST_MIXED } = constants.guide;
 export const { EDGE } = constants.guide; // width of the fall to 0 where regions end without the photo ending, as a part of the frame
 
 const STRIP_PIXELS = 1 << 18;
@@ -43,6 +44,17 @@ export class PhotoGuide {
   // The colour of a region in the photo; null where the photo shows nothing of it.
   colour(region) {
     return this.#region(region).colour;
+  }
+
+  // The colour of a region's inside, where only the mean of all pixels of such a region elsewhere is known: the difference
+  // between both in this photo is taken for the one there.
+  insideColour(region, mean) {
+    const own = this.colour(region);
+    const plain = this.#plainMean(region);
+    if (!own || !plain) return mean;
+    const gain = Math.min(Math.max(own.mean[0] / Math.max(plain[0], 1), 1 / MOST_MIXED), MOST_MIXED);
+    const [lightness, a, b] = mean.mean;
+    return flatColour([lightness * gain, a + own.mean[1] - plain[1], b + own.mean[2] - plain[2]]);
   }
 
   // The pixels of regions in parts of bounded size: {index: places in the photo, lab, shares: one array per region,
@@ -88,6 +100,20 @@ export class PhotoGuide {
     const shown = [];
     for (let n = 0; n < sure.length; n++) if (sure[n] > 0) shown.push(n);
     return { matte, colour: colourOf(labOf(this.seen.data, shown), shown.map((n) => sure[n])), veil: null };
+  }
+
+  // Lab of the mean level of all pixels of a region; null where the photo shows nothing of it.
+  #plainMean(region) {
+    const { height, width } = this.shape;
+    const { data } = carried(region, this.frame, this.frame, height, width);
+    const sums = [0, 0, 0];
+    let count = 0;
+    for (let n = 0; n < data.length; n++) {
+      if (!data[n] || !this.inside.data[n]) continue;
+      count++;
+      for (let c = 0; c < 3; c++) sums[c] += this.seen.data[3 * n + c];
+    }
+    return count ? [...labOf(Uint8Array.from(sums, (sum) => rounded(sum / count)))] : null;
   }
 
   #veil(region) {
