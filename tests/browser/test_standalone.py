@@ -99,7 +99,7 @@ def test_a_photo_is_edited_as_the_package_edits_it(editor: StandalonePage) -> No
     assert found.photo is not None and found.photo.crop is not None and ours.photo is not None
     assert ours.photo.crop is not None and ours.photo.crop.overlap(found.photo.crop) > 0.9, "it is the face"
     differs = editor.picture("map.png") != ours.state.segmap
-    assert differs.mean() < 0.001, "the parser's weights have 16 bits"
+    assert differs.mean() < 0.004, "the weights have 16 bits; a shift by one pixel would change more"
     editor.choose("hair")
     editor.page.get_by_test_id("preset-auburn").click()
     editor.wait_for_edits(1)
