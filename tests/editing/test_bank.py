@@ -5,6 +5,7 @@ import pytest
 
 from sean.compositing.colour import parse_colour, srgb_to_lab
 from sean.editing.bank import (
+    _COLOURS,
     HAIR_COLOURS,
     PictureColours,
     dyed,
@@ -141,3 +142,14 @@ def test_an_edit_with_the_bundled_bank_renders_nothing(source: str, monkeypatch:
     edited = editor.composited()
     assert not calls
     assert np.abs(edited[:40].astype(int) - photo[:40]).mean() > 5
+
+
+def test_skins_of_the_bundled_bank_are_lit() -> None:
+    """A look taken from a dark photo would paint faces black: looks of skin have the colours of their names."""
+    looks = {style.name: style.mean_colours for style in SEANPipeline.from_pretrained("portraits-256").style_bank}
+    skin = CELEBAMASK_HQ.id_of("skin")
+    for name, colour in _COLOURS["skin"].items():
+        colours = looks[f"{name}-skin"]
+        assert colours is not None
+        found = srgb_to_lab(colours[skin].round().numpy().astype(np.uint8)[None])[0]
+        assert np.linalg.norm(found - parse_colour(colour).mean) < 10, name

@@ -103,7 +103,7 @@ def test_a_style_photo_gives_its_colour(editor: Editor, photo: np.ndarray, rng: 
 
 
 def test_the_style_of_a_recoloured_photo_recolours_it(editor: Editor, photo: np.ndarray) -> None:
-    """A map takes some skin for hair, so that the mean of the style's hair includes skin; the hair takes little of it."""
+    """A map takes some skin for hair, which the mean of the style includes; the edited hair takes little of it."""
     photo[:, 160:] = photo[:, 96:0:-1]
     recoloured = photo.copy()
     recoloured[:, 128:160] //= 2

@@ -37,7 +37,7 @@ HAIR_COLOURS = {
 # Mean colours of the regions, as photos show them.
 _COLOURS: dict[str, dict[str, str]] = {
     "hair": {name: colours[len(colours) // 2] for name, colours in HAIR_COLOURS.items()},
-    "skin": {"porcelain": "#f0d5c8", "fair": "#e0b8a2", "tan": "#c08d6c", "brown": "#8a5a3c", "deep": "#4a2e22"},
+    "skin": {"porcelain": "#e9c9b8", "fair": "#e0b8a2", "tan": "#c08d6c", "brown": "#8a5a3c", "deep": "#63412f"},
     "lips": {"red": "#a8232c", "pink": "#d9808c", "nude": "#bf8d7a", "dark": "#5f2a30"},
     "eyes": {"blue": "#647785", "green": "#5c735d", "grey": "#75777a", "brown": "#52352a"},
     "background": {
