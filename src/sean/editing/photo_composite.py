@@ -96,7 +96,7 @@ class PhotoComposite:
             pictures,
             (self._segmap, state.segmap) if redrawn else None,
             strands=[labels.id_of(name) for name in _STRANDS if name in labels.names],
-            colours=self._colours(restyled, base, guide, ids),
+            colours=self._colours(restyled, base, guide, ids) if redrawn else None,
             quick=quick,
         )
 
@@ -122,8 +122,8 @@ class PhotoComposite:
         for (label, instance), settings in restyled.items():
             others = [number for each, number in state.styles if each == label and number]
             mask = (ids == label) & ((numbers == instance) if instance else ~np.isin(numbers, others))
-            target, strength = _target(label, settings, base, guide, mask)
             if mask.any():
+                target, strength = _target(label, settings, base, guide, mask)
                 name = base.sources.labels.names[label]
                 kind = {"strands": name in _STRANDS, "several": name == BACKGROUND}
                 changes.append(RegionChange(mask=mask, target=target, strength=strength, **kind))

@@ -34,7 +34,7 @@ export class PhotoComposite {
       pictures = { own: await this.own(), edited: await rendered(), frame: this.place };
     }
     const colours = new Map();
-    for (const { label, instance, settings } of restyled) {
+    for (const { label, instance, settings } of isRedrawn ? restyled : []) {
       const wanted = targetOf(label, settings, base, guide, masked(ids, (id) => id === label));
       if (!instance && wanted.target) colours.set(label, { colour: wanted.target, strength: wanted.strength });
     }
