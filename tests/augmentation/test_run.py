@@ -145,6 +145,16 @@ def test_copies_in_which_the_labels_are_not_found_are_dropped(
     assert some.miou_after > some.miou_before
     assert len(PairedFolder.open(tmp_path / "some").stems) == some.kept
     assert "dropped" in some.text() and f"{some.miou_after:.3f} in those kept" in some.text()
+    assert "does not reach" not in everything.text()
+    none = augment(pipeline, scenes, tmp_path / "none", SETTINGS, check=Filter(segmenter=segmenter, least_miou=0.99))
+    assert none.kept == 0 and "none is left" in none.text()
+    assert (
+        none.text()
+        .splitlines()[-1]
+        .startswith(
+            "the segmenter does not reach the bound of 0.99 in the pictures themselves: take a lower bound or a better"
+        )
+    )
 
 
 def test_the_command_and_its_refusals(

@@ -67,6 +67,7 @@ class AugmentReport:
         seconds: duration of the call.
         miou_sources, miou_before, miou_after: mean agreement of the segmenter's maps with the labels: in the pictures,
             in all copies, in those that were kept; None without a segmenter.
+        least_miou: the filter's bound; None without a segmenter.
         finished: whether the folder is complete; if not, other processes are still working.
     """
 
@@ -79,6 +80,7 @@ class AugmentReport:
     miou_sources: float | None = None
     miou_before: float | None = None
     miou_after: float | None = None
+    least_miou: float | None = None
     finished: bool = True
 
     def text(self) -> str:
@@ -96,6 +98,11 @@ class AugmentReport:
                 f"dropped {self.dropped}; mIoU of the segmenter {self.miou_sources:.3f} in the pictures, "
                 f"{self.miou_before:.3f} in all copies, {after}"
             )
+            if self.least_miou is not None and self.miou_sources < self.least_miou:
+                lines.append(
+                    f"the segmenter does not reach the bound of {self.least_miou:g} in the pictures themselves: take a "
+                    "lower bound or a better segmenter"
+                )
         return "\n".join(lines)
 
 
@@ -372,4 +379,5 @@ def _finished_report(root: Path, made: int, seconds: float) -> AugmentReport:
         miou_sources=mean(sources.values()),
         miou_before=mean(record["miou"] for record in records),
         miou_after=mean(record["miou"] for record in kept),
+        least_miou=parse_json((root / HEADER_NAME).read_text(encoding="utf-8")).get("least_miou"),
     )
