@@ -253,6 +253,17 @@ def test_the_baselines_are_imported_on_first_use() -> None:
     assert "sean.generator" in loaded and not {"spade", "pix2pixhd", "discriminator"} & loaded
 
 
+def test_opening_a_model_imports_no_compiler() -> None:
+    """Initialized on the device "meta", a model would import torch's compiler and sympy, which take two seconds."""
+    code = (
+        "import sys; from sean.editing.editor import Editor; Editor.from_pretrained().parser; "
+        "print(*[name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
+
+
 def test_every_import_of_ours_is_there() -> None:
     """Imports inside functions run late, and type checkers pass over modules that are gone."""
     missing = []
