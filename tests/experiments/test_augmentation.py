@@ -5,18 +5,26 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
 import torch
 
+from sean.augmentation.recipes import Recipe
+from sean.augmentation.restyler import Restyler
+from sean.commands.experiments import experiment
+from sean.data.paired import Pair
 from sean.data.splits import open_split
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.evaluation.settings import untracked
 from sean.experiments import augmentation
-from sean.experiments.augmentation import SHIFTS, WAYS, AugmentationTerms, run_augmentation, shifted_image
+from sean.experiments.augmentation import SEGMENTERS, SHIFTS, WAYS, AugmentationTerms, run_augmentation, shifted_image
+from sean.experiments.report import RESULTS
+from sean.experiments.runner import EXPERIMENTS
 from sean.models.efficientnet import EfficientNetLite
+from sean.training.parser import state
 
 from .test_runner import run
 
@@ -89,6 +97,30 @@ def test_ways_differ_in_their_pictures_alone(
     assert run_augmentation(pipeline, split.training, split.validation, terms) == first
 
 
+def test_only_copies_that_are_shown_are_made(
+    pipeline: SEANPipeline, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    original = Restyler.copy
+
+    def counted(restyler: Restyler, pair: Pair, recipe: Recipe) -> Pair:
+        made.append(recipe.name)
+        return original(restyler, pair, recipe)
+
+    monkeypatch.setattr(Restyler, "copy", counted)
+    split = open_split(data, pipeline.labels)
+    assert split.training is not None and split.validation is not None
+    terms = AugmentationTerms(size=(32, 32), steps=1, fractions=(0.5,), seeds=(0,), copies=9, widths=WIDTHS)
+    run_augmentation(pipeline, split.training, split.validation, terms)
+    assert 0 < len(made) == len(set(made)) <= 8, "one step of 8 pictures, of 81 possible copies"
+
+
+def test_the_command_offers_what_there_is() -> None:
+    offered = get_type_hints(experiment)
+    assert set(get_args(get_args(offered["network"])[0])) == set(SEGMENTERS)
+    assert set(get_args(offered["name"])) == {*EXPERIMENTS, RESULTS}
+
+
 class Cut(Exception):
     """An interruption."""
 
@@ -134,6 +166,8 @@ def test_a_damaged_memory_is_named(tmp_path: Path, pipeline: SEANPipeline, data:
     with pytest.raises(InputError, match=r"augmentation\.json") as caught:
         run_augmentation(pipeline, split.training, split.validation, terms, memory=memory)
     assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="at least 1 copy of a picture, got 0"):
+        AugmentationTerms(size=(32, 32), steps=1, copies=0)
     with pytest.raises(InputError, match="expected networks of unet, pyramid, segformer, got deeplab"):
         AugmentationTerms(size=(32, 32), steps=1, segmenters=("deeplab",))
 
@@ -145,7 +179,7 @@ def test_larger_networks_learn(
     if network == "segformer":
         pytest.importorskip("transformers")
     trunk = EfficientNetLite("lite1")
-    monkeypatch.setattr(augmentation, "load_efficientnet", lambda variant: copy.deepcopy(trunk))
+    monkeypatch.setattr(state, "load_efficientnet", lambda variant: copy.deepcopy(trunk))
     split = open_split(data, pipeline.labels)
     assert split.training is not None
     terms = AugmentationTerms(size=(64, 64), steps=2, copies=1, segmenters=(network,))

@@ -97,8 +97,6 @@ def experiment(
     from sean.experiments.runner import Experiment
     from sean.experiments.runs import DataSet, Terms
 
-    if copies < 1:
-        raise InputError(f"expected at least 1 copy of a picture, got {copies}")
     if pairs < 1:
         raise InputError(f"expected at least 1 pair of scenes, got {pairs}")
     if len(set(seed)) < len(seed) or any(each < 0 for each in seed):
@@ -114,7 +112,7 @@ def experiment(
         train=train,
         num_pairs=pairs,
         copies=copies,
-        segmenters=network or ("unet",),
+        segmenters=network or Experiment.segmenters,
         model=model,
         run=EvaluationRun(device=chosen_device(device), progress=tracked),
     )

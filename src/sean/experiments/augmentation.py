@@ -11,7 +11,7 @@ continues after the last finished training.
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -34,14 +34,14 @@ from sean.files import read_json, write_text_atomic
 from sean.images import image_to_tensor, resize_image
 from sean.labels import LabelSet
 from sean.models.configs import PyramidParserConfig, UNetParserConfig
-from sean.models.efficientnet import load_efficientnet
-from sean.models.parsers import PyramidParser, UNetParser
+from sean.models.parsers import PyramidParser
 from sean.models.weights import network_digest
 from sean.parsing.segformer import new_segformer
 from sean.segmap import resize_segmap
 from sean.training.parser.augmentation import augment
 from sean.training.parser.config import Augmentation
 from sean.training.parser.objective import class_weights, parser_losses
+from sean.training.parser.state import drawn_parser
 
 WAYS = {"none": "pictures alone", "jitter": "colour jitter", "sean": "SEAN copies", "both": "SEAN copies and jitter"}
 """The ways of training, by their titles in tables."""
@@ -92,6 +92,8 @@ class AugmentationTerms:
         unknown = [name for name in self.segmenters if name not in SEGMENTERS]
         if unknown or not self.segmenters:
             raise InputError(f"expected networks of {', '.join(SEGMENTERS)}, got {', '.join(unknown) or 'none'}")
+        if self.copies < 1:
+            raise InputError(f"expected at least 1 copy of a picture, got {self.copies}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -197,6 +199,7 @@ def run_augmentation(
             "training": names,
             "held_out": {shift: test.digest() for shift, test in tests.items()},
             "terms": settings,
+            "recipe": {"batch": _BATCH, "rates": _RATES, "pretrained_rate": _PRETRAINED_RATE, "restyled": _RESTYLED},
         },
     )
     found: dict[str, Any] = {
@@ -339,19 +342,13 @@ def _draws(pictures: int, terms: AugmentationTerms, seed: int) -> list[list[_Dra
 
 def _new_segmenter(name: str, labels: LabelSet, terms: AugmentationTerms, seed: int) -> nn.Module:
     """A network to train; calling it gives logits at the pictures' size."""
-    makers: dict[str, Callable[[], nn.Module]] = {
-        "unet": lambda: UNetParser(
-            UNetParserConfig(num_regions=labels.num_regions, image_size=terms.size, widths=terms.widths)
-        ),
-        "pyramid": lambda: PyramidParser(PyramidParserConfig(num_regions=labels.num_regions, image_size=terms.size)),
-        "segformer": lambda: new_segformer(labels.num_regions),
-    }
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = makers[name]()
-    if isinstance(network, PyramidParser):
-        network.encoder = load_efficientnet(network.config.encoder)
-    return network
+    if name == "segformer":
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return new_segformer(labels.num_regions)
+    sizes: dict[str, Any] = {"num_regions": labels.num_regions, "image_size": terms.size}
+    config = PyramidParserConfig(**sizes) if name == "pyramid" else UNetParserConfig(**sizes, widths=terms.widths)
+    return drawn_parser(config, seed)
 
 
 def _rates(network: nn.Module, rate: float) -> list[dict[str, Any]]:

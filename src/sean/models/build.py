@@ -1,9 +1,13 @@
 """Models from their configs: the only file that lists the architectures."""
 
-from typing import TypeVar, overload
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar, overload
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from sean.models.base import StyledModel
 from sean.models.configs import ModelConfig, Pix2PixHDConfig, SEANConfig, SPADEConfig
@@ -41,6 +45,32 @@ def build_model(config: ModelConfig, init_gain: float = 0.02) -> StyledModel:
     model = new_model(config)
     initialize_weights(model, init_gain)
     return channels_last(model)
+
+
+@contextmanager
+def without_numbers() -> Iterator[None]:
+    """Networks made in this context have shapes and no numbers: they are on the device "meta".
+
+    Initialization is left out. PyTorch would import its decompositions for it, `torch._dynamo` among them, and every
+    command would begin two seconds later.
+    """
+    with torch.device("meta"), _LeftOutInitialization():
+        yield
+
+
+_FILLING = (Tensor.normal_, Tensor.uniform_, F.normalize)
+
+
+class _LeftOutInitialization(TorchFunctionMode):
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is torch.randn:
+            return torch.empty(*args, **kwargs)
+        if func in _FILLING or getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
 
 
 def channels_last(network: Network) -> Network:

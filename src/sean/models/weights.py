@@ -8,24 +8,22 @@ Models and parsers differ only in their configs and in the function that builds 
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from sean.errors import InputError
 from sean.files import atomic_write, parse_json, read_text, write_text_atomic
 from sean.labels import LabelSet
 from sean.models.base import StyledModel
-from sean.models.build import channels_last, new_model
+from sean.models.build import channels_last, new_model, without_numbers
 from sean.models.configs import (
     CONFIGS,
     PARSER_CONFIGS,
@@ -122,27 +120,6 @@ def write_folder(
     write_text_atomic(folder / CONFIG_NAME, json.dumps(values, indent=1) + "\n")
 
 
-_FILLING = (Tensor.normal_, Tensor.uniform_, F.normalize)
-
-
-class _WithoutNumbers(TorchFunctionMode):
-    """On the device "meta", which has no numbers, leaves out the initialization of weights.
-
-    PyTorch would import its decompositions for it, `torch._dynamo` among them: every command would begin two seconds
-    later.
-    """
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        kwargs = dict(kwargs or {})
-        if func is torch.randn:
-            return torch.empty(*args, **kwargs)
-        if func in _FILLING or getattr(func, "__module__", None) == "torch.nn.init":
-            return args[0] if args else kwargs["tensor"]
-        return func(*args, **kwargs)
-
-
 def load_folder(
     folder: Path, what: str, configs: Mapping[str, type[Config]], make: Callable[[Config], Network]
 ) -> tuple[Network, LabelSet]:
@@ -158,7 +135,7 @@ def load_folder(
     state = _read_weights(folder)
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     try:
-        with torch.device("meta"), _WithoutNumbers():
+        with without_numbers():
             network = make(config)
         network.load_state_dict(state, assign=True)
     except RuntimeError as error:

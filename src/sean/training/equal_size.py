@@ -5,9 +5,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-import torch
-
-from sean.models.build import new_model
+from sean.models.build import new_model, without_numbers
 from sean.models.configs import ModelConfig, SEANConfig, num_encoders
 from sean.training.config import TrainConfig
 
@@ -40,7 +38,7 @@ def with_parameters_of(config: TrainConfig, like: ModelConfig) -> TrainConfig:
 @functools.cache
 def num_parameters(config: ModelConfig) -> int:
     """Number of parameters of encoder and generator together."""
-    with torch.device("meta"):
+    with without_numbers():
         model = new_model(config)
     return sum(parameter.numel() for parameter in model.parameters())
 

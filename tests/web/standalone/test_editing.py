@@ -1,10 +1,12 @@
 """Edits in JavaScript against those of the package: maps, instances, styles, and the codes that are rendered."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from sean.editing.edits import (
     Edit,
@@ -18,11 +20,13 @@ from sean.editing.edits import (
     SplitRegion,
     new_edit,
 )
+from sean.editing.photo_composite import PhotoComposite
 from sean.editing.sources import Sources
 from sean.editing.state import Base, EditorState, applied, new_state, render_styles
 from sean.editing.styles import StyleCodes, save_style_codes
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ
+from sean.parsing.photo import Photo
 
 from .javascript import run
 
@@ -140,6 +144,63 @@ def test_maps_styles_and_codes(seed: int) -> None:
     assert np.abs(found["rendered"]["codes"].reshape(codes.shape) - codes).max() < 1e-6
     if wanted.numbers is not None:
         assert np.array_equal(found["rendered"]["variants"].reshape(SIZE), wanted.numbers)
+
+
+@pytest.mark.parametrize("painted", [False, True])
+@pytest.mark.parametrize("source", ["bank:0", "#204080"])
+def test_a_style_in_a_photo(rng: np.random.Generator, source: str, painted: bool) -> None:
+    """Of a style in the bank a region takes not the mean itself; also what is drawn anew takes the colour."""
+    noise = ndimage.gaussian_filter(rng.random((96, 80, 3)), (3, 3, 0))
+    photo = (255 * (noise - noise.min()) / np.ptp(noise)).astype(np.uint8)
+    segmap = np.where(noise[::2, ::2, 0] > 0.5, 13, 1)
+    own, model = random_styles(rng), random_styles(rng)
+    colours = rng.uniform(0, 255, (K, 3)).astype(np.float32)
+    known = torch.from_numpy(colours)
+    sources = Sources(CELEBAMASK_HQ, DIM, [replace(model, mean_colours=known)], lambda: known[None])
+    sources.own = own
+    base = Base(state=new_state(segmap), sources=sources, num_blocks=BLOCKS)
+    edits: list[Edit] = [new_edit(SetStyle, source=source, regions=["hair"], strength=0.9)]
+    edits += [new_edit(Paint, points=[[0.2, 0.2], [0.8, 0.8]], radius=0.1, label="hair")] if painted else []
+    state, refused = done_in_python(base.state, edits, base)
+    assert not any(refused)
+    pictures = rng.integers(0, 256, (2, 48, 40, 3), dtype=np.uint8)
+    wanted = PhotoComposite(Photo(image=photo), segmap, lambda: pictures[0]).with_edits(
+        state, base, lambda: pictures[1]
+    )
+    found = run(
+        """
+        const { Labels } = await load("labels.js");
+        const { Sources } = await load("sources.js");
+        const { applied, newState } = await load("state.js");
+        const { PhotoComposite, placeOf } = await load("photo_composite.js");
+        const flat = ({ codes, present, colours }) => {
+            return { codes: codes.data, present: present.data, colours: colours?.data ?? null };
+        };
+        const colours = async () => [given.bank[0].colours.data];
+        const sources = new Sources(new Labels(given.labels), given.dim, given.bank.map(flat), colours, false);
+        sources.own = flat(given.own);
+        await sources.prepare(given.source);
+        const base = { state: newState(given.segmap.data), sources, size: given.segmap, blocks: given.blocks };
+        const state = given.edits.reduce((state, edit) => applied(state, edit, base), base.state);
+        const photo = { image: given.photo, crop: null };
+        const around = async () => ({ frame: placeOf(photo), ids: given.segmap });
+        const composite = new PhotoComposite(photo, given.segmap, async () => given.before, around);
+        return composite.withEdits(state, base, async () => given.after);
+        """,
+        labels={**CELEBAMASK_HQ.to_dict(), "colors": CELEBAMASK_HQ.colors, "groups": CELEBAMASK_HQ.groups},
+        dim=DIM,
+        blocks=BLOCKS,
+        bank=[{**as_given(model), "colours": colours}],
+        own=as_given(own),
+        segmap=segmap,
+        edits=[edit.to_json() for edit in edits],
+        photo=photo,
+        before=pictures[0],
+        after=pictures[1],
+        source=source,
+    )
+    assert (wanted != photo).mean() > 0.2
+    assert np.abs(found["data"].reshape(photo.shape).astype(int) - wanted).max() <= 2
 
 
 def test_a_bank_is_read(tmp_path: Any, rng: np.random.Generator) -> None:

@@ -10,6 +10,7 @@ from lightning_fabric.wrappers import _FabricModule
 from torch import nn
 
 from sean.errors import InputError
+from sean.models.configs import ParserConfig
 from sean.models.efficientnet import load_efficientnet
 from sean.models.parsers import Parser, PyramidParser, new_parser
 from sean.training.checkpoints import RunState
@@ -47,13 +48,9 @@ def new_parser_state(config: ParserTrainConfig, fabric: Fabric, start: Parser | 
     Raises:
         InputError: the package with the weights of the encoder is not installed, or `start` has other sizes.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        parser = new_parser(config.model)
+    parser = drawn_parser(config.model, config.seed, pretrained=start is None)
     pretrained: set[nn.Parameter] = set()
     if isinstance(parser, PyramidParser):
-        if start is None:
-            parser.encoder = load_efficientnet(parser.config.encoder)
         pretrained = set(parser.encoder.parameters())
         if config.frozen_stages:
             for part in (parser.encoder.stem, *parser.encoder.stages[: config.frozen_stages]):
@@ -78,6 +75,25 @@ def new_parser_state(config: ParserTrainConfig, fabric: Fabric, start: Parser | 
     )
     wrapped, wrapped_optimizer = fabric.setup(parser, optimizer)
     return ParserState(parser=wrapped, average=average, optimizer=wrapped_optimizer)
+
+
+def drawn_parser(config: ParserConfig, seed: int, *, pretrained: bool = True) -> Parser:
+    """A new parser with weights drawn from a seed, and with those of ImageNet where it has an encoder for them.
+
+    Args:
+        config: the sizes.
+        seed: of the weights; torch's global generator stays as it is.
+        pretrained: whether the encoder takes the weights of ImageNet.
+
+    Raises:
+        InputError: the package with the weights of the encoder is not installed.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        parser = new_parser(config)
+    if pretrained and isinstance(parser, PyramidParser):
+        parser.encoder = load_efficientnet(parser.config.encoder)
+    return parser
 
 
 def _copy_weights(start: Parser, parser: Parser) -> None:
