@@ -90,13 +90,14 @@ class PhotoComposite:
             if self._own_picture is None:
                 self._own_picture = self._own()
             pictures = ModelPictures(own=self._own_picture, edited=rendered(), frame=self._place)
+        targets = ((label, _target(label, settings, base)) for (label, n), settings in restyled.items() if not n)
         return composite(
             guide,
             changes,
             pictures,
             (self._segmap, state.segmap) if redrawn else None,
             strands=[labels.id_of(name) for name in _STRANDS if name in labels.names],
-            colours=self._colours(restyled, base, guide, ids) if redrawn else None,
+            colours={label: (target, strength) for label, (target, strength) in targets if target is not None},
             quick=quick,
         )
 
@@ -123,23 +124,13 @@ class PhotoComposite:
             others = [number for each, number in state.styles if each == label and number]
             mask = (ids == label) & ((numbers == instance) if instance else ~np.isin(numbers, others))
             if mask.any():
-                target, strength = _target(label, settings, base, guide, mask)
+                target, strength = _target(label, settings, base)
+                if target is not None and settings[0] is not None and not is_colour(settings[0][0]):
+                    target = guide.inside_colour(mask, target)
                 name = base.sources.labels.names[label]
                 kind = {"strands": name in _STRANDS, "several": name == BACKGROUND}
                 changes.append(RegionChange(mask=mask, target=target, strength=strength, **kind))
         return changes
-
-    @staticmethod
-    def _colours(
-        restyled: dict[tuple[int, int], BlockSettings], base: Base, guide: PhotoGuide, ids: np.ndarray
-    ) -> dict[int, tuple[RegionColour, float]]:
-        """The known colours of restyled labels and their strengths, for what is drawn anew."""
-        found = {}
-        for (label, instance), settings in restyled.items():
-            target, strength = (None, 1.0) if instance else _target(label, settings, base, guide, ids == label)
-            if target is not None:
-                found[label] = (target, strength)
-        return found
 
     def _guide(self, everywhere: bool) -> tuple[PhotoGuide, np.ndarray]:
         """The guide and the map of its frame: the crop with surroundings, or the whole photo."""
@@ -182,13 +173,8 @@ def _is_own(label: int, settings: BlockSettings, base: Base) -> bool:
     return all(setting is None or torch.equal(base.sources.code(label, setting), own) for setting in settings)
 
 
-def _target(
-    label: int, settings: BlockSettings, base: Base, guide: PhotoGuide, mask: np.ndarray
-) -> tuple[RegionColour | None, float]:
-    """The colour that a style gives to a region of the photo, and its strength.
-
-    The colour is None if only the model's pictures show it.
-    """
+def _target(label: int, settings: BlockSettings, base: Base) -> tuple[RegionColour | None, float]:
+    """The colour that a style gives to a label, and its strength; None if only the model's pictures show it."""
     setting = settings[0]
     if setting is None or any(other != setting for other in settings):
         return None, 1.0
@@ -197,5 +183,4 @@ def _target(
     if colours is None or colours[label].isnan().any():
         return None, 1.0
     lab = srgb_to_lab(colours[label].round().numpy().astype(np.uint8)[None])[0].tolist()
-    target = RegionColour(mean=(lab[0], lab[1], lab[2]))
-    return target if is_colour(source) else guide.inside_colour(mask, target), strength
+    return RegionColour(mean=(lab[0], lab[1], lab[2])), strength

@@ -153,14 +153,17 @@ def test_a_style_in_a_photo(rng: np.random.Generator, source: str, painted: bool
     noise = ndimage.gaussian_filter(rng.random((96, 80, 3)), (3, 3, 0))
     photo = (255 * (noise - noise.min()) / np.ptp(noise)).astype(np.uint8)
     segmap = np.where(noise[::2, ::2, 0] > 0.5, 13, 1)
-    own, model = random_styles(rng), random_styles(rng)
+    own, model = random_styles(rng), replace(random_styles(rng), present=torch.ones(K, dtype=torch.bool))
     colours = rng.uniform(0, 255, (K, 3)).astype(np.float32)
     known = torch.from_numpy(colours)
     sources = Sources(CELEBAMASK_HQ, DIM, [replace(model, mean_colours=known)], lambda: known[None])
     sources.own = own
     base = Base(state=new_state(segmap), sources=sources, num_blocks=BLOCKS)
-    edits: list[Edit] = [new_edit(SetStyle, source=source, regions=["hair"], strength=0.9)]
-    edits += [new_edit(Paint, points=[[0.2, 0.2], [0.8, 0.8]], radius=0.1, label="hair")] if painted else []
+    edits: list[Edit] = [new_edit(SetStyle, source=source, regions=["hair", "cloth"], strength=0.9)]
+    if painted:  # clothes, which the photo lacks, take the colour of the style itself
+        edits += [
+            new_edit(Paint, points=[[0.2, 0.2], [0.8, 0.8]], radius=0.1, label=label) for label in ("hair", "cloth")
+        ]
     state, refused = done_in_python(base.state, edits, base)
     assert not any(refused)
     pictures = rng.integers(0, 256, (2, 48, 40, 3), dtype=np.uint8)

@@ -34,8 +34,8 @@ export class PhotoComposite {
       pictures = { own: await this.own(), edited: await rendered(), frame: this.place };
     }
     const colours = new Map();
-    for (const { label, instance, settings } of isRedrawn ? restyled : []) {
-      const wanted = targetOf(label, settings, base, guide, masked(ids, (id) => id === label));
+    for (const { label, instance, settings } of restyled) {
+      const wanted = targetOf(label, settings, base);
       if (!instance && wanted.target) colours.set(label, { colour: wanted.target, strength: wanted.strength });
     }
     const maps = isRedrawn ? { own: this.segmap, edited: { ...this.segmap, data: state.segmap } } : null;
@@ -51,7 +51,9 @@ export class PhotoComposite {
       const mask = masked(ids, (id, n) => id === label && (instance ? numbers[n] === instance : !others.has(numbers[n])));
       if (!mask.data.includes(1)) return [];
       const name = base.sources.labels.names[label];
-      return [{ mask, ...targetOf(label, settings, base, guide, mask), strands: STRANDS.includes(name), several: name === BACKGROUND }];
+      const { target, strength } = targetOf(label, settings, base);
+      const colour = target && !isColour(settings[0][0]) ? guide.insideColour(mask, target) : target;
+      return [{ mask, target: colour, strength, strands: STRANDS.includes(name), several: name === BACKGROUND }];
     });
   }
 
@@ -78,14 +80,13 @@ function restyledRegions(state, base) {
   }).sort((a, b) => a.label - b.label || a.instance - b.instance);
 }
 
-// The colour that a style gives a region of the photo, and its strength; null where the model's pictures have to tell.
-function targetOf(label, settings, base, guide, mask) {
+// The colour that a style gives a label, and its strength; null where the model's pictures have to tell.
+function targetOf(label, settings, base) {
   const [setting] = settings;
   const unknown = { target: null, strength: 1 };
   if (!setting || settings.some((other) => !other || other[0] !== setting[0] || other[1] !== setting[1])) return unknown;
   const { colours } = base.sources.get(setting[0]);
   if (!colours || Number.isNaN(colours[3 * label])) return unknown;
   const levels = Uint8Array.from(colours.subarray(3 * label, 3 * label + 3), Math.round);
-  const target = flatColour([...labOf(levels)]);
-  return { target: isColour(setting[0]) ? target : guide.insideColour(mask, target), strength: setting[1] };
+  return { target: flatColour([...labOf(levels)]), strength: setting[1] };
 }
