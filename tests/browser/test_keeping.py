@@ -106,6 +106,16 @@ def test_edits_made_during_an_outage_are_done_when_it_is_over(editor: EditorPage
     editor.wait_for_edits(3)
 
 
+def test_attempts_to_connect_that_overtake_each_other_leave_one_connection(editor: EditorPage) -> None:
+    line = Line(editor)
+    line.cut()
+    line.is_cut = False
+    editor.page.evaluate("for (let i = 0; i < 5; i++) window.dispatchEvent(new Event('online'))")
+    editor.page.wait_for_selector('#connection[data-status="connected"]')
+    editor.drag(*STROKE)
+    editor.wait_for_edits(1)
+
+
 def test_an_edit_whose_answer_is_lost_is_done_once(editor: EditorPage) -> None:
     line = Line(editor)
     line.server_is_silent = True

@@ -49,7 +49,7 @@ class Live extends EventTarget {
     this.#id = id;
     const socket = connect(liveUrl(id, PAGE));
     socket.onmessage = ({ data }) => (typeof data === "string" ? this.#text(JSON.parse(data)) : this.#picture(unpacked(data)));
-    socket.onclose = ({ code }) => this.#closed(socket, code === SESSION_GONE);
+    socket.onclose = ({ code }) => this.#closed(code === SESSION_GONE);
     this.#socket = socket;
   }
 
@@ -60,7 +60,11 @@ class Live extends EventTarget {
     this.#welcome = false;
     this.#settle();
     this.#pending = null;
-    socket?.close();
+    if (!socket) return;
+    socket.onmessage = socket.onclose = null;
+    // browsers report it as an error when a socket is closed before it is open
+    if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket.close();
   }
 
   reconnectNow() {
@@ -149,8 +153,7 @@ class Live extends EventTarget {
     this.#tell("waiting");
   }
 
-  #closed(socket, isGone) {
-    if (socket !== this.#socket) return;
+  #closed(isGone) {
     this.#welcome = false;
     this.#settle();
     if (isGone) return this.#tell("lost");
