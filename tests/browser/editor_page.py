@@ -3,6 +3,8 @@
 import base64
 import io
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -73,6 +75,21 @@ class EditorPage(BrowserPage):
     def canvas_pixels(shown: str) -> np.ndarray:
         """What `shown` gives, as uint8 [h, w, 4]."""
         return np.asarray(Image.open(io.BytesIO(base64.b64decode(shown.split(",")[1]))))
+
+    def wait_until_done(self, edits: int) -> None:
+        """Until the server has done that many edits, whether the page knows it or not."""
+        end = time.monotonic() + PATIENCE
+        while self.state()["edits"] < edits:
+            assert time.monotonic() < end, f"expected {edits} edits, the state is {self.state()}"
+            time.sleep(0.05)
+
+    @contextmanager
+    def opening(self) -> Iterator[None]:
+        """Around what opens another picture, or goes back to one: ends when the page shows that picture."""
+        before = self.page.locator("#original").get_attribute("data-document")
+        yield
+        script = "before => document.getElementById('original').dataset.document !== before"
+        self.page.wait_for_function(script, arg=before)
 
     def wait_for_change(self, pane: str, before: str) -> None:
         script = "([name, before]) => document.getElementById(name).toDataURL() !== before"

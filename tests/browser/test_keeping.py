@@ -75,17 +75,18 @@ def test_a_pasted_picture_a_dropped_one_and_a_drawing_are_undone(editor: EditorP
     editor.drag(*STROKE)
     editor.wait_for_edits(1)
     original, segmap = editor.shown("original"), editor.segmap()
-    editor.drop("mixer-source", "face.png", photo)
-    editor.wait_for_change("original", original)
-    dropped = editor.shown("original")
+    with editor.opening():
+        editor.drop("mixer-source", "face.png", photo)
     editor.test_id("faces").get_by_label("Dismiss").click()
     editor.page.locator("#open-menu-button").click()
-    editor.page.locator("#open-drawing").click()
-    editor.wait_for_change("original", dropped)
-    editor.page.keyboard.press("Control+z")
-    while (editor.state()["photo"] or {}).get("name") != "face.png":
-        editor.page.wait_for_timeout(50)
-    editor.page.keyboard.press("Control+z")
+    with editor.opening():
+        editor.page.locator("#open-drawing").click()
+    assert editor.state()["photo"] is None
+    with editor.opening():
+        editor.page.keyboard.press("Control+z")
+    assert editor.state()["photo"]["name"] == "face.png"
+    with editor.opening():
+        editor.page.keyboard.press("Control+z")
     editor.wait_for_edits(1)
     assert editor.state()["photo"] is None
     assert (editor.segmap() == segmap).all()
@@ -120,8 +121,7 @@ def test_an_edit_whose_answer_is_lost_is_done_once(editor: EditorPage) -> None:
     line = Line(editor)
     line.server_is_silent = True
     editor.drag(*STROKE)
-    while editor.state()["edits"] < 1:
-        editor.page.wait_for_timeout(50)
+    editor.wait_until_done(1)
     line.cut()
     line.mend()
     editor.drag(*OTHER_STROKE)
@@ -147,9 +147,8 @@ def test_a_server_that_is_silent_is_waited_for_visibly(editor: EditorPage) -> No
 
 
 def test_work_comes_back_when_the_server_has_forgotten_it(editor: EditorPage, photo: bytes) -> None:
-    before = editor.shown("original")
-    editor.upload("photo-input", "me.png", photo)
-    editor.wait_for_change("original", before)
+    with editor.opening():
+        editor.upload("photo-input", "me.png", photo)
     editor.test_id("faces").get_by_label("Dismiss").click()
     editor.test_id("region-skin").click()
     editor.drag(*STROKE)
@@ -213,9 +212,8 @@ def test_a_second_tab_follows(editor: EditorPage, photo: bytes) -> None:
     page.add_init_script(f"sessionStorage.setItem('sean-session', '{session}')")
     other = EditorPage(page, editor.address)
     other.open()
-    before = other.shown("original")
-    editor.upload("photo-input", "me.png", photo)
-    other.wait_for_change("original", before)
+    with other.opening():
+        editor.upload("photo-input", "me.png", photo)
 
 
 def test_a_failed_upload_says_so_and_the_next_one_works(editor: EditorPage, photo: bytes) -> None:
@@ -228,13 +226,11 @@ def test_a_failed_upload_says_so_and_the_next_one_works(editor: EditorPage, phot
     assert "something else" in editor.test_id("message-error").inner_text()
     assert not editor.test_id("progress").is_visible()
     editor.page.unroute_all()
-    before = editor.shown("original")
-    editor.upload("photo-input", "me.png", photo)
-    editor.wait_for_change("original", before)
+    with editor.opening():
+        editor.upload("photo-input", "me.png", photo)
 
 
 def test_an_upload_shows_how_far_it_is_and_strokes_meanwhile_are_kept(editor: EditorPage) -> None:
-    before = editor.shown("original")
     network = editor.page.context.new_cdp_session(editor.page)
     network.send("Network.enable")
     slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 60_000}
@@ -244,12 +240,13 @@ def test_an_upload_shows_how_far_it_is_and_strokes_meanwhile_are_kept(editor: Ed
     editor.test_id("progress-cancel").click()
     editor.page.wait_for_selector("#progress", state="hidden")
     assert "Cancelled" in editor.test_id("message-info").inner_text()
-    editor.upload("photo-input", "me.png", noise(200, 500))
-    editor.page.wait_for_function("() => /[1-9]\\d? %/.test(document.getElementById('progress-stage').textContent)")
-    editor.drag(*STROKE)
-    editor.wait_for_change("original", before)
+    with editor.opening():
+        editor.upload("photo-input", "me.png", noise(200, 500))
+        editor.page.wait_for_function("() => /[1-9]\\d? %/.test(document.getElementById('progress-stage').textContent)")
+        editor.drag(*STROKE)
     assert editor.state()["photo"]["name"] == "me.png"
-    editor.page.keyboard.press("Control+z")
+    with editor.opening():
+        editor.page.keyboard.press("Control+z")
     editor.wait_for_edits(1)
     assert editor.state()["photo"] is None
 

@@ -21,9 +21,8 @@ STROKE = ((0.4, 0.3), (0.6, 0.3))
 
 
 def opened_photo(editor: EditorPage, photo: bytes, name: str = "me at home.jpeg") -> None:
-    before = editor.shown("original")
-    editor.upload("photo-input", name, photo)
-    editor.wait_for_change("original", before)
+    with editor.opening():
+        editor.upload("photo-input", name, photo)
     editor.wait_for_edits(0)
 
 
@@ -111,17 +110,16 @@ def test_no_face_is_said_and_the_frame_moved(editor: EditorPage, photo: bytes) -
     assert "No face was found" in editor.test_id("faces").inner_text()
     before = editor.state()["photo"]["crop"]
     editor.drag((0.5, 0.5), (0.6, 0.55))
-    editor.test_id("frame-apply").click()
+    with editor.opening():
+        editor.test_id("frame-apply").click()
     editor.page.wait_for_function("() => document.getElementById('faces').hidden")
     editor.wait_for_edits(0)
-    while editor.state()["document"] < 2:
-        editor.page.wait_for_timeout(50)
     assert not editor.test_id("faces").is_visible()  # the frame was chosen: nothing is said again
     after = editor.state()["photo"]["crop"]
     assert after["left"] > before["left"] + 8 and after["top"] > before["top"] + 3
     assert after["size"] == pytest.approx(before["size"])
-    editor.page.keyboard.press("Control+z")
-    editor.page.wait_for_function("() => document.getElementById('undo').disabled === false")
+    with editor.opening():
+        editor.page.keyboard.press("Control+z")
     editor.wait_for_edits(0)
     assert editor.state()["photo"]["crop"] == before
 
@@ -141,14 +139,12 @@ def test_the_round_handle_turns_the_frame(editor: EditorPage, photo: bytes, shru
     start = (low, handle / (bottom - top))
     away = low - start[1]
     editor.drag(start, (low + away * np.sin(0.6), low - away * np.cos(0.6)))
-    with editor.page.expect_request(re.compile("/crop$")) as request:
+    with editor.opening(), editor.page.expect_request(re.compile("/crop$")) as request:
         editor.test_id("frame-apply").click()
     sent = json.loads(request.value.post_data or "")
     assert sent["angle"] == pytest.approx(np.degrees(0.6), abs=3)
     assert sent["size"] == pytest.approx(128 * (0.6 if shrunk else 1), abs=3)
     editor.page.wait_for_function("() => document.getElementById('faces').hidden")
-    while editor.state()["document"] < 2:
-        editor.page.wait_for_timeout(50)
     editor.wait_for_edits(0)
     crop = editor.state()["photo"]["crop"]
     assert crop["angle"] == pytest.approx(sent["angle"])
@@ -184,9 +180,8 @@ def test_of_several_faces_one_is_chosen(editor: EditorPage, photo: bytes) -> Non
     editor.page.route_web_socket(re.compile(r"/live\?"), live)
     editor.page.reload()
     editor.ready()
-    before = editor.shown("original")
-    editor.upload("photo-input", "us.png", photo)
-    editor.wait_for_change("original", before)
+    with editor.opening():
+        editor.upload("photo-input", "us.png", photo)
     assert "2 faces were found" in editor.test_id("faces").inner_text()
     with editor.page.expect_request(re.compile("/crop$")) as request:
         editor.page.wait_for_timeout(1000)  # the view goes to the face that is edited
@@ -305,10 +300,9 @@ def test_eyes_and_brows_are_protected(editor: EditorPage) -> None:
 
 
 def test_the_sample_photo_opens(editor: EditorPage) -> None:
-    before = editor.shown("original")
     editor.page.locator("#open-menu-button").click()
-    editor.page.locator("#open-sample").click()
-    editor.wait_for_change("original", before)
+    with editor.opening():
+        editor.page.locator("#open-sample").click()
     state = editor.state()["photo"]
     assert (state["name"], state["width"], state["height"]) == ("astronaut.png", 512, 512)
 

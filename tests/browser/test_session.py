@@ -48,9 +48,8 @@ def test_a_first_visit_shows_a_face_and_a_hint_once(first_visit: EditorPage) -> 
 
 
 def test_a_photo_becomes_the_picture_edited(editor: EditorPage, photo: bytes) -> None:
-    before = editor.shown("original")
-    editor.upload("photo-input", "face.png", photo)
-    editor.wait_for_change("original", before)
+    with editor.opening():
+        editor.upload("photo-input", "face.png", photo)
     state = editor.state()
     assert state["photo"]
     assert [region["label"] for region in state["regions"]] == ["hair"]  # as the test's parser has it
@@ -59,14 +58,12 @@ def test_a_photo_becomes_the_picture_edited(editor: EditorPage, photo: bytes) ->
 
 
 def test_a_photo_is_dropped_and_pasted(editor: EditorPage, photo: bytes) -> None:
-    before = editor.shown("original")
-    editor.drop("result", "face.png", photo)
-    editor.wait_for_change("original", before)
+    with editor.opening():
+        editor.drop("result", "face.png", photo)
     assert editor.state()["photo"]
     editor.page.wait_for_selector("#progress", state="hidden")
-    dropped = editor.shown("original")
-    editor.paste("turned.png", turned(photo))
-    editor.wait_for_change("original", dropped)
+    with editor.opening():
+        editor.paste("turned.png", turned(photo))
 
 
 def turned(picture: bytes) -> bytes:
@@ -215,14 +212,13 @@ def test_a_server_without_a_parser_asks_for_the_label_map(editor: EditorPage, ph
     editor.page.reload()
     editor.ready()
     segmap = editor.page.request.get(f"{editor.session_url}/map.png").body()
-    before = editor.shown("original")
     editor.upload("photo-input", "face.png", photo)
     assert "face.png" in editor.page.locator("#segmap-dialog").inner_text()
     editor.page.locator("#segmap-dialog").get_by_label("Close").click()  # gives up
     assert not editor.state()["photo"]
     editor.upload("photo-input", "face.png", photo)
-    editor.upload("photo-segmap-input", "map.png", segmap)
-    editor.wait_for_change("original", before)
+    with editor.opening():
+        editor.upload("photo-segmap-input", "map.png", segmap)
     assert editor.state()["photo"]
     assert len(editor.state()["regions"]) > 5  # the parser of the tests would have found hair only
 

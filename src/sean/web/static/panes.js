@@ -38,6 +38,7 @@ export const shownCanvas = () => Object.values(canvases).find(isShown) ?? canvas
 export function showOriginal(bitmap, crop, document) {
   for (const name of ["original", "patch", "model"]) scene[name]?.close();
   Object.assign(scene, { document, original: bitmap, crop: crop ?? WHOLE, patch: null, area: null, model: null });
+  canvases.original.dataset.document = document;
   redraw();
 }
 
