@@ -65,7 +65,7 @@ slow: $(INSTALLED)
 
 # Ten thousand examples a target, new ones each time; a failure prints how to repeat it. An hour or more.
 fuzz: $(INSTALLED)
-	$(TESTS) tests/fuzz --hypothesis-profile fuzz
+	$(TESTS) tests/fuzz --hypothesis-profile fuzz --timeout 0
 
 audit: $(INSTALLED)
 	$(BIN)/python tools/audit.py

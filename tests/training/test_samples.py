@@ -13,10 +13,10 @@ from sean.images import read_image, tensor_to_image
 from sean.models.build import build_model
 from sean.models.sean.model import SEANModel
 from sean.segmap import colorize
-from sean.training import samples
+from sean.training import validation
 from sean.training.batch import TrainingBatch
 from sean.training.config import TrainConfig
-from sean.training.samples import write_samples
+from sean.training.validation import write_samples
 
 from .conftest import LABELS, assert_same, weights_of
 
@@ -75,7 +75,7 @@ def test_the_rows_of_the_sheet(
         drawn.update(rows=rows, **options)
         return np.zeros((4, 4, 3), np.uint8)
 
-    monkeypatch.setattr(samples, "sheet", sheet)
+    monkeypatch.setattr(validation, "sheet", sheet)
     write_samples(tmp_path / "sheet.png", model, image, segmap, None, LABELS, "step 3")
     assert drawn["title"] == "step 3"
     assert drawn["row_titles"] == ["segmap", "photo", "reconstruction", "styles of the photo to the left"]

@@ -1,17 +1,24 @@
 """Validation of the averaged weights during training: scores on held-out pairs, a sample sheet, the exported model."""
 
 from itertools import islice
+from pathlib import Path
 
+import torch
+from torch import Tensor
+
+from sean.contact_sheet import Tile, sheet
 from sean.evaluation.metrics import reconstruction_scores
 from sean.evaluation.streaming import collated, collated_batches
+from sean.images import tensor_to_image, write_image
+from sean.labels import LabelSet
 from sean.models.base import StyledModel
 from sean.models.weights import save_model
+from sean.segmap import colorize
 from sean.training.batch import STATISTICS_NOISE, training_batches
 from sean.training.config import TrainConfig
 from sean.training.curves import draw_curves
 from sean.training.distributed import on_first
 from sean.training.ema import averaged_copy, recompute_statistics
-from sean.training.samples import write_samples
 from sean.training.state import TrainingState
 from sean.training.training import MODEL_FOLDER, Training
 
@@ -59,3 +66,33 @@ def _score_and_write(
     if config.keep_best:
         save_model(run / BEST_FOLDER, model, data.labels)
     return {"step": state.step, "psnr": scores["psnr"]}
+
+
+@torch.no_grad()
+def write_samples(
+    path: Path, model: StyledModel, image: Tensor, segmap: Tensor, edges: Tensor | None, labels: LabelSet, title: str
+) -> None:
+    """Render and write a sample sheet: segmap, photo, reconstruction, each photo with the styles of the next one.
+
+    Args:
+        path: path of the sheet.
+        model: model in evaluation mode.
+        image: [b, 3, h, w] in [-1, 1]; segmap: [b, h, w]; edges: [b, h, w] of the instances, if the model takes them.
+        labels: label set with the colours of the segmaps.
+        title: title of the sheet.
+    """
+    codes, present = model.encode(image, segmap)
+    other = torch.roll(codes, 1, dims=0)
+    # regions missing from the other photo keep their own styles
+    exchanged = torch.where(torch.roll(present, 1, dims=0).unsqueeze(-1), other, codes)
+    rows = {
+        "segmap": [Tile(colorize(ids.cpu().numpy(), labels), pixelated=True) for ids in segmap],
+        "photo": [Tile(tensor_to_image(picture.cpu())) for picture in image],
+        "reconstruction": [
+            Tile(tensor_to_image(picture.cpu().float())) for picture in model.render(segmap, codes, edges=edges)
+        ],
+        "styles of the photo to the left": [
+            Tile(tensor_to_image(picture.cpu().float())) for picture in model.render(segmap, exchanged, edges=edges)
+        ],
+    }
+    write_image(path, sheet(list(rows.values()), row_titles=list(rows), title=title))
