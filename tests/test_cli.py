@@ -452,6 +452,16 @@ def test_quiet_prints_nothing(workplace: Path, capsys: pytest.CaptureFixture[str
     assert "quiet.png: 64 x 64" in capsys.readouterr().out, "the next command speaks again"
 
 
+@pytest.mark.integration
+def test_a_quiet_training_prints_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = "--config.model.image-size 32 32 --config.model.base-channels 2 --config.model.style-dim 4"
+    options = f"{sizes} --config.steps 1 --config.batch-size 1 --config.num-workers 0".split()
+    command = ["train", "--preset", "synthetic", "--device", "cpu", *options]
+    assert main([*command, "--output", str(tmp_path / "quiet"), "--quiet"]) == 0
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "") and (tmp_path / "quiet" / "model").is_dir()
+
+
 def test_threads_of_a_command(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_num_threads()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # puts the present one back afterwards

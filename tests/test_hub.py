@@ -145,10 +145,17 @@ def test_refusals_are_one_line(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_a_card_keeps_its_own_head() -> None:
-    assert (
-        with_card_head("---\nlicense: mit\n---\n# Mine\n", "mine", licence="cc0-1.0")
-        == "---\nlicense: mit\n---\n# Mine\n"
+    card = "---\nlicense: mit\nfirst: 1\n---\n# Mine\n"
+    assert with_card_head(card, "mine", licence="LicenseRef-Other") == card
+    added = with_card_head(
+        card, "mine", licence="cc0-1.0", datasets=["me/photos"], scores={"psnr": 18.0}, data="photos"
     )
+    head = yaml.safe_load(added.split("---")[1])
+    assert (head["license"], head["first"], head["datasets"]) == ("mit", 1, ["me/photos"])
+    assert head["model-index"][0]["results"][0]["metrics"] == [{"type": "psnr", "value": 18.0}]
+    assert added.endswith("---\n# Mine\n") and "license_name" not in head
+    again = yaml.safe_load(with_card_head(added, "mine", scores={"psnr": 19.0}, data="photos").split("---")[1])
+    assert again["model-index"][0]["results"][0]["metrics"] == [{"type": "psnr", "value": 19.0}]
 
 
 def test_terms_that_the_hub_does_not_know_are_named() -> None:

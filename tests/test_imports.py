@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "hub": {"errors"},
     "pretrained": {"errors", "files", "hub"},
     "allocator": set(),
+    "progress": set(),
     "threads": set(),
     "models": {"errors", "labels", "segmap", "plan", "ops"},
     "inference": {"errors", "labels", "segmap", "plan", "ops", "models"},
@@ -48,7 +49,7 @@ ALLOWED["evaluation"] = {*ALLOWED["parsing"], "parsing"}
 ALLOWED["editing"] = {*ALLOWED["parsing"], "parsing", "compositing", "inference", "photo_output"}
 ALLOWED["onnx"] = {*ALLOWED["parsing"], "parsing", "inference"}
 ALLOWED["augmentation"] = {*ALLOWED["editing"], *ALLOWED["evaluation"], "editing", "evaluation"}
-ALLOWED["training"] = {"devices", *ALLOWED["evaluation"], "losses", "evaluation"}
+ALLOWED["training"] = {"devices", *ALLOWED["evaluation"], "losses", "evaluation", "progress"}
 ALLOWED["web"] = {*ALLOWED["editing"], "editing", "allocator"}
 ALLOWED["__init__"] = {*ALLOWED["editing"], "editing", "evaluation", "training", "threads"}
 ALLOWED["bench"] = {*ALLOWED["evaluation"], "inference"}
@@ -73,6 +74,7 @@ ALLOWED["__main__"] = {"cli"}
 EXTRA: dict[str, set[str]] = {
     "data/__init__.py": {"augmentation"},  # a name for it, loaded on first use
     "commands/export.py": {"__init__"},
+    "training/card.py": {"__init__"},
     "evaluation/evaluate.py": {"__init__"},
     "experiments/report.py": {"__init__"},
     "models/weights.py": {"files", "pretrained"},

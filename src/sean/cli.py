@@ -291,10 +291,10 @@ def _called(command: Callable[[], None], *, quiet: bool | None, threads: int | N
         set_threads(threads)
     with contextlib.ExitStack() as stack:
         if quiet:
-            from sean.commands.progress import no_progress
+            from sean.progress import silence
 
             stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
-            stack.enter_context(no_progress())
+            stack.enter_context(silence())
         command()
 
 

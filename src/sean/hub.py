@@ -99,7 +99,9 @@ def with_card_head(
     scores: Mapping[str, float] | None = None,
     data: str = "",
 ) -> str:
-    """A model card with the YAML head that the hub reads; a card that has one stays as it is.
+    """A model card with the YAML head that the hub reads.
+
+    A head that is there keeps its values: only a licence and data sets that it lacks are added, and scores replaced.
 
     Args:
         card: Markdown; may be empty.
@@ -111,11 +113,9 @@ def with_card_head(
         scores: of an evaluation, by the name of the metric.
         data: name of the data of the scores.
     """
-    from huggingface_hub import EvalResult, ModelCardData
+    from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-    if card.startswith("---\n"):
-        return card
-    settings: dict[str, Any] = {"library_name": LIBRARY, "pipeline_tag": task, "tags": [LIBRARY, *(tags or [])]}
+    settings: dict[str, Any] = {}
     if licence is not None:
         own = licence.startswith("LicenseRef-")
         settings |= {"license": "other", "license_name": licence.lower()} if own else {"license": licence.lower()}
@@ -129,7 +129,16 @@ def with_card_head(
             )
             for name, value in scores.items()
         ]
-    head = ModelCardData(**settings).to_yaml()
+    if card.startswith("---\n"):
+        edited = ModelCard(card)
+        kept = {"datasets": ["datasets"], "license": ["license", "license_name"]}
+        kept_names = {name for known, names in kept.items() if edited.data.get(known) for name in names}
+        added = {name: value for name, value in settings.items() if name not in kept_names}
+        for name, value in added.items():
+            edited.data[name] = value
+        return str(edited) if added else card
+    tags = [LIBRARY, *(tags or [])]
+    head = ModelCardData(library_name=LIBRARY, pipeline_tag=task, tags=tags, **settings).to_yaml()
     return f"---\n{head}\n---\n\n{card or f'# {title}'}\n"
 
 

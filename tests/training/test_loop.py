@@ -40,12 +40,14 @@ def test_what_a_run_leaves_behind(config: TrainConfig, data: TrainingData, tmp_p
     assert len(events) == 1
     assert files - events == {
         ".lock",
+        "best/README.md",
         "best/config.json",
         "best/model.safetensors",
         "checkpoints/step-0000004.safetensors",
         "config.json",
         "history.jsonl",
         "metrics.jsonl",
+        "model/README.md",
         "model/config.json",
         "model/model.safetensors",
         "samples/step-0000002.png",

@@ -5,8 +5,8 @@ import signal
 from pathlib import Path
 
 from sean.augmentation.settings import AugmentSettings
-from sean.commands.progress import reporting
 from sean.errors import InputError, Interrupted
+from sean.progress import reporting
 
 _DEFAULTS = AugmentSettings()
 

@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from sean.commands.progress import tracked
 from sean.errors import InputError
 from sean.extras import require
 from sean.files import write_text_atomic
+from sean.progress import tracked
 
 
 def bench(

@@ -4,8 +4,8 @@ import signal
 from pathlib import Path
 
 from sean.commands.photo_options import DEFAULT_PHOTO_OPTIONS, PhotoOptions
-from sean.commands.progress import reporting
 from sean.errors import InputError, Interrupted
+from sean.progress import reporting
 
 
 def check(folder: Path, /) -> None:

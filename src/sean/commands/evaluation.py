@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sean.commands.progress import tracked
 from sean.errors import InputError, Interrupted
 from sean.evaluation.report import report_remarks, report_table
 from sean.files import write_text_atomic
 from sean.pretrained import DEFAULT_MODEL
+from sean.progress import tracked
 
 if TYPE_CHECKING:
     import torch

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from sean.commands.progress import tracked
 from sean.errors import InputError
 from sean.pretrained import DEFAULT_MODEL
+from sean.progress import tracked
 
 Name = Literal[
     "table1",

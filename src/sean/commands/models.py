@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sean.commands.progress import tracked
 from sean.errors import InputError
 from sean.files import read_text
 from sean.labels import CELEBAMASK_HQ, LabelSet, label_set
 from sean.pretrained import CARD_NAME, CONFIG_NAME
+from sean.progress import tracked
 
 _MOST_SEEN = 6000  # largest number of pictures that a bank is chosen from
 

@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from sean.commands.photo_options import PhotoOptions
-from sean.commands.progress import tracked
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
@@ -20,6 +19,7 @@ from sean.parsing.faces.crop import DEFAULT_FEATHER
 from sean.parsing.label_matching import read_label_mapping
 from sean.parsing.photo import Photo, PhotoOpener
 from sean.photo_output import save_photo
+from sean.progress import tracked
 from sean.segmap import may_lie_sideways, segmap_of_photo
 
 

@@ -1,7 +1,6 @@
 """The log of a training: progress bar, log lines, JSON lines, TensorBoard and sample sheets."""
 
 import json
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from sean.errors import InputError
 from sean.files import parse_json, write_text_atomic
+from sean.progress import bars_are_shown, is_silent
 
 METRICS_NAME = "metrics.jsonl"
 
@@ -67,7 +67,7 @@ class TrainingLog(Log):
             TimeRemainingColumn(),
             TextColumn("{task.fields[terms]}"),
             console=self.console,
-            disable=not sys.stderr.isatty(),
+            disable=not bars_are_shown(),
         )
         self.task = self.progress.add_task("training", total=total_steps, completed=start_step, terms="")
         self.total_steps = total_steps
@@ -129,7 +129,7 @@ class TrainingLog(Log):
 
     def message(self, text: str, *, quiet: bool = False) -> None:
         """Print a line; a quiet line only if no progress bar shows the same."""
-        if not (quiet and sys.stderr.isatty()):
+        if not (is_silent() or (quiet and bars_are_shown())):
             self.console.print(text, highlight=False, markup=False)
 
     @contextmanager

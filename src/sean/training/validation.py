@@ -1,5 +1,6 @@
 """Validation of the averaged weights during training: scores on held-out pairs, a sample sheet, the exported model."""
 
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sean.models.base import StyledModel
 from sean.models.weights import save_model
 from sean.segmap import colorize
 from sean.training.batch import STATISTICS_NOISE, training_batches
+from sean.training.card import write_run_card
 from sean.training.config import TrainConfig
 from sean.training.curves import draw_curves
 from sean.training.distributed import on_first
@@ -60,12 +62,20 @@ def _score_and_write(
     path = run / "samples" / f"step-{state.step:07d}.png"
     write_samples(path, model, *batch, data.labels, title=f"step {state.step}")
     draw_curves([run], run / CURVES_NAME)
-    save_model(run / MODEL_FOLDER, model, data.labels)
+    _export(run / MODEL_FOLDER, training, model, scores)
     if not data.held_out or (state.best is not None and scores["psnr"] <= state.best["psnr"]):
         return state.best
     if config.keep_best:
-        save_model(run / BEST_FOLDER, model, data.labels)
+        _export(run / BEST_FOLDER, training, model, scores)
     return {"step": state.step, "psnr": scores["psnr"]}
+
+
+def _export(
+    folder: Path, training: Training[TrainConfig, TrainingState], model: StyledModel, scores: Mapping[str, float]
+) -> None:
+    save_model(folder, model, training.data.labels)
+    shown = {name: value for name, value in scores.items() if name in ("psnr", "ssim", "rmse")}
+    write_run_card(folder, training, shown, task="image-to-image", tags=["semantic-image-synthesis"])
 
 
 @torch.no_grad()

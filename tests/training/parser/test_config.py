@@ -52,3 +52,11 @@ def test_bad_settings_are_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(InputError) as error:
         replace(CONFIG, **setting)
     assert_one_line(error, "expected", next(iter(setting)))
+
+
+def test_one_small_picture_is_too_little_for_batch_normalization() -> None:
+    small = replace(mini(64).model, image_size=(32, 32))
+    with pytest.raises(InputError) as error:
+        replace(mini(64), model=small, batch_size=1)
+    assert_one_line(error, "expected a batch_size of at least 2 for pictures of 32 x 32 pixels, got 1")
+    assert replace(mini(64), batch_size=1).batch_size == replace(mini(64), model=small, batch_size=2).batch_size - 1

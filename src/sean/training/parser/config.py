@@ -145,6 +145,9 @@ class ParserTrainConfig(RunConfig):
         for name in ("largest_class_weight", "gradient_norm"):
             if not 0 < getattr(self, name) < math.inf:
                 raise InputError(f"expected {name} above 0, got {getattr(self, name)}")
+        # batch normalization at the coarsest level, a 32nd of the size, needs the values of two pixels
+        if self.batch_size == 1 and self.model.image_size == (32, 32):
+            raise InputError("expected a batch_size of at least 2 for pictures of 32 x 32 pixels, got 1")
 
     def rate_at(self, step: int) -> float:
         """The learning rate of `step` (0, 1, ...): a linear rise, then half a cosine down to 0."""

@@ -1,7 +1,6 @@
 """The data of a parser's training, its batches, and the frequencies of its labels."""
 
 import json
-import sys
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
@@ -9,8 +8,6 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -21,6 +18,7 @@ from sean.data.synthetic.scenes import SyntheticScenes
 from sean.data.transforms import PairedTransform
 from sean.errors import InputError
 from sean.files import parse_json, write_text_atomic
+from sean.progress import tracked
 from sean.training.batch import noise_generators
 from sean.training.data import SYNTHETIC_SCENES, SYNTHETIC_VALIDATION, TrainingData, absolute
 from sean.training.parser.augmentation import augment
@@ -121,13 +119,7 @@ def label_pixels(run: Path, data: TrainingData) -> Tensor:
 def count_labels(dataset: Dataset[Any], num_regions: int) -> Tensor:
     """Numbers of pixels of each label in a data set's segmaps, int64 [k], without unlabelled pixels."""
     counts = torch.zeros(num_regions + 1, dtype=torch.int64)
-    samples = track(
-        range(len(dataset)),  # type: ignore[arg-type]
-        "counting labels",
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
-    for index in samples:
+    count = len(dataset)  # type: ignore[arg-type]
+    for index in tracked(range(count), "counting labels", count):
         counts += torch.bincount(dataset[index]["segmap"].flatten(), minlength=num_regions + 1)
     return counts[:num_regions]

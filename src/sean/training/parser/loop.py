@@ -18,6 +18,7 @@ from sean.images import tensor_to_image, write_image
 from sean.models.parsers import Parser
 from sean.models.weights import load_parser, save_parser
 from sean.segmap import colorize
+from sean.training.card import write_run_card
 from sean.training.data import TrainingData
 from sean.training.ema import update_average
 from sean.training.parser.config import ParserTrainConfig
@@ -128,6 +129,8 @@ class ParserTraining(Training[ParserTrainConfig, ParserState]):
             self.log.message(f"step {state.step}: {pictures} {text}")
         _write_samples(self.run / "samples" / f"step-{state.step:07d}.png", state, data, self.fabric)
         save_parser(self.run / MODEL_FOLDER, state.average, data.labels)
+        shown = {name: scores[name] for name in ("miou", "accuracy")} if scores["pixels"] else {}
+        write_run_card(self.run / MODEL_FOLDER, self, shown, task="image-segmentation", tags=["semantic-segmentation"])
 
 
 def _start(folder: Path, data: TrainingData) -> Parser:

@@ -1,4 +1,4 @@
-"""Progress bars of the commands, on the error stream; silent if that is not a terminal."""
+"""Progress bars and messages of long work, on the error stream; bars are drawn if that is a terminal."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -17,33 +17,41 @@ class Report(Protocol):
     def __call__(self, done: int, total: int, /) -> None: ...
 
 
-_shown = True
+_silent = False
 
 
 @contextmanager
-def no_progress() -> Iterator[None]:
-    """Hide all bars inside this context."""
-    global _shown
-    _shown = False
+def silence() -> Iterator[None]:
+    """No bars and no messages inside this context."""
+    global _silent
+    _silent = True
     try:
         yield
     finally:
-        _shown = True
+        _silent = False
 
 
-def _is_shown() -> bool:
-    return _shown and sys.stderr.isatty()
+def is_silent() -> bool:
+    """Whether messages are unwanted."""
+    return _silent
+
+
+def bars_are_shown() -> bool:
+    """Whether bars are drawn."""
+    return sys.stderr.isatty() and not _silent
 
 
 def tracked(items: Iterable[Item], description: str, total: int) -> Iterable[Item]:
     """Iterate over `items` with a bar."""
-    return track(items, description, total=total, console=Console(stderr=True), transient=True, disable=not _is_shown())
+    return track(
+        items, description, total=total, console=Console(stderr=True), transient=True, disable=not bars_are_shown()
+    )
 
 
 @contextmanager
 def reporting(description: str) -> Iterator[Report]:
     """A bar for functions that report their progress by a callback."""
-    with Progress(console=Console(stderr=True), transient=True, disable=not _is_shown()) as progress:
+    with Progress(console=Console(stderr=True), transient=True, disable=not bars_are_shown()) as progress:
         task = progress.add_task(description, total=None)
 
         def report(done: int, total: int) -> None:
