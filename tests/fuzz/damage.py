@@ -15,8 +15,11 @@ from sean.errors import InputError
 
 Value = TypeVar("Value")
 
-few = settings(max_examples=max(settings.default.max_examples // 8, 1))
-"""Fewer examples, for what takes long and has many kinds."""
+_IN_TESTS = settings.get_profile("sean").max_examples
+few = settings(
+    max_examples=_IN_TESTS // 8 if settings.default.max_examples == _IN_TESTS else settings.default.max_examples
+)
+"""Fewer examples, for what takes long and has many kinds; all of them in `make fuzz`."""
 
 DEEP = 100_000
 """Brackets within brackets: more than Python's stack has frames."""

@@ -315,6 +315,10 @@ def _ids_of_palette(indices: np.ndarray, image: Image.Image, labels: LabelSet, n
             f"the palette of {name} has {num_moved} colours of labels {labels.name!r} at other indices than their ids, "
             f"and {num_foreign} that are none of theirs; save the map as a grey PNG of label ids"
         )
+    if indices.max() >= len(colors):
+        raise InputError(
+            f"{name} is damaged: a pixel has colour {indices.max()} of a palette of {len(colors)}; save the map again"
+        )
     table = np.array([known.get(int(color), 0) for color in colors], dtype=np.int64)
     return table[indices]
 
