@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import statistics
 import time
 from collections.abc import Iterator
@@ -19,11 +20,16 @@ from sean.editing.edits import edit_from_json
 from sean.pretrained import DEFAULT_MODEL
 from sean.web.service import begin
 
+from .conftest import BROWSERS, FLAGS
 from .standalone_page import StandalonePage, file_server
 
 SITE = Path(__file__).resolve().parents[2] / "site"
 LARGEST_LEVELS = 2
 STROKES = 20
+SOFTWARE_CARD = [
+    "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan",
+    "--use-vulkan=swiftshader", "--ignore-gpu-blocklist",
+]  # fmt: skip
 
 pytestmark = [
     pytest.mark.integration,
@@ -128,6 +134,26 @@ def test_without_the_network_after_the_first_visit(editor: StandalonePage) -> No
     assert np.array_equal(editor.picture("picture.png"), before), "the work was kept, too"
     editor.open_sample()
     assert len(editor.state()["photo"]["faces"]) == 1
+
+
+@pytest.mark.slow
+def test_webgpu_on_a_card_of_software(browser: Browser, address: str) -> None:
+    """The browser computes the card itself (SwiftShader), which takes a minute or more for a picture."""
+    flags = [*(flag for flag in FLAGS if flag != "--disable-gpu"), *SOFTWARE_CARD]
+    found = next(filter(None, map(shutil.which, BROWSERS)))
+    running = browser.browser_type.launch(executable_path=found, args=flags)
+    page = StandalonePage(running.new_context(viewport={"width": 1280, "height": 800}), f"{address}?device=webgpu")
+    page.open()
+    assert any(url.endswith("ort.webgpu.min.mjs") for url in page.requested)
+    ours = Editor.from_pretrained()
+    begin(ours, 0)
+    assert levels(page.picture("picture.png"), ours.render()) <= LARGEST_LEVELS
+    page.choose("hair")
+    page.page.get_by_test_id("look-2").click()
+    page.wait_for_edits(1)
+    assert levels(page.picture("picture.png"), replayed(ours, page).render()) <= LARGEST_LEVELS
+    running.close()
+    assert page.problems == []
 
 
 # The time of every end of a stroke, and of the first repaint of the page after every new picture.

@@ -5,6 +5,7 @@ import { picture, resizedPicture } from "./compositing/planes.js";
 import { planInputs } from "./plan.js";
 
 const MOST_THREADS = 4;
+const ERROR = 3; // the severity of a log line, of onnxruntime
 
 // A runtime: {ort, providers}; wanted: "webgpu", "wasm" or "" (the best that there is).
 export async function runtime(folder, wanted) {
@@ -45,12 +46,17 @@ export class Model {
   async #loaded(name) {
     const bytes = await downloaded(this.files[name], (share) => this.onLoad(name, share));
     try {
-      return await this.ort.InferenceSession.create(bytes, { executionProviders: this.providers });
+      return await this.#session(bytes);
     } catch (problem) {
       if (this.provider === "wasm") throw problem;
       this.providers = ["wasm"]; // a graphics driver that cannot do it
-      return this.ort.InferenceSession.create(bytes, { executionProviders: this.providers });
+      return this.#session(bytes);
     }
+  }
+
+  // Warnings are left out: that a card leaves small steps to the processor is as it should be.
+  #session(bytes) {
+    return this.ort.InferenceSession.create(bytes, { executionProviders: this.providers, logSeverityLevel: ERROR });
   }
 
   async #run(name, feeds) {
