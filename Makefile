@@ -63,7 +63,8 @@ check: lint docs
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -q -m slow
 
-# Ten thousand examples a target, new ones each time; a failure prints how to repeat it. An hour or more.
+# Ten thousand examples a target, new ones each time; a failure prints how to repeat it. An hour or more, and several on
+# a disk: TMPDIR=/dev/shm make fuzz writes the damaged files into memory.
 fuzz: $(INSTALLED)
 	$(TESTS) tests/fuzz --hypothesis-profile fuzz --timeout 0
 
