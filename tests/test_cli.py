@@ -443,6 +443,30 @@ def test_resuming_from_a_garbage_checkpoint(tmp_path: Path, capsys: pytest.Captu
     assert "--resume" in refused(capsys, *options)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "edit {} --style hair=bank:0 -o o.png",
+        "edit a.png --segmap a_map.png --style hair={} -o o.png",
+        "edit a.png --segmap {} --style hair=bank:0 -o o.png",
+        "reconstruct --image a.png --segmap a_map.png --model {} -o o.png",
+        "parse {} -o o.png",
+        "parse a.png --parser {} -o o.png",
+        "train --data {} --output run",
+        "data check {}",
+        "data convert {} pairs",
+        "evaluate --data {} --output o.json",
+        "web --model {}",
+    ],
+)
+def test_a_name_longer_than_a_files_is_one_line(
+    workplace: Path, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(workplace)
+    assert "x" * 20 in refused(capsys, *line.format("x" * 300).split())
+    assert not Path("o.png").exists() and not Path("run").exists() and not Path("pairs").exists()
+
+
 def test_quiet_prints_nothing(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = workplace / "quiet.png"
     assert main(["reconstruct", *photo_options(workplace), "-o", str(output), "-q"]) == 0

@@ -1,6 +1,7 @@
 """The `sean` command: a function for each subcommand, and errors in one line. The functions are in `sean.commands`."""
 
 import contextlib
+import errno
 import functools
 import importlib
 import inspect
@@ -105,6 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if refusal is None:
             raise
         return _refuse(refusal)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return _refuse(InputError(f"{str(error.filename)[:40]}... is too long for the name of a file; check it"))
     except Interrupted as interruption:
         print(f"sean: {interruption}{_option(interruption.setting)}", file=sys.stderr)
         return interruption.exit_code

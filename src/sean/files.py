@@ -21,6 +21,16 @@ _UMASK_LOCK = threading.Lock()
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}(\.[A-Za-z0-9]+)?|\.tmp[A-Za-z0-9]{6}")
 
 
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a file; False, unlike in pathlib, for names that no file can have, such as very long ones."""
+    return os.path.isfile(path)
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a folder; see `is_file`."""
+    return os.path.isdir(path)
+
+
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it to `path` when the block ends, delete it when it fails.

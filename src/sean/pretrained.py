@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from sean.errors import InputError, Replaced
-from sean.files import write_text_atomic
+from sean.files import is_folder, write_text_atomic
 from sean.hub import download_folder
 
 CONFIG_NAME = "config.json"
@@ -46,7 +46,7 @@ def find_parser(name: str, what: str = "parser", *, other: str) -> Path:
         InputError: no such folder, or this installation has no bundled parser.
     """
     if name != BUNDLED:
-        if Path(name).is_dir():
+        if is_folder(name):
             return Path(name)
         if _is_hub_id(name):
             return download_folder(name, [CONFIG_NAME, *_WEIGHT_FILES, CARD_NAME, LICENCE_NAME])
@@ -80,12 +80,12 @@ def find_model(
     Raises:
         InputError: no such model.
     """
-    if name in REPLACED and not Path(name).is_dir():
+    if name in REPLACED and not is_folder(name):
         warnings.warn(f"the model {name} was replaced by {REPLACED[name]}, which is taken", Replaced, stacklevel=2)
         name = REPLACED[name]
     if name in bundled_models():
         return _bundled_folder() / name
-    if Path(name).is_dir():
+    if is_folder(name):
         return Path(name)
     if _is_hub_id(name):
         return download_folder(

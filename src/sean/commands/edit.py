@@ -1,5 +1,6 @@
 """The command that edits photos or continues a project; every step is an edit of `sean.Editor`."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -243,7 +244,7 @@ def _photo_and_map(text: str) -> tuple[Path, Path | None]:
     """The files of PHOTO or PHOTO,LABELMAP; names may have commas, so existing files decide where PHOTO ends."""
     parts = text.split(",")
     splits = [(",".join(parts[:count]), ",".join(parts[count:])) for count in range(len(parts), 0, -1)]
-    existing = (pair for pair in splits if Path(pair[0]).exists())
+    existing = (pair for pair in splits if os.path.exists(pair[0]))
     image, segmap = next(existing, (parts[0], ",".join(parts[1:])))
     return Path(image), Path(segmap) if segmap else None
 

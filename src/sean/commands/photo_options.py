@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from sean.errors import InputError
+from sean.files import is_folder
 from sean.pretrained import BUNDLED
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
@@ -57,7 +58,7 @@ DEFAULT_PHOTO_OPTIONS = PhotoOptions()
 
 def is_many(given: Sequence[Path]) -> bool:
     """Whether a command line names several photos, or a folder of them."""
-    return len(given) > 1 or any(path.is_dir() for path in given)
+    return len(given) > 1 or any(is_folder(path) for path in given)
 
 
 def listed_photos(given: Sequence[Path]) -> list[Path]:
@@ -68,7 +69,7 @@ def listed_photos(given: Sequence[Path]) -> list[Path]:
     """
     photos: list[Path] = []
     for path in given:
-        if path.is_dir():
+        if is_folder(path):
             found = sorted(each for each in path.iterdir() if each.suffix.lower() in PICTURE_SUFFIXES)
             if not found:
                 raise InputError(f"expected pictures in the folder {path}, found none")

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sean.errors import InputError
-from sean.files import parse_json, read_text, write_text_atomic
+from sean.files import is_file, parse_json, read_text, write_text_atomic
 
 MANIFEST_NAME = "manifest.json"
 UNFINISHED_NAME = "preparing.json"
@@ -63,9 +63,9 @@ def read_manifest(root: str | os.PathLike[str]) -> Manifest | None:
         InputError: the folder was not prepared to the end, or its manifest is damaged.
     """
     path = Path(root) / MANIFEST_NAME
-    if (Path(root) / UNFINISHED_NAME).exists():
+    if is_file(Path(root) / UNFINISHED_NAME):
         raise InputError(f"{root} is not prepared to the end; run the same `sean data prepare` again to finish it")
-    if not path.is_file():
+    if not is_file(path):
         return None
     try:
         raw = parse_json(read_text(path))

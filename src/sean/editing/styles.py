@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.files import parse_json
+from sean.files import is_file, parse_json
 from sean.labels import LabelSet
 from sean.models.weights import READ_ERRORS, read_content, write_safetensors
 
@@ -238,7 +238,7 @@ def save_style_codes(path: str | Path, styles: Sequence[StyleCodes], *, dtype: t
 
 def load_style_codes(path: str | Path) -> list[StyleCodes]:
     """Read a file written by `save_style_codes`; InputError if the file is missing, damaged or something else."""
-    if not Path(path).is_file():
+    if not is_file(path):
         raise InputError(f"expected a style file, found none at {path}")
     try:
         tensors, metadata = read_content(path)

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from sean.errors import InputError
-from sean.files import atomic_write
+from sean.files import atomic_write, is_file, is_folder
 from sean.icc import ColorProfile, bands
 
 if TYPE_CHECKING:
@@ -103,10 +103,11 @@ def open_image(source: PictureSource) -> Image.Image:
     if isinstance(source, EncodedPicture):
         return _decoded(io.BytesIO(source.data), source.name, len(source.data))
     path = Path(source)
-    if path.is_fifo():  # of a shell, as in <(convert ...); it can be read once, and decoders seek
+    # a pipe of a shell, as in <(convert ...), can be read once, and decoders seek
+    if os.path.exists(path) and path.is_fifo():
         return open_image(EncodedPicture(name=str(path), data=path.read_bytes()))
-    if not path.is_file():
-        what = "found a folder" if path.is_dir() else "found no file"
+    if not is_file(path):
+        what = "found a folder" if is_folder(path) else "found no file"
         raise InputError(f"expected a picture at {path}, {what}; check the path")
     return _decoded(path, str(path), path.stat().st_size)
 

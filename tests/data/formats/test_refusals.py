@@ -97,6 +97,7 @@ MISTAKES: list[tuple[str, str, Callable[[Path], None], list[str]]] = [
     ("XML cut short", "cvat-xml", edit("annotations.xml", "</annotations>", ""), ["annotations.xml", "XML"]),
     ("a mask of other runs", "cvat-xml", edit("annotations.xml", 'rle="0, 160', 'rle="0, 150'), ["runs of 150"]),
     ("JSON cut short", "labelme", lambda root: (root / "a1.json").write_text('{"shapes": ['), ["a1.json", "JSON"]),
+    ("a picture of a long name", "labelme", edit("a1.json", "a1.jpg", "x" * 300), ["there is no picture xxx"]),
     ("a label not in the list", "labelme", shape(label="raod"), ["'raod'", "labels.txt"]),
     ("coordinates of a larger picture", "labelme", shape(points=[[0, 0], [900, 0], [900, 900]]), ["far"]),
     ("a coordinate that is no number", "labelme", shape(points=[[0, float("nan")], [9, 0], [9, 9]]), ["no number"]),

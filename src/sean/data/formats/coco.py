@@ -40,7 +40,7 @@ from sean.data.formats.tree import (
     with_stems,
 )
 from sean.errors import InputError
-from sean.files import link_or_copy, write_text_atomic
+from sean.files import is_file, link_or_copy, write_text_atomic
 
 _OTHER_TASKS = ("captions_", "person_keypoints_", "image_info_")
 _STUFF_UNLABELLED = 255
@@ -131,7 +131,7 @@ def find_panoptic(root: Path, options: Options) -> Tree:
         for annotation in annotations:
             png = segments / annotation["file_name"]
             try:
-                if not png.is_file():
+                if not is_file(png):
                     raise InputError(f"{path} names {png}, which is not there")
                 found = _photo(pictures, names.get(annotation["image_id"], Path(annotation["file_name"]).stem + ".jpg"))
             except InputError as error:

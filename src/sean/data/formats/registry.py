@@ -5,6 +5,7 @@ from pathlib import Path
 from sean.data.formats import ade20k_full, coco, cvat, labelme, mapillary, masks, supervisely, voc, yolo
 from sean.data.formats.tree import WRONG_VALUES, Format, Options, Tree
 from sean.errors import InputError
+from sean.files import is_file, is_folder
 
 # In the order of detection: formats with a characteristic file come first, a folder of masks last.
 _FORMATS = (
@@ -37,11 +38,11 @@ def open_tree(source: Path, name: str | None, options: Options) -> Tree:
     """
     if name is not None and name not in FORMATS:
         raise InputError(f"unknown format {name!r}; those that can be converted: {', '.join(FORMATS)}")
-    if source.is_file():
+    if is_file(source):
         if source.suffix.lower() in _ARCHIVES:
             raise InputError(f"{source} is an archive; unpack it, and give the folder")
         source = source.parent.parent if source.parent.name == "annotations" else source.parent
-    if not source.is_dir():
+    if not is_folder(source):
         raise InputError(f"expected a folder with pictures and labels at {source}, found none; check the path")
     try:
         tree = (FORMATS[name] if name is not None else _detected(source, options)).find(source, options)

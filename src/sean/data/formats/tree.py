@@ -15,7 +15,7 @@ import numpy as np
 
 from sean.data.folder import IMAGE_SUFFIXES
 from sean.errors import InputError
-from sean.files import parse_json, read_text
+from sean.files import is_file, parse_json, read_text
 from sean.labels import Color
 
 BACKGROUND = -2
@@ -177,7 +177,7 @@ class Pictures:
             InputError: there is no such picture, or several.
         """
         name = name.replace("\\", "/")
-        if near is not None and (near / name).is_file() and self.root in (near / name).resolve().parents:
+        if near is not None and is_file(near / name) and self.root in (near / name).resolve().parents:
             return near / name
         wanted = PurePosixPath(name)
         found = self._by_name.get(wanted.name) or self._by_stem.get(wanted.name) or self._by_stem.get(wanted.stem) or []

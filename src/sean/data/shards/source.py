@@ -14,6 +14,7 @@ from sean.data.paired import Pair, read_pair
 from sean.data.shards.index import INDEX_NAME, Member, Shard, index_from_json, key_of
 from sean.data.shards.remote import DEFAULT_CACHE_GB, ShardCache, cache_root, is_url, read_url
 from sean.errors import InputError
+from sean.files import is_file
 from sean.images import EncodedPicture
 from sean.labels import LabelSet
 
@@ -126,7 +127,7 @@ class Shards:
 
 def holds_shards(location: str | os.PathLike[str]) -> bool:
     """Whether this is a url, or a folder with an index of shards."""
-    return is_url(location) or (Path(location) / INDEX_NAME).is_file()
+    return is_url(location) or is_file(Path(location) / INDEX_NAME)
 
 
 def open_shards(location: str | os.PathLike[str], *, cache_gb: float = DEFAULT_CACHE_GB) -> Shards:
