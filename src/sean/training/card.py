@@ -9,7 +9,7 @@ from sean.hub import with_card_head
 from sean.pretrained import read_card, write_card
 from sean.training.training import Training
 
-_OURS = "<!-- sean train writes this card at every validation; without this line it leaves the card as it is. -->"
+_OURS = "<!-- Written by sean at every validation of the run; without this line it leaves the card as it is. -->"
 
 
 def write_run_card(
@@ -46,6 +46,7 @@ def _text(title: str, data: str, training: Training[Any, Any], scores: Mapping[s
     split = f"{pictures} for training, {held_out} held out" if training.data.held_out else f"{pictures}, none held out"
     height, width = config.model.image_size
     architecture = config.model.architecture
+    names = ", ".join(labels.names).replace("|", r"\|")
     return f"""{_OURS}
 
 # {title}
@@ -56,7 +57,7 @@ trained by sean {sean.__version__}.
 | | |
 |---|---|
 | data | {data}: {split} |
-| labels | {", ".join(labels.names)} |
+| labels | {names} |
 | training | {training.state.step} steps of {config.batch_size} pictures, seed {config.seed}; averaged weights |
 
 {_scores(training, scores) if scores else ""}## Terms
