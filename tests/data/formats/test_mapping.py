@@ -121,3 +121,9 @@ def test_a_missing_mapping_is_refused(tmp_path: Path) -> None:
     for name in ("none.json", "none.txt"):
         with pytest.raises(InputError, match=r"none\.(json|txt), found none"):
             read_mapping(tmp_path / name)
+
+
+def test_unlabelled_pixels_may_become_a_region(mapping_file: Callable[[str, str], Path]) -> None:
+    mapping = read_mapping(mapping_file(".json", '{"255": "rest", "*": "thing"}'))
+    made = relabelling(tree({0: "ground", 1: "cat"}, unlabelled=(255,)), mapping)
+    assert made.labels.names == ("thing", "rest") and made.ids == {0: 0, 1: 0, 255: 1}

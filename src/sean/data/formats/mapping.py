@@ -163,7 +163,7 @@ def _label_set(tree: Tree, targets: Mapping[int, str | None], names: Sequence[st
         target = targets[each.id]
         if target is not None:
             colors.setdefault(target, each.color)
-    palette = tuple(color for name in names if (color := colors[name]) is not None)
+    palette = tuple(color for name in names if (color := colors.get(name)) is not None)
     return LabelSet(
         name=tree.format,
         names=tuple(names),
