@@ -178,28 +178,10 @@ def test_style_bank_of_shards_is_that_of_their_folder(workplace: Path, tmp_path:
 
 @pytest.mark.integration
 def test_train_from_the_command_line(workplace: Path, tmp_path: Path) -> None:
-    small = [
-        "--config.model.image-size",
-        "32",
-        "32",
-        "--config.model.base-channels",
-        "2",
-        "--config.model.style-dim",
-        "8",
-    ]
-    small += ["--config.discriminator-channels", "4"]
-    few = ["--config.steps", "4", "--config.decay-steps", "2", "--config.num-workers", "0"]
-    options = [
-        "train",
-        "--preset",
-        "mini-64",
-        "--data",
-        f"{workplace}/data",
-        "--output",
-        f"{tmp_path}/run",
-        *small,
-        *few,
-    ]
+    small = "--config.model.image-size 32 32 --config.model.base-channels 2 --config.model.style-dim 8"
+    few = "--config.discriminator-channels 4 --config.steps 4 --config.decay-steps 2 --config.num-workers 0"
+    options = ["train", "--preset", "mini-64", "--data", f"{workplace}/data", "--output", f"{tmp_path}/run"]
+    options += f"{small} {few}".split()
     assert main(options) == 0
     assert SEANPipeline.from_pretrained(tmp_path / "run" / "model").image_size == (32, 32)
     assert main([*options, "--resume"]) == 0

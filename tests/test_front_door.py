@@ -140,6 +140,11 @@ WRONG = [
     ("editor.set_style('eyes', 'bank:3', instance=1)", "set_style: expected one region with the instance 1, got"),
     ("editor.set_style(3.5, 'bank:3')", "expected regions as names or ids of labels, got float"),
     ("styles.with_region('hair', 'bank:3')", "expected StyleCodes, got str; encode a photo with the pipeline"),
+    ("sean.parse('x' * 300)", "expected a picture at xxxx"),
+    ("sean.SEANPipeline.from_pretrained('x' * 300)", "unknown model 'xxxx"),
+    ("sean.Segmenter.from_pretrained('x' * 300)", "unknown parser 'xxxx"),
+    ("sean.StyleCodes.load('x' * 300)", "expected a style file, found none at xxxx"),
+    ("sean.data.convert('x' * 300, 'pairs')", "expected a folder with pictures and labels at xxxx"),
     ("sean.LabelSet.from_file('none.json')", "none.json is not readable as the labels of a model"),
 ]  # fmt: skip
 

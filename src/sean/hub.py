@@ -4,11 +4,23 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sean.errors import InputError
 
 LIBRARY = "sean"
+
+
+class Task(NamedTuple):
+    """What networks do: the task's name on the hub, and the tag of its narrower field."""
+
+    name: str
+    tag: str
+
+
+SYNTHESIS = Task("image-to-image", "semantic-image-synthesis")
+SEGMENTATION = Task("image-segmentation", "semantic-segmentation")
+
 _SPDX = re.compile(r"\bSPDX: ([\w.-]+)")
 
 
@@ -95,7 +107,7 @@ def with_card_head(
     licence: str | None = None,
     datasets: list[str] | None = None,
     tags: list[str] | None = None,
-    task: str = "image-to-image",
+    task: Task = SYNTHESIS,
     scores: Mapping[str, float] | None = None,
     data: str = "",
 ) -> str:
@@ -108,8 +120,8 @@ def with_card_head(
         title: of the model.
         licence: of the weights, by its hub or SPDX name; names unknown to the hub become "other".
         datasets: hub ids of the training data.
-        tags: in addition to "sean".
-        task: by its hub name.
+        tags: in addition to "sean" and that of the task.
+        task: of the network.
         scores: of an evaluation, by the name of the metric.
         data: name of the data of the scores.
     """
@@ -125,7 +137,11 @@ def with_card_head(
         settings["model_name"] = title
         settings["eval_results"] = [
             EvalResult(
-                task_type=task, dataset_type="custom", dataset_name=data, metric_type=name, metric_value=round(value, 4)
+                task_type=task.name,
+                dataset_type="custom",
+                dataset_name=data,
+                metric_type=name,
+                metric_value=round(value, 4),
             )
             for name, value in scores.items()
         ]
@@ -137,8 +153,8 @@ def with_card_head(
         for name, value in added.items():
             edited.data[name] = value
         return str(edited) if added else card
-    tags = [LIBRARY, *(tags or [])]
-    head = ModelCardData(library_name=LIBRARY, pipeline_tag=task, tags=tags, **settings).to_yaml()
+    tags = [LIBRARY, task.tag, *(tags or [])]
+    head = ModelCardData(library_name=LIBRARY, pipeline_tag=task.name, tags=tags, **settings).to_yaml()
     return f"---\n{head}\n---\n\n{card or f'# {title}'}\n"
 
 

@@ -1,5 +1,7 @@
 """Region-wise average pooling: by hand, and against a loop over batch and regions."""
 
+import jaxtyping
+import pytest
 import torch
 from hypothesis import given
 
@@ -48,3 +50,9 @@ def test_equals_the_loop(case: tuple[torch.Tensor, int]) -> None:
         lambda: region_mean_loop(features, segmap, num_regions)[0],
         [features],
     )
+
+
+def test_shapes_are_checked_at_run_time() -> None:
+    """By the hook of the tests' conftest.py: a torch error would name neither function nor shapes."""
+    with pytest.raises(jaxtyping.TypeCheckError, match=r"region_mean[\s\S]*onehot"):
+        region_mean(torch.zeros(1, 3, 8, 8), torch.zeros(1, 2, 8, 9))

@@ -240,7 +240,7 @@ class SEANPipeline:
             repo_id.rpartition("/")[2],
             licence=licence or spdx_of(self.terms),
             datasets=list(datasets),
-            tags=[self.model.config.architecture, "semantic-image-synthesis", self.labels.name],
+            tags=[self.model.config.architecture, self.labels.name],
             scores={name: scores[name] for name in ("psnr", "ssim", "rmse") if scores.get(name) is not None},
             data="" if report is None else str(report.get("data", "held-out pictures")),
         )

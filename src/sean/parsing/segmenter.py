@@ -19,7 +19,7 @@ from torch import Tensor
 
 from sean.devices import AUTO, chosen_device
 from sean.errors import InputError
-from sean.hub import spdx_of, upload_folder, with_card_head
+from sean.hub import SEGMENTATION, spdx_of, upload_folder, with_card_head
 from sean.images import image_to_tensor, resize_bilinear, resize_image
 from sean.labels import LabelSet
 from sean.models.parsers import Parser
@@ -183,8 +183,8 @@ class Segmenter:
             repo_id.rpartition("/")[2],
             licence=licence or spdx_of(loaded.terms),
             datasets=list(datasets),
-            tags=[loaded.parser.config.architecture, "semantic-segmentation", loaded.labels.name],
-            task="image-segmentation",
+            tags=[loaded.parser.config.architecture, loaded.labels.name],
+            task=SEGMENTATION,
         )
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder, dtype=dtype)

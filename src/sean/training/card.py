@@ -5,24 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import sean
-from sean.hub import with_card_head
+from sean.hub import Task, with_card_head
 from sean.pretrained import read_card, write_card
 from sean.training.training import Training
 
 _OURS = "<!-- Written by sean at every validation of the run; without this line it leaves the card as it is. -->"
 
 
-def write_run_card(
-    folder: Path, training: Training[Any, Any], scores: Mapping[str, float], *, task: str, tags: list[str]
-) -> None:
+def write_run_card(folder: Path, training: Training[Any, Any], scores: Mapping[str, float], task: Task) -> None:
     """Write the card of a network's folder; a card that was edited by hand (see its first comment) stays.
 
     Args:
         folder: of the network.
         training: its training, whose state has the step.
         scores: of the validation, by the name of the metric.
-        task: name of the task on the hub.
-        tags: for the hub, in addition to the architecture and the labels.
+        task: of the network.
     """
     card, terms = read_card(folder)
     if card and _OURS not in card:
@@ -33,7 +30,7 @@ def write_run_card(
         _text(title, data, training, scores),
         title,
         task=task,
-        tags=[training.config.model.architecture, *tags, training.data.labels.name],
+        tags=[training.config.model.architecture, training.data.labels.name],
         scores=scores,
         data=data,
     )

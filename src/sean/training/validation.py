@@ -10,6 +10,7 @@ from torch import Tensor
 from sean.contact_sheet import Tile, sheet
 from sean.evaluation.metrics import reconstruction_scores
 from sean.evaluation.streaming import collated, collated_batches
+from sean.hub import SYNTHESIS
 from sean.images import tensor_to_image, write_image
 from sean.labels import LabelSet
 from sean.models.base import StyledModel
@@ -75,7 +76,7 @@ def _export(
 ) -> None:
     save_model(folder, model, training.data.labels)
     shown = {name: value for name, value in scores.items() if name in ("psnr", "ssim", "rmse")}
-    write_run_card(folder, training, shown, task="image-to-image", tags=["semantic-image-synthesis"])
+    write_run_card(folder, training, shown, SYNTHESIS)
 
 
 @torch.no_grad()

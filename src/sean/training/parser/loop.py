@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from sean.contact_sheet import Tile, sheet
 from sean.errors import InputError
 from sean.evaluation.streaming import collated, collated_batches
+from sean.hub import SEGMENTATION
 from sean.images import tensor_to_image, write_image
 from sean.models.parsers import Parser
 from sean.models.weights import load_parser, save_parser
@@ -130,7 +131,7 @@ class ParserTraining(Training[ParserTrainConfig, ParserState]):
         _write_samples(self.run / "samples" / f"step-{state.step:07d}.png", state, data, self.fabric)
         save_parser(self.run / MODEL_FOLDER, state.average, data.labels)
         shown = {name: scores[name] for name in ("miou", "accuracy")} if scores["pixels"] else {}
-        write_run_card(self.run / MODEL_FOLDER, self, shown, task="image-segmentation", tags=["semantic-segmentation"])
+        write_run_card(self.run / MODEL_FOLDER, self, shown, SEGMENTATION)
 
 
 def _start(folder: Path, data: TrainingData) -> Parser:
