@@ -48,9 +48,20 @@ def parser_run(models: Path, data: DataSet) -> Path:
 
 
 def train_missing_parser(models: Path, data: DataSet, terms: Terms, device: str = AUTO) -> None:
-    """Train the data set's own parser if it is missing, with the parser preset nearest to the terms' size."""
+    """Train the data set's own parser if it is missing, with the parser preset nearest to the terms' size.
+
+    A parser whose training was begun on other settings, by `sean train-parser`, is taken, or trained to its end.
+
+    Raises:
+        InputError: it was trained on other pairs, and may know the held-out ones.
+    """
     run = parser_run(models, data)
     config = data.of(parser_config(find_preset(terms.preset).model.image_size))
+    begun = ParserTrainConfig.of_run(run)
+    if begun is not None:
+        if data.of(begun) != begun:
+            raise InputError(f"{run} was trained on other parts of {data.name} than are measured; move it away")
+        config = begun
     if newest_step(run) < config.steps:
         train_parser(config, open_parser_data(config, data.folder), run, resume=True, device=device)
 

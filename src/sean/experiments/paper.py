@@ -9,6 +9,7 @@ _KINDS = {
     "cityscapes": "Cityscapes",
     "camvid": "Cityscapes",
     "ade20k": "ADE20K",
+    "ccp": "ADE20K",
 }
 
 TABLE_1: dict[str, dict[str, Row]] = {

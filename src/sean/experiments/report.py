@@ -60,13 +60,13 @@ _LAST_TABLE = "The edit benchmark"
 
 
 def _all(experiment: Experiment, pictures: Path) -> dict[str, Section]:
-    """All experiments; figures show no picture of a data set, and the ablation has one seed."""
+    """All experiments; figures show no picture of a data set."""
     without_data = replace(experiment, data=())
     shown = ("figure1", "figure2", "figure5", "figure6", "figure7")
     texts = [EXPERIMENTS[name](without_data, pictures).text for name in shown]
     return {
         "Tables 1 and 2: the methods": tables_1_and_2(experiment, pictures),
-        "Table 3: the ablation": EXPERIMENTS["table3"](replace(experiment, seeds=experiment.seeds[:1]), pictures),
+        "Table 3: the ablation": EXPERIMENTS["table3"](experiment, pictures),
         _LAST_TABLE: EXPERIMENTS["edit-benchmark"](without_data, pictures),
         "Figures": Section(text=_FIGURES + "\n" + "\n".join(texts)),
     }
@@ -110,7 +110,9 @@ def _circumstances(name: str, experiment: Experiment, remarks: Path | None) -> s
         f"{seeds}, with SEAN's number of parameters, which its base width is fitted to.",
         "What differs is what makes the method: networks, the style that it takes of the picture, pix2pixHD's "
         "least-squares loss, SPADE's KL term.",
-        _PERCEPTUAL[config.losses.perceptual > 0],
+        f"All have the perceptual term ({config.perceptual_network})."
+        if config.losses.perceptual > 0
+        else "No method has the perceptual term.",
         "Measured are the averaged weights after the last step, on held-out pairs.",
         f"SSIM: {SSIM_KIND}; RMSE on [0, 1]. A figure with ± is a mean over seeds and half their range.",
         f"Configs of the runs and all values: [{name}.json]({name}/{name}.json).",
@@ -129,4 +131,3 @@ _COMMAND = """Made by the following command, with the data sets' folders in the 
 
     {}
 """
-_PERCEPTUAL = {True: "All have the perceptual term.", False: "No method has the perceptual (VGG19) term."}

@@ -13,8 +13,8 @@ from sean.training.methods import METHODS
 COMPARED = ("pix2pixhd", "spade", "sean")
 """The methods of Tables 1 and 2, as the paper orders them."""
 
-ABLATION = tuple(TABLE_3["CelebAMask-HQ"])
-"""The methods of Table 3, as the paper orders them."""
+ABLATION = (*TABLE_3["CelebAMask-HQ"], "sean-color")
+"""The methods of Table 3, as the paper orders them, and the style encoder that keeps colours, which is ours."""
 
 Results = Mapping[str, Any]
 """The scores of one data set, from `measure_runs`."""
