@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sean.editing.styles import load_style_codes, save_style_codes
-from sean.labels import CELEBAMASK_HQ
+from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.models.build import build_model
 from sean.models.configs import SEANConfig, UNetParserConfig
 from sean.models.parsers import new_parser
@@ -42,6 +42,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: root / name for name in ("model", "parser", "styles.safetensors", "tree.safetensors")}
 
 
+@pytest.fixture(scope="module")
+def sound(folders: dict[str, Path]) -> dict[str, tuple[Any, LabelSet]]:
+    """Networks and labels of the undamaged folders."""
+    return {"model": load_model(folders["model"]), "parser": load_parser(folders["parser"])}
+
+
 def same(one: Any, other: Any) -> bool:
     """Whether two trees hold the same values, types and tensors; a list is a tuple."""
     if isinstance(one, Tensor):
@@ -56,9 +62,11 @@ def same(one: Any, other: Any) -> bool:
 @pytest.mark.parametrize("kind", ["model", "parser"])
 @few
 @given(data=st.data())
-def test_weights_of_a_folder(folders: dict[str, Path], kind: str, data: st.DataObject) -> None:
+def test_weights_of_a_folder(
+    folders: dict[str, Path], sound: dict[str, tuple[Any, LabelSet]], kind: str, data: st.DataObject
+) -> None:
     load = load_model if kind == "model" else load_parser
-    sound, labels = load(folders[kind])
+    network, labels = sound[kind]
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "config.json").write_bytes((folders[kind] / "config.json").read_bytes())
@@ -66,8 +74,9 @@ def test_weights_of_a_folder(folders: dict[str, Path], kind: str, data: st.DataO
         (folder / "model.safetensors").write_bytes(weights)
         found = read(lambda: load(folder))
     if found is not None:
-        assert found[0].config == sound.config and found[1] == labels
-        assert all(torch.equal(found[0].state_dict()[key], value) for key, value in sound.state_dict().items())
+        assert found[0].config == network.config and found[1] == labels
+        values = found[0].state_dict()
+        assert all(torch.equal(values[key], value) for key, value in network.state_dict().items())
 
 
 @pytest.mark.parametrize("kind", ["model", "parser"])
