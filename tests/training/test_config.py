@@ -87,6 +87,14 @@ def test_small_presets_need_no_download(name: str, size: int) -> None:
     assert config.losses.perceptual == 0.0 and config.losses.l1 > 0.0
 
 
+def test_the_comparison_has_the_papers_terms_in_its_ratio() -> None:
+    terms, paper = preset("comparison-128").losses, preset("celebamask-hq").losses
+    names = ("adversarial", "feature_matching", "perceptual")
+    assert [getattr(terms, name) / terms.adversarial for name in names] == [getattr(paper, name) for name in names]
+    assert preset("comparison-128").perceptual_network == "efficientnet-lite1"
+    assert preset("comparison-128").model == preset("mini-128").model
+
+
 def test_an_unknown_preset_lists_the_names() -> None:
     with pytest.raises(InputError) as caught:
         preset("mini-512")
