@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from sean.losses.gan import (
+from sean.losses.objective import (
     discriminator_hinge,
     discriminator_least_squares,
     feature_matching,

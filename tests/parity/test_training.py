@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sean.losses.gan import discriminator_hinge, feature_matching, generator_hinge, split_fake_real
+from sean.losses.objective import discriminator_hinge, feature_matching, generator_hinge, split_fake_real
 from sean.models.discriminator import Discriminator
 from sean.models.sean.model import SEANModel
 from sean.segmap import onehot

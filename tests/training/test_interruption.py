@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from sean.training.interruption import Interruption
+from sean.training.training import Interruption
 
 HANGUP = [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []  # Windows knows none
 

@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-import sean.training.perceptual
+import sean.training.loop
 from sean.errors import InputError
 from sean.losses.weights import LossWeights
 from sean.models.build import build_model
@@ -16,7 +16,7 @@ from sean.models.efficientnet import EfficientNetLite
 from sean.models.weights import save_model
 from sean.training.config import TrainConfig
 from sean.training.log import Log
-from sean.training.perceptual import perceptual_loss
+from sean.training.loop import perceptual_loss
 
 from .conftest import LABELS
 
@@ -60,7 +60,7 @@ def test_efficientnet_by_its_own_spreads(config: TrainConfig, fabric: Fabric, mo
     network = EfficientNetLite("lite0").eval()
     for stage in network.stages:
         stage[-1].project.weight.data.fill_(2.0)
-    monkeypatch.setattr(sean.training.perceptual, "load_efficientnet", lambda variant: network)
+    monkeypatch.setattr(sean.training.loop, "load_efficientnet", lambda variant: network)
     config = replace(config, losses=LossWeights(), perceptual_network="efficientnet-lite0")
     loss = perceptual_loss(config, fabric, Log())
     assert loss is not None and not any(parameter.requires_grad for parameter in loss.parameters())

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from sean.errors import InputError
+from sean.training.distributed import dead_workers_as_input_errors
 from sean.training.state import TrainingState
-from sean.training.workers import dead_workers_as_input_errors
 
 KILLED = "DataLoader worker (pid 7) is killed by signal: Killed."
 NO_MEMORY = "RuntimeError: unable to allocate shared memory(shm) for file </torch_1>: No space left on device (28)"

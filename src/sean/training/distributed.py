@@ -2,13 +2,15 @@
 
 Every process holds all networks and renders its share of each batch; gradients, batch-norm statistics and loss values
 are averaged, so n processes compute the same as one process with the whole batch. Only the first process writes files.
+A lost process, of the training or of those that read its data, is one line for the user.
 """
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 from lightning_fabric import Fabric
@@ -124,3 +126,45 @@ def lost_processes_as_input_errors(fabric: Fabric) -> Iterator[None]:
             "the cause; resume the run from its last checkpoint",
             setting="resume",
         ) from error
+
+
+@runtime_checkable
+class _Stepping(Protocol):
+    """The state of a training."""
+
+    step: int
+
+
+@contextmanager
+def dead_workers_as_input_errors(state: _Stepping) -> Iterator[None]:
+    """Convert torch's error about a dead loader process into an InputError with the step of the training."""
+    try:
+        yield
+    except Exception as error:
+        worker_error = _worker_error(error)
+        if worker_error is None:
+            raise
+        reason = _reason(worker_error)
+        advice = "often there is too little memory: resume the run with fewer num_workers"
+        if "shared memory" in reason:
+            advice = "/dev/shm is too small: make it larger, to 2 GB, say, or resume the run with num_workers 0"
+        raise InputError(
+            f"after step {state.step}: a process that reads data is gone ({reason}); {advice}",
+            setting="config.num_workers",
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The message of an error in one line; for an error passed on by a worker, without the traceback."""
+    lines = str(error).strip().splitlines()
+    if any(line.startswith("Traceback") or line.startswith("Original Traceback") for line in lines):
+        starts = [number for number, line in enumerate(lines) if re.match(r"[\w.]+(Error|Exception): ", line)]
+        lines = lines[starts[-1] :] if starts else lines[-1:]
+    return " ".join(" ".join(lines).split())
+
+
+def _worker_error(error: BaseException | None) -> BaseException | None:
+    """The error of torch's signal handler for a dead worker, which any function may have wrapped."""
+    while error is not None and not (isinstance(error, RuntimeError) and "DataLoader" in str(error)):
+        error = error.__cause__ or error.__context__
+    return error

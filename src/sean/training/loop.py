@@ -6,13 +6,25 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric
 
 from sean.errors import InputError
+from sean.losses.perceptual import (
+    EfficientNetFeatures,
+    FeatureNetwork,
+    PerceptualLoss,
+    StyleEncoderFeatures,
+    load_vgg19,
+)
+from sean.models.efficientnet import load_efficientnet
+from sean.models.sean.encoder import StyleEncoder
 from sean.models.weights import load_model
+from sean.pretrained import find_model
 from sean.training.batch import TrainingBatch, batch_schedule, training_batches
-from sean.training.config import TrainConfig
+from sean.training.config import EFFICIENTNET_PREFIX, VGG19, TrainConfig
 from sean.training.data import TrainingData
-from sean.training.perceptual import perceptual_loss
+from sean.training.distributed import on_first
+from sean.training.log import Log
 from sean.training.resume import NON_FINITE_ADVICE
 from sean.training.state import TrainingState, new_state
 from sean.training.step import training_step
@@ -124,3 +136,36 @@ def _take_weights(state: TrainingState, folder: Path, config: TrainConfig) -> No
         raise InputError(f"the model in {folder} has other sizes ({model.config}) than this training ({config.model})")
     for network in (state.model, state.average):
         network.load_state_dict(model.state_dict())
+
+
+def perceptual_loss(config: TrainConfig, fabric: Fabric, log: Log) -> PerceptualLoss | None:
+    """The term on this process's device; None if its weight is 0, or, with a message, if VGG19 is not available.
+
+    Raises:
+        InputError: the named network does not exist or is damaged.
+    """
+    if config.losses.perceptual == 0:
+        return None
+    # the first process downloads the file, the others find it in the cache
+    if not on_first(fabric, lambda: _load(config) is not None):
+        log.message(
+            "the perceptual term is OFF: VGG19's weights could not be downloaded; give torchvision's "
+            "vgg19-dcbb9e9d.pth as vgg_weights, or another network as perceptual_network (portraits-256, say)"
+        )
+        return None
+    network = _load(config)
+    assert network is not None, "the first process could load it"
+    loss = PerceptualLoss(network)
+    fabric.to_device(loss)
+    return loss
+
+
+def _load(config: TrainConfig) -> FeatureNetwork | None:
+    if config.perceptual_network == VGG19:
+        return load_vgg19(config.vgg_weights)
+    if config.perceptual_network.startswith(EFFICIENTNET_PREFIX):
+        return EfficientNetFeatures(load_efficientnet(config.perceptual_network.removeprefix(EFFICIENTNET_PREFIX)))
+    model, _ = load_model(find_model(config.perceptual_network))
+    if not isinstance(model.style_encoder, StyleEncoder):
+        raise InputError(f"expected a SEAN model with one style encoder, got another in {config.perceptual_network}")
+    return StyleEncoderFeatures(model.style_encoder)

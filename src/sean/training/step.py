@@ -9,8 +9,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from sean.errors import InputError
-from sean.losses.gan import split_fake_real
-from sean.losses.objective import discriminator_losses, generator_losses
+from sean.losses.objective import discriminator_losses, generator_losses, split_fake_real
 from sean.losses.perceptual import PerceptualLoss
 from sean.models.discriminator import discriminator_condition
 from sean.training.batch import TrainingBatch

@@ -4,13 +4,17 @@ A task (`sean.training.loop` for models, `sean.training.parser.loop` for parsers
 batch, and the validation.
 """
 
+import signal
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType, TracebackType
 from typing import Any, ClassVar, Generic, TypeVar
 
+from sean.data.loader import STOPPING_SIGNALS
 from sean.data.splits import check_labels
 from sean.data.synthetic.scenes import SyntheticScenes
 from sean.errors import InputError, Interrupted
@@ -26,16 +30,58 @@ from sean.training.checkpoints import (
 )
 from sean.training.config import CONFIG_NAME, Changes, RunConfig
 from sean.training.data import TrainingData
-from sean.training.distributed import device_line, largest, lost_processes_as_input_errors, on_first, start_processes
-from sean.training.interruption import Interruption
+from sean.training.distributed import (
+    dead_workers_as_input_errors,
+    device_line,
+    largest,
+    lost_processes_as_input_errors,
+    on_first,
+    start_processes,
+)
 from sean.training.log import METRICS_NAME, Log, TrainingLog
 from sean.training.resume import last_entry, note, said
-from sean.training.workers import dead_workers_as_input_errors
 
 MODEL_FOLDER = "model"
 
 Config = TypeVar("Config", bound=RunConfig)
 State = TypeVar("State", bound=RunState)
+
+
+# A background job of a script ignores Ctrl-C from the start; an explicit SIGINT must still stop it.
+_ALWAYS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interruption:
+    """Context manager that records the signals that stop a training; the loop checks them between steps.
+
+    They are SIGINT (Ctrl-C), SIGTERM (sent by schedulers) and SIGHUP (sent by a closing terminal). A second signal
+    interrupts at once. A SIGHUP that is ignored from the start, as under nohup, stays ignored.
+
+    Attributes:
+        signal: number of the received signal, or 0.
+    """
+
+    def __init__(self) -> None:
+        self.signal = 0
+        self._handlers: dict[int, object] = {}
+
+    def __enter__(self) -> "Interruption":
+        if threading.current_thread() is threading.main_thread():  # Python allows handlers there only
+            for number in STOPPING_SIGNALS:
+                if number in _ALWAYS or signal.getsignal(number) is not signal.SIG_IGN:
+                    self._handlers[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal:
+            raise KeyboardInterrupt
+        self.signal = number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import pytest
 
 from sean.data.check import check_folder
 from sean.data.folder import PairedFolder
-from sean.data.formats.coco_names import COCO_STUFF_NAMES
+from sean.data.formats.coco import COCO_STUFF_NAMES
 from sean.data.formats.conversion import convert
 from sean.data.formats.registry import FORMATS
 from sean.data.formats.tree import Options

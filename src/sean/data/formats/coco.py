@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from sean.data.folder import PairedFolder
-from sean.data.formats.coco_names import COCO_STUFF_NAMES
 from sean.data.formats.mask_files import open_mask, packed, read_ids, renumbered
 from sean.data.formats.polygons import Canvas, decoded, objects_of, outlines
 from sean.data.formats.tree import (
@@ -372,3 +371,25 @@ def _stuff_maps(root: Path) -> list[Path]:
     if folder is None:
         return []
     return [path for path in files_below(folder, (".png",)) if not path.stem.endswith(("TrainIds", "instanceTrainIds"))]
+
+
+# the classes of COCO-Stuff in the order of its ids (Caesar et al., CVPR 2018)
+_STUFF_NAMES = """
+person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant, street sign, stop
+sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe, hat, backpack,
+umbrella, shoe, eye glasses, handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite, baseball bat,
+baseball glove, skateboard, surfboard, tennis racket, bottle, plate, wine glass, cup, fork, knife, spoon, bowl,
+banana, apple, sandwich, orange, broccoli, carrot, hot dog, pizza, donut, cake, chair, couch, potted plant, bed,
+mirror, dining table, window, desk, toilet, door, tv, laptop, mouse, remote, keyboard, cell phone, microwave, oven,
+toaster, sink, refrigerator, blender, book, clock, vase, scissors, teddy bear, hair drier, toothbrush, hair brush,
+banner, blanket, branch, bridge, building-other, bush, cabinet, cage, cardboard, carpet, ceiling-other, ceiling-tile,
+cloth, clothes, clouds, counter, cupboard, curtain, desk-stuff, dirt, door-stuff, fence, floor-marble, floor-other,
+floor-stone, floor-tile, floor-wood, flower, fog, food-other, fruit, furniture-other, grass, gravel, ground-other,
+hill, house, leaves, light, mat, metal, mirror-stuff, moss, mountain, mud, napkin, net, paper, pavement, pillow,
+plant-other, plastic, platform, playingfield, railing, railroad, river, road, rock, roof, rug, salad, sand, sea,
+shelf, sky-other, skyscraper, snow, solid-other, stairs, stone, straw, structural-other, table, tent, textile-other,
+towel, tree, vegetable, wall-brick, wall-concrete, wall-other, wall-panel, wall-stone, wall-tile, wall-wood,
+water-other, waterdrops, window-blind, window-other, wood
+"""
+
+COCO_STUFF_NAMES = tuple(name.strip() for name in " ".join(_STUFF_NAMES.split()).split(","))
