@@ -106,7 +106,7 @@ def prepare(
     """Turn the download of an official data set into a paired folder.
 
     Args:
-        name: the data set, see `registry.OFFICIAL`.
+        name: the data set, see `sean.data.official.item.OFFICIAL`.
         source: the folder of its download.
         destination: a new or empty folder, or the one of an earlier run with the same settings.
         size: shorter side in pixels that larger pairs are shrunk to; None takes the data set's default.
