@@ -82,7 +82,7 @@ def in_own_colors(edited: np.ndarray, source: SourcePhoto) -> np.ndarray:
 
 
 def _moved(own: np.ndarray, before: np.ndarray, after: np.ndarray, profile: ColorProfile | None) -> np.ndarray:
-    """`own`, which is `before` in sRGB, as it is where `after` is wanted."""
+    """The file's values for the sRGB values `after`, made from `own`, the file's values for `before`."""
     if profile is None:
         return after
     lost = own.astype(np.float32) - profile.from_srgb(before)

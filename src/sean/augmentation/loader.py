@@ -23,8 +23,8 @@ class Restyle(Dataset[Sample]):
     """A data set of labelled pictures; a part of them is restyled, differently in every epoch.
 
     A sample is a dict: image uint8 [h, w, 3], mask int64 [h, w] with ids 0..k (k: unlabelled), name, and instances
-    int64 [h, w] where the data has them. All chance follows from the seed, the epoch and the name, so the number of
-    workers and restarts do not change a sample.
+    int64 [h, w] where the data has them. All random choices follow from the seed, the epoch and the name, so the
+    number of workers and restarts do not change a sample.
 
     Args:
         data: a paired folder, or a folder or url of shards, whose training part is taken; or pairs.

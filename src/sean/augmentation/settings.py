@@ -53,7 +53,7 @@ class AugmentSettings:
             raise InputError(f"expected at least 1 copy of every picture, got {self.copies}")
         if self.least < 1 or (self.most != 0 and self.most < self.least):
             raise InputError(
-                f"expected at least 1 region to change, and at most no fewer (0: all), got {self.least} to {self.most}"
+                f"expected 1 <= least <= most, or most = 0 for all regions, got least {self.least} and most {self.most}"
             )
         if not 0.0 <= self.weakest <= self.strongest <= 2.0:
             raise InputError(f"expected strengths in 0..2, the weakest first, got {self.weakest} to {self.strongest}")

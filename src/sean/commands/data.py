@@ -131,11 +131,11 @@ def convert(
 
     Formats: cvat, labelme, supervisely, voc, coco, coco-panoptic, coco-stuff, mapillary, ade20k-full, yolo-seg, masks.
     Objects become instance maps where the format tells them apart. Lists all problems with file names; exit code 2 if
-    there are any. After an interrupt, or when the problems are mended, the same command goes on where it ended.
+    there are any. After an interrupt, or after the problems are corrected, the same command continues.
 
-    A mapping file renumbers, merges, renames or ignores classes: JSON, {"name or id": "region", "other": null}, where
-    null is unlabelled and "*" stands for the rest; or text like classes.txt, any "id name" a line, one name for several
-    ids, and "ignore 255 0 -1".
+    A mapping file renumbers, merges, renames or ignores classes. It is JSON, {"name or id": "region", "other": null},
+    where null means unlabelled and the key "*" all other classes; or text like classes.txt, with lines "id name" of any
+    ids, one name for several ids if wanted, and a line "ignore 255 0 -1".
 
     Examples:
       sean data convert export/ pairs/

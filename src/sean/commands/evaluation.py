@@ -47,8 +47,8 @@ def evaluate(
     training pictures. Both also score the real held-out pictures. After Ctrl-C the same command continues.
 
     A network of other label names needs --label-mapping with a file such as
-    {"map": {"hair of head": "hair", "wall": null}, "ignore": ["hat"]}: network names to names of the data (null: to
-    none), and names of the data that the network does not know, whose pixels are left out.
+    {"map": {"hair of head": "hair", "wall": null}, "ignore": ["hat"]}: "map" has the name in the data for each name of
+    the network (null for none), "ignore" the names in the data that the network lacks, whose pixels are left out.
 
     Examples:
       sean evaluate --data faces/ --output report.json

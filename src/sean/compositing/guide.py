@@ -109,11 +109,11 @@ class PhotoGuide:
         return self._region(mask)[1]
 
     def inside_colour(self, mask: np.ndarray, mean: RegionColour) -> RegionColour:
-        """The colour of a region's inside, where only the mean of a whole region is known, as of a style.
+        """The colour of a region's inside if only the mean of the whole region is known, as for a style.
 
-        At its border and in its gaps a region shows other things too, which the mean includes and the colour of its
-        inside does not. The difference between both in this photo is taken for the one in the picture of the style: the
-        photo's own mean gives the photo's own colour.
+        A region shows other things, too, at its border and in its gaps: the mean includes them, the colour of the
+        inside does not. Mean and inside are assumed to differ in the picture of the style as they do in this photo, so
+        the photo's own mean gives the photo's own colour.
 
         Args:
             mask: bool [h, w], the region in the photo's map.

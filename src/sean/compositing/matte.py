@@ -26,13 +26,13 @@ _REACH = tuple(_SHARED["REACH"])
 _THICKNESS = _SHARED["THICKNESS"]
 # Radius of the windows in which the colours of a region and of its surroundings are known, as a fraction of the frame.
 _NEIGHBOURHOOD = _SHARED["NEIGHBOURHOOD"]
-# Part of the mean colour of the whole region in the local one, which is unsure near the region's border.
+# Weight of the whole region's mean colour in the local mean colour, which is uncertain near the region's border.
 _GLOBAL_COLOUR = _SHARED["GLOBAL_COLOUR"]
 # Weight of lightness beside (a, b): shine on hair is brighter, but has the hair's hue.
 _LIGHTNESS_WEIGHT = _SHARED["LIGHTNESS_WEIGHT"]
-# Differences of colour below this one say nothing of what shines through.
+# Smaller differences between the colours of a region and of its surroundings do not show what shines through.
 _LEAST_DIFFERENCE = _SHARED["LEAST_DIFFERENCE"]
-# Shares below and above are 0 and 1: colours vary within the region and its surroundings.
+# Shares up to this one become 0, shares from 1 minus this one become 1: colours vary within region and surroundings.
 _VEIL_SLACK = _SHARED["VEIL_SLACK"]
 # Share of the surroundings in the window at which their colour is known.
 _KNOWN_SHARE = _SHARED["KNOWN_SHARE"]

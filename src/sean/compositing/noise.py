@@ -1,8 +1,8 @@
 """White noise that is a function of place and key alone: the same numbers on every machine and in every language.
 
-The page that edits within the browser draws the same grain (`sean/web/standalone/noise.js`), which no generator of
-NumPy would allow. Every place is numbered, the number goes through an integer hash (lowbias32, Wellons 2018), and the
-sum of the hash's halves is scaled: a triangular distribution of mean 0 and variance 1, which any low-pass makes normal.
+The page without a server draws the same grain (`sean/web/standalone/noise.js`); the generators of NumPy do not exist
+there. Every place has a number, the number goes through an integer hash (lowbias32, Wellons 2018), and the sum of the
+hash's halves is scaled: a triangular distribution of mean 0 and variance 1, which any low-pass makes normal.
 """
 
 import numpy as np

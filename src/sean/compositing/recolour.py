@@ -1,9 +1,10 @@
 """Recolouring of regions of a photo: the detail stays, light and colour change.
 
-A pixel with colour c, of which a share m belongs to a region, becomes c + m (T(c) - c). Where skin shines through hair,
-c is a mixture: made lighter as if it were hair, it would shine in orange. The more a region of strands gets lighter or
-of another hue, the more only its own part of a pixel changes: with a share q of the surroundings, c - q (B - F) is the
-strands' own colour f, and c + min(m, 1 - q) (T(f) - f) the result.
+A pixel with colour c, of which a share m belongs to a region, becomes c + m (T(c) - c). If skin shines through hair, c
+is a mixture of both, and lightening the mixture as if it were hair would make it orange. The change of a region of
+strands is therefore limited to the strands' own part of a pixel, to the degree that the strands get lighter or change
+their hue: with a share q of the surroundings, the strands' own colour is f = c - q (B - F), and the result is
+c + min(m, 1 - q) (T(f) - f).
 """
 
 import math

@@ -1,11 +1,11 @@
-"""Where the map changed: new regions in the photo, shaped by the model and in the photo's own colours and grain.
+"""New regions in the photo where the map changed: shaped by the model, in the photo's own colours and grain.
 
-A small model's picture, enlarged, is a blur of slightly other colours beside a sharp photo. So of each label that now
-shows where it did not, the model gives light and shade only: its picture at low frequency. Level and contrast are made
-those of the label in the photo, the difference that is left at the border to the photo's own part of the label is
-carried on into the new part, and grain is drawn whose strength at several scales is that of the photo's own region.
-Hair has its grain in strands that hang down. A small region, such as a mouth, is a feature and not a texture: it takes
-all detail from the model, and its colours as well if it has moved.
+The enlarged picture of a small model is blurred, and slightly off in colour, beside a sharp photo. The model therefore
+gives only the light and shade of a label's new part: its picture at low frequency. Level and contrast are made those of
+the label in the photo. The difference that remains at the border to the photo's own part of the label is carried on
+into the new part. The drawn grain has the strength of the photo's own region at several scales; the grain of hair forms
+strands that hang down. A small region, such as a mouth, is a feature and not a texture: it takes all detail from the
+model, and its colours as well if it has moved.
 """
 
 from collections.abc import Collection, Mapping
@@ -24,12 +24,13 @@ from sean.compositing.noise import white_noise
 _SHARED = shared_constants("redraw")
 
 _GRID, _QUICK_GRID = _SHARED["GRID"], _SHARED["QUICK_GRID"]
-# Widths as parts of the frame: of the going over between drawn and own pixels of one label, of what the photo shows of
-# a label surely, around what is drawn, and of the strip on which the border's colour is carried into strands.
+# Widths as parts of the frame: of the transition between drawn and own pixels of one label, of the border of a label
+# whose pixels are uncertain, of the margin around the changed part, and of the strip in which the border's colour is
+# carried into strands.
 _SEAM, _SURE, _MARGIN, _CARRY = _SHARED["SEAM"], _SHARED["SURE"], _SHARED["MARGIN"], _SHARED["CARRY"]
 # Standard deviations of the low-passes between which the grain is measured and drawn, as parts of the frame.
 _SCALES = tuple(_SHARED["SCALES"])
-# Strands are so many times as long as wide; they sway sideways by so much, over such lengths.
+# Length of strands relative to their width; size of their sideways sway, and the lengths over which they sway.
 _STRAND = _SHARED["STRAND"]
 _SWAY, _SWAY_LENGTHS = _SHARED["SWAY"], tuple(_SHARED["SWAY_LENGTHS"])
 # The rounding of the map's steps, in its pixels; strands end softly downwards.
@@ -286,14 +287,14 @@ def _light(
 
 
 def _carried(lab: np.ndarray, drawn: np.ndarray, kept: np.ndarray, side: float, reach: float | None) -> np.ndarray:
-    """What is to be added [h, w, 3] so that the drawn goes over smoothly into the photo's own part of the label.
+    """The correction [h, w, 3] that makes the drawn part continue the photo's own part of the label smoothly.
 
     Args:
-        lab: of the photo.
-        drawn: the same of what is drawn.
+        lab: Lab of the photo.
+        drawn: Lab of the drawn part.
         kept: bool [h, w], the photo's own part.
-        side: of the frame, in cells.
-        reach: in cells, where the difference dies away; None carries it on everywhere.
+        side: side of the frame, in cells.
+        reach: distance over which the correction fades, in cells; None carries it on everywhere.
     """
     if not kept.any():
         return np.zeros_like(drawn)

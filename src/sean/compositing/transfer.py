@@ -6,10 +6,10 @@ hair made from black hair gains less than in proportion, so that noise does not 
 would leave [0, 100], the curve bends and ends there. Colour (a, b) is shifted by the difference of the means; the
 shift grows with lightness as a dye's does, so shadows and highlights keep their greys.
 
-A region of several colours, as a suit of orange and black, has no colour to shift: with the shift that makes orange
-blue, black would be more than blue. As far as (a, b) spread widely, all of them take the hue of the new colour, each
-as much of it as it was colourful itself. A background shows several things, however narrowly their colours spread: when
-its colour moves far, a red flag before a grey wall becomes a blue one before a blue wall, not a violet one.
+A region of several colours, such as an orange and black suit, has no single colour to shift: the shift that makes
+orange blue would make black more than blue. The wider (a, b) spread, the more all pixels take the hue of the new colour
+instead, each in proportion to its own chroma. A background shows several things even if their colours spread narrowly:
+when its colour moves far, a red flag before a grey wall becomes a blue flag before a blue wall, not a violet flag.
 """
 
 import math
@@ -37,11 +37,12 @@ _MIN_LIGHTNESS, _MAX_LIGHTNESS = _SHARED["MIN_LIGHTNESS"], _SHARED["MAX_LIGHTNES
 _OFFSET = _SHARED["OFFSET"]
 # Spreads of (a, b) up to which a region has one colour, as hair, skin and lips have, and from which it has several.
 _ONE_COLOUR, _SEVERAL_COLOURS = _SHARED["ONE_COLOUR"], _SHARED["SEVERAL_COLOURS"]
-# So far must the mean of (a, b) move for the new hue to take the place of several others.
+# Distance by which the mean of (a, b) must move for the new hue to replace several other hues.
 _FAR_HUE = _SHARED["FAR_HUE"]
-# Distances that (a, b) of several things moves, up to which each keeps its hue, and from which all take one.
+# Two distances by which the mean of (a, b) of several things moves: up to the first each thing keeps its hue, from the
+# second all take one hue.
 _ONE_HUE = tuple(_SHARED["ONE_HUE"])
-# Greys take this chroma's part of a new hue; nothing takes more than so many times the mean.
+# Chroma added to all pixels, so that greys take a part of the new hue; largest part of a pixel, relative to the mean.
 _GREY, _MOST_HUE = _SHARED["GREY"], _SHARED["MOST_HUE"]
 # A chroma that passes for grey.
 _FAINT = _SHARED["FAINT"]
@@ -56,7 +57,7 @@ class ColourTransfer:
         new: mean Lab that it is to have.
         slope: of the curve of lightness at the own mean.
         one_hue: in [0, 1], how far pixels take the new hue, in place of a shift of their own.
-        chroma: mean length of (a, b) in the region as it is; of use where `one_hue` is over 0.
+        chroma: mean length of (a, b) in the region as it is; used if `one_hue` is over 0.
     """
 
     own: tuple[float, float, float]

@@ -57,7 +57,7 @@ _PARTS = {
     "background": ("background",),
     "clothes": ("cloth",),
 }
-# Shares of the picture from which a region's colour is that of more than its edge.
+# Least share of the picture of each part: the colour of a smaller part is only that of its edge.
 _LEAST_SHARE = {"hair": 0.08, "skin": 0.15, "lips": 0.006, "eyes": 0.003, "background": 0.1, "clothes": 0.04}
 _RARE = {"eye_g": "glasses", "hat": "hat", "ear_r": "earrings"}
 _RARE_SHARE = 0.002  # of the picture, from which a rare region is shown
@@ -66,7 +66,7 @@ _IRIS = (15, 55)
 # Hue (degrees) and chroma in Lab of skin in plain light; a coloured light would be in all the styles of a picture.
 _SKIN_HUES = (35, 75)
 _MOST_SKIN_CHROMA = 38
-_NEAR = 14.0  # in Lab, to which a colour is worth its name
+_NEAR = 14.0  # largest distance in Lab between a picture's colour and the named colour whose name it gets
 _DYED = "hair"
 
 

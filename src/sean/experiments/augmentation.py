@@ -1,9 +1,9 @@
 """Does restyling help? A segmentation network trained on a part of a set, without and with restyled copies.
 
-Four ways: the pictures as they are, with changed colours (jitter), with copies by SEAN, with both. Each trains a
-network from the same first weights for the same number of steps on the same pictures; in every way half of the pictures
-are mirrored. Measured is mIoU on the held-out pictures, as they are and under a shift: with the white balance of
-another lamp, and darkened as at night.
+There are four ways of training: on the pictures as they are, with changed colours (jitter), with copies by SEAN, and
+with both. Each way trains a network from the same first weights for the same number of steps on the same pictures; half
+of the pictures are mirrored in every way. The result is mIoU on the held-out pictures, as they are and under two
+shifts: with the white balance of another lamp, and darkened as at night.
 
 A training takes minutes and there are dozens, so the scores of each are kept in a file: an interrupted experiment
 continues after the last finished training.

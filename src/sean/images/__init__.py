@@ -117,8 +117,8 @@ def _decoded(file: Path | io.BytesIO, name: str, num_bytes: int) -> Image.Image:
         raise InputError(f"expected a picture, but {name} is empty (0 bytes)")
     try:
         with warnings.catch_warnings():
-            # Doubtful metadata is no reason to trouble the user. Pillow warns of half the size that it refuses: phones
-            # make such photos.
+            # Users need no warnings of doubtful metadata, nor of pictures of more than half the size that Pillow
+            # refuses: phones make such photos.
             warnings.simplefilter("ignore")
             with _identified(file) as image:
                 bits = grey_bits(image)

@@ -70,7 +70,7 @@ class VGG19Features(FeatureNetwork):
 class EfficientNetFeatures(FeatureNetwork):
     """The features of EfficientNet-Lite at five scales, frozen, each channel divided by its own spread.
 
-    Without the division a few channels of large values would be the whole distance. Each scale counts the same.
+    Without the division, a few channels of large values would make up the distance. All scales have equal weights.
 
     Args:
         network: with ImageNet weights.

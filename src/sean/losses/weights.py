@@ -17,7 +17,7 @@ class LossWeights:
         adversarial: the adversarial loss, see `gan`.
         feature_matching: L1 of discriminator features.
         perceptual: L1 of features, VGG19's in the paper.
-        l1: L1 of the pictures; not in the paper, useful for short trainings and where VGG19 is not to be had.
+        l1: L1 of the pictures; not in the paper, useful for short trainings and if VGG19 is not available.
         kl: KL divergence of a VAE's style vector, of models that have one (SPADE).
         gan: the adversarial loss: hinge, or least-squares (pix2pixHD's).
     """

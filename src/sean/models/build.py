@@ -49,10 +49,10 @@ def build_model(config: ModelConfig, init_gain: float = 0.02) -> StyledModel:
 
 @contextmanager
 def without_numbers() -> Iterator[None]:
-    """Networks made in this context have shapes and no numbers: they are on the device "meta".
+    """Context in which new networks have shapes but no numbers: they are on the device "meta".
 
-    Initialization is left out. PyTorch would import its decompositions for it, `torch._dynamo` among them, and every
-    command would begin two seconds later.
+    Initialization is left out: PyTorch would import its decompositions for it, including `torch._dynamo`, which would
+    delay the start of every command by two seconds.
     """
     with torch.device("meta"), _LeftOutInitialization():
         yield

@@ -22,8 +22,8 @@ _Result = TypeVar("_Result")
 
 
 def _uncompiled(function: Callable[_Args, _Result]) -> Callable[_Args, _Result]:
-    """`torch.compiler.disable`, which imports the compiler: half of the time of `import sean.Editor`. Here that waits
-    until somebody compiles."""
+    """`torch.compiler.disable`, applied only once the compiler is imported. It would import the compiler itself, which
+    takes half of the time of `import sean.Editor`."""
     disabled: list[Callable[_Args, _Result]] = []
 
     @wraps(function)

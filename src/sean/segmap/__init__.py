@@ -46,9 +46,9 @@ _USUAL_IGNORE_ID = 255
 def read_segmap(path: PictureSource, labels: LabelSet) -> np.ndarray:
     """Read a segmap file: a grey picture holds ids, an RGB picture the colours of the palette.
 
-    Without a palette, an RGB picture of three equal channels is a grey one.
-    A palette picture holds ids too, unless its palette has the colours of the set at other places: then a program has
-    sorted the palette, and the colours count. A map with an EXIF orientation is turned upright.
+    If the label set has no palette, an RGB picture of three equal channels is read as a grey picture. A palette picture
+    holds ids, too, unless its palette has the colours of the set at other indices: a program has then sorted the
+    palette, and the colours decide. A map with an EXIF orientation is turned upright.
 
     Returns:
         int64 [h, w], ids 0..k-1, and k where the file says `labels.ignore_id`.
@@ -97,14 +97,14 @@ def segmap_of_photo(
     model_size: tuple[int, int],
     name: str | os.PathLike[str] = "the segmap",
 ) -> np.ndarray:
-    """The map of a photo: `segmap_of`, turned as the photo was where it lies as the file of the photo does.
+    """The map of a photo: `segmap_of`, turned upright with the photo if it has the orientation of the photo's file.
 
     Args:
-        segmap: see `segmap_of`; of the photo's size or of another one in the same ratio of height to width; or of the
-            model's size, then it shows the whole photo as the model sees it, stretched to that.
+        segmap: see `segmap_of`; with the aspect ratio of the photo in any size, or of the model's size: it then shows
+            the whole photo, stretched to that size as the model sees it.
         labels: the label set.
-        photo: whose map it is. Its EXIF orientation says how it was turned; where the shape fits the photo upright and
-            as stored alike (a square photo), the map is taken to be upright.
+        photo: the photo of the map. Its EXIF orientation says how the photo was turned. If the shape of the map fits
+            both the upright and the stored photo (a square photo), the map is taken to be upright.
         model_size: (h, w).
         name: of the map, for messages.
 
@@ -123,9 +123,9 @@ def segmap_of_photo(
 
 
 def turned_with(photo: SourcePhoto, segmap: np.ndarray) -> np.ndarray:
-    """A map [h, w] that has the shape of the photo as it lies in its file, and not upright, turned as the photo was.
+    """A map [h, w], turned upright with its photo if it has the shape of the stored photo, not of the upright photo.
 
-    Such maps come from programs that ignore the EXIF orientation.
+    Programs that ignore the EXIF orientation write such maps.
     """
     size, stored = photo.size, photo.size[::-1]
     fits = segmap.shape == size or (segmap.shape != stored and _in_ratio(segmap.shape, size))

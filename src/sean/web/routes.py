@@ -1,4 +1,4 @@
-"""The HTTP part: paths to what the service does. Nothing here touches the model or a file."""
+"""The HTTP routes to the operations of the service. This module touches neither the model nor a file."""
 
 import asyncio
 from typing import Annotated, Any
@@ -176,7 +176,7 @@ async def drawing(session: TheSession, service: TheService, new: NewSession) -> 
 
 @sessions.post("/segmap", responses=_BODY)
 async def segmap(session: TheSession, service: TheService, file: Picture) -> State:
-    """Begin anew on another label map; styles stay. Undo goes back to what was before."""
+    """Start again on another label map; styles are kept. Undo restores the previous picture."""
     return await photos.open_segmap(service, session, await file.read())
 
 
@@ -209,13 +209,13 @@ async def replay(session: TheSession, service: TheService, file: UploadFile) -> 
 
 @sessions.post("/undo", responses=_WRITE)
 async def undo(session: TheSession, service: TheService) -> State:
-    """Take the last edit, or the opening of the picture, back, if there is one."""
+    """Undo the last edit, or the opening of the picture, if there is one."""
     return await service.undo(session)
 
 
 @sessions.post("/redo", responses=_WRITE)
 async def redo(session: TheSession, service: TheService) -> State:
-    """Do again what was undone last, if there is such a thing."""
+    """Redo the edit or opening that was undone last, if there is one."""
     return await service.redo(session)
 
 

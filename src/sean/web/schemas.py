@@ -57,7 +57,7 @@ class Region(BaseModel):
     """A region of the map, and its style."""
 
     label: str
-    instance: Annotated[int, Field(description="0: all of the label that is no instance of its own")]
+    instance: Annotated[int, Field(description="0 for the pixels of the label outside its instances")]
     area: Annotated[float, Field(description="fraction of the map")]
     at: Annotated[tuple[float, float] | None, Field(description="a point in it, of an instance: fractions x and y")]
     styles: Annotated[list[BlockStyle], Field(description="[source, strength] of each ResBlk")]
