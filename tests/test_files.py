@@ -134,7 +134,7 @@ def test_text_with_any_byte_order_mark_is_read(tmp_path: Path, encoding: str) ->
 
 def test_what_is_no_text_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_bytes(b"\xff\xd8\xff\xe0")
-    with pytest.raises(UnicodeDecodeError):
+    with pytest.raises(InputError, match=r"a\.json is not UTF-8 text \(see byte 0\); save it as UTF-8"):
         read_text(tmp_path / "a.json")
 
 

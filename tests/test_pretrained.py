@@ -8,7 +8,7 @@ import pytest
 from sean import pretrained
 from sean.cli import main
 from sean.errors import InputError, Replaced
-from sean.pretrained import DEFAULT_MODEL, bundled_models, find_model, find_parser, folder_title
+from sean.pretrained import DEFAULT_MODEL, bundled_models, find_model, find_parser, folder_title, read_card
 
 
 def test_the_parser_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,6 +33,16 @@ def test_the_parser_is_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_network_is_called_by_its_folder_or_its_training(tmp_path: Path) -> None:
     assert folder_title(tmp_path / "small-parser") == "small-parser"
     assert folder_title(tmp_path / "faces" / "parser" / "model") == "faces/parser"
+
+
+@pytest.mark.parametrize("name", ["README.md", "LICENSE"])
+def test_a_card_in_another_encoding(tmp_path: Path, name: str) -> None:
+    """As Windows programs write it, and as no program should."""
+    (tmp_path / name).write_bytes("Schön".encode("utf-16"))
+    assert "Schön" in read_card(tmp_path)
+    (tmp_path / name).write_bytes("Schön".encode("latin-1"))
+    with pytest.raises(InputError, match=f"{name} is not UTF-8 text"):
+        read_card(tmp_path)
 
 
 def test_the_name_of_an_earlier_model_gives_the_one_that_replaced_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,11 +68,14 @@ def read_text(path: str | os.PathLike[str]) -> str:
 
     Raises:
         OSError: it cannot be read.
-        UnicodeDecodeError: it is in another encoding.
+        InputError: it is in another encoding.
     """
     data = Path(path).read_bytes()
     is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
+    try:
+        return data.decode("utf-16" if is_utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (see byte {error.start}); save it as UTF-8") from error
 
 
 def read_json(path: str | os.PathLike[str], kind: type[Value], what: str) -> Value:
@@ -92,7 +95,7 @@ def read_json(path: str | os.PathLike[str], kind: type[Value], what: str) -> Val
         return TypeAdapter(kind).validate_json(read_text(path))
     except FileNotFoundError as error:
         raise InputError(f"expected {what} at {path}, found no file; check the path") from error
-    except UnicodeDecodeError as error:
+    except InputError as error:
         raise InputError(f"{path} is not readable JSON (it is not UTF-8); expected {what}") from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; expected {what}") from error

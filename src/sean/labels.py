@@ -229,7 +229,7 @@ class LabelSet:
             lines = read_text(path).splitlines()
         except FileNotFoundError as error:
             raise InputError(f"expected a label list {path} (one 'id name' a line), found no file") from error
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise InputError(f"cannot read {path} as a text file of 'id name' lines: {error}") from error
         return _parse_classes(path, lines)
 

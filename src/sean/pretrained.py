@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from sean.errors import InputError, Replaced
-from sean.files import is_folder, write_text_atomic
+from sean.files import is_folder, read_text, write_text_atomic
 from sean.hub import download_folder
 
 CONFIG_NAME = "config.json"
@@ -105,7 +105,7 @@ def find_model(
 def read_card(folder: Path) -> tuple[str, str]:
     """The model card of a network's folder and the terms of its weights; "" where there is none."""
     paths = (folder / CARD_NAME, folder / LICENCE_NAME)
-    card, terms = (path.read_text(encoding="utf-8") if path.is_file() else "" for path in paths)
+    card, terms = (read_text(path) if path.is_file() else "" for path in paths)
     return card, terms
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from sean.errors import InputError
-from sean.experiments.measuring import parser_config, parser_run, train_missing_parser
+from sean.evaluation.settings import EvaluationRun, EvaluationSettings
+from sean.experiments.measuring import Networks, open_judges, parser_config, parser_run, train_missing_parser
 from sean.experiments.runs import DataSet, Terms
 from sean.training.checkpoints import newest_step
 from sean.training.parser.config import ParserTrainConfig
@@ -40,5 +41,9 @@ def test_a_parser_that_is_there_is_taken(tmp_path: Path, data: Path) -> None:
 def test_a_parser_that_may_know_the_held_out_pairs_is_refused(tmp_path: Path, data: Path) -> None:
     faces = DataSet(folder=data)
     train_other(tmp_path, faces, validation=0.5)
-    with pytest.raises(InputError, match="parser was trained on other parts of celebamask_drawn than are measured"):
-        train_missing_parser(tmp_path, faces, TERMS)
+    for use in (
+        lambda: train_missing_parser(tmp_path, faces, TERMS),
+        lambda: open_judges(tmp_path, faces, TERMS, Networks(), EvaluationRun(), EvaluationSettings()),
+    ):
+        with pytest.raises(InputError, match="parser was trained on other parts of celebamask_drawn than are measured"):
+            use()

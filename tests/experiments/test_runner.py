@@ -38,7 +38,8 @@ def test_everything_from_a_data_folder(
         assert wanted in text
     assert text.index("Edit benchmark") < text.index("Nothing here means anything.") < text.index("## Figures")
     command = (
-        "sean experiment results --data celebamask_drawn --preset tiny --budget 2 --seed 0 --train --remarks remarks.md"
+        f"sean experiment results --data celebamask_drawn --pairs 2 --model {model} --preset tiny --budget 2 --seed 0 "
+        "--train --remarks remarks.md"
     )
     assert command in text and str(tmp_path) not in text
     pictures = [line.split("(")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
@@ -58,6 +59,23 @@ def test_everything_from_a_data_folder(
     assert run("table2", tmp_path, "--data", str(data)) == 0  # nothing is trained any more
     assert capsys.readouterr().out.strip() == f"written: {tmp_path / 'out' / 'table2.md'}"
     assert "Table 1" not in (tmp_path / "out" / "table2.md").read_text()
+
+
+def test_what_cannot_be_told_apart_or_read_is_refused_before_any_work(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / data.name
+    other.mkdir()
+    assert run("table1", tmp_path, "--data", str(data), "--data", str(other), "--train") == 2
+    said = capsys.readouterr().err
+    assert said == (
+        "sean: expected data folders of different names, got celebamask_drawn, celebamask_drawn; rename one of them\n"
+    )
+    remarks = tmp_path / "remarks.md"
+    remarks.write_bytes("Schön".encode("latin-1"))
+    assert run("table1", tmp_path, "--data", str(data), "--train", "--remarks", str(remarks)) == 2
+    assert capsys.readouterr().err == f"sean: {remarks} is not UTF-8 text (see byte 3); save it as UTF-8\n"
+    assert not (tmp_path / "models").exists()
 
 
 @pytest.mark.integration

@@ -1,6 +1,7 @@
 """Which runs an experiment has, and that what is missing is trained on equal terms."""
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +78,31 @@ def test_missing_runs_are_trained_and_others_left(tmp_path: Path, data: Path) ->
     assert not is_trained(run, longer)
     with pytest.raises(InputError, match="steps: 2 then, 4 now"):
         train_missing([run], longer)
+
+
+@pytest.mark.integration
+def test_a_finished_run_of_other_terms_or_data_is_refused(tmp_path: Path, data: Path) -> None:
+    models = tmp_path / "models"
+    (run,) = runs_of(models, DataSet(folder=data), ["pix2pixhd"], [1])
+    train_missing([run], TERMS)
+    held_out = DataSet(folder=data, validation=0.5)
+    other = tmp_path / "other" / data.name
+    shutil.copytree(data, other)
+    cases = (
+        (run, replace(TERMS, rate=0.25), "generator_rate: 0.0005 then, 0.25 now"),
+        (*runs_of(models, held_out, ["pix2pixhd"], [1]), TERMS, "validation: None then, 0.5 now"),
+        (*runs_of(models, DataSet(folder=other), ["pix2pixhd"], [1]), TERMS, "was trained on .*, and the pictures of"),
+    )
+    for same_place, terms, message in cases:
+        with pytest.raises(InputError, match=message):
+            train_missing([same_place], terms)
+        with pytest.raises(InputError, match=message):
+            check_trained(same_place, terms)
+    moved = data.rename(tmp_path / "moved")
+    try:
+        check_trained(*runs_of(models, DataSet(folder=other), ["pix2pixhd"], [1]), TERMS)
+    finally:
+        moved.rename(data)
 
 
 def test_a_budget_is_some_steps() -> None:

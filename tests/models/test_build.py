@@ -39,9 +39,9 @@ def test_defaults_are_the_papers() -> None:
 
 
 @pytest.mark.parametrize("field", ["num_regions", "style_dim", "base_channels", "mask_dim", "encoder_channels"])
-@pytest.mark.parametrize("value", [0, -1])
-def test_sizes_must_be_positive(field: str, value: int) -> None:
-    with pytest.raises(ValueError, match=rf"positive sizes, got .*{field}={value}"):
+@pytest.mark.parametrize("value", [0, -1, 65_537, 2**63])
+def test_sizes_are_positive_and_no_damaged_numbers(field: str, value: int) -> None:
+    with pytest.raises(ValueError, match=rf"positive sizes of at most 65536, got .*{field}={value}"):
         dataclasses.replace(SMALL, **{field: value})
 
 
@@ -49,6 +49,12 @@ def test_max_channels_must_be_positive_or_none() -> None:
     assert dataclasses.replace(SMALL, max_channels=1).max_channels == 1
     with pytest.raises(ValueError, match="positive sizes"):
         dataclasses.replace(SMALL, max_channels=0)
+
+
+@pytest.mark.parametrize("size", [(2**63, 32), (32, 65_568)])
+def test_image_size_is_no_damaged_number(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="of at most 65536, got"):
+        dataclasses.replace(SMALL, image_size=size)
 
 
 @pytest.mark.parametrize("size", [(0, 32), (32, 16), (100, 64), (64, -32)])

@@ -94,8 +94,9 @@ def test_the_preset_sizes_fit_the_package() -> None:
     [
         ({"image_size": (48, 64)}, "multiples of 32, got"),
         ({"image_size": (0, 32)}, "multiples of 32, got"),
-        ({"num_regions": 0}, "expected positive sizes, got"),
+        ({"num_regions": 0}, "expected positive sizes of at most 65536, got"),
         ({"widths": (4, 4, 4, 0, 4, 4)}, "6 positive widths"),
+        ({"widths": (4, 4, 4, 2**63, 4, 4)}, "6 positive widths of at most 65536"),
     ],
 )
 def test_bad_sizes_are_refused(settings: dict[str, Any], message: str) -> None:

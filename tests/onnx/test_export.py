@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import torch
 
+from sean.editing.styles import StyleCodes, save_style_codes
 from sean.errors import InputError
 from sean.labels import LabelSet
 from sean.models.build import new_model
@@ -35,6 +38,25 @@ def test_the_manifest_describes_the_files(folders: Folders) -> None:
     assert manifest["licence"] == "cc-by-4.0"
     assert LabelSet.from_dict(manifest["labels"]) == LABELS
     assert (folders.onnx / "README.md").read_text(encoding="utf-8").endswith("# tiny\n")
+
+
+def test_an_export_leaves_nothing_of_the_one_before(folders: Folders, tmp_path: Path) -> None:
+    """Here of a model with a parser, a style bank, a card and terms; then of one without any of them."""
+    shutil.copytree(folders.model, tmp_path / "first")
+    for name in ("README.md", "LICENSE"):
+        (tmp_path / "first" / name).write_text("SPDX: cc-by-nc-4.0\n", encoding="utf-8")
+    bank = [StyleCodes(codes=torch.ones(K, 6), present=torch.ones(K, dtype=torch.bool), labels=LABELS)]
+    save_style_codes(tmp_path / "first" / "style_bank.safetensors", bank)
+    output = tmp_path / "out"
+    export_model(tmp_path / "first", output, parser=folders.parser, checks=1)
+    optional = {"parser.onnx", "style_bank.safetensors", "README.md", "LICENSE"}
+    assert optional < {path.name for path in output.iterdir()}
+    save_model(tmp_path / "second", tiny_model(), LABELS)
+    export_model(tmp_path / "second", output, checks=1)
+    assert {path.name for path in output.iterdir()} == {
+        "manifest.json",
+        *json.loads((output / "manifest.json").read_text(encoding="utf-8"))["files"],
+    }
 
 
 def test_a_file_alone_says_what_it_is(folders: Folders) -> None:

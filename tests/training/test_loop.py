@@ -14,7 +14,7 @@ from sean.data.synthetic.scenes import SyntheticScenes
 from sean.errors import InputError, Interrupted
 from sean.losses.weights import LossWeights
 from sean.models.weights import load_model
-from sean.training import loop, perceptual, validation
+from sean.training import loop, validation
 from sean.training.checkpoints import checkpoint_path
 from sean.training.config import TrainConfig
 from sean.training.data import TrainingData, open_data
@@ -146,7 +146,7 @@ def test_without_vgg19_the_term_is_off_and_said_to_be(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(perceptual, "load_vgg19", lambda weights: None)
+    monkeypatch.setattr(loop, "load_vgg19", lambda weights: None)
     config = replace(config, losses=LossWeights(), steps=1, decay_steps=0)
     train(config, data, tmp_path)
     assert "the perceptual term is OFF" in capsys.readouterr().err
@@ -225,6 +225,24 @@ def test_a_signal_saves_and_the_run_goes_on_later(
     assert last_checkpoint(tmp_path / "cut")["step"] == 2
     train(config, data, tmp_path / "cut", resume=True)
     assert_same(last_checkpoint(tmp_path / "straight"), last_checkpoint(tmp_path / "cut"))
+
+
+def test_a_signal_in_the_last_step_leaves_a_whole_run(
+    config: TrainConfig, data: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No continuation would validate and export: the run has done all its steps."""
+    straight = train(config, data, tmp_path / "straight")
+    step = loop.training_step
+
+    def signalled(state: Any, *args: Any) -> dict[str, float]:
+        if state.step == config.steps - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(state, *args)
+
+    monkeypatch.setattr(loop, "training_step", signalled)
+    model = train(config, data, tmp_path / "signalled")
+    assert last_checkpoint(tmp_path / "signalled")["step"] == config.steps
+    assert_same(load_model(straight)[0].state_dict(), load_model(model)[0].state_dict())
 
 
 class Deadly(Dataset[dict[str, Any]]):

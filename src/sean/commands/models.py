@@ -113,6 +113,7 @@ def style_bank(
         raise InputError(f"expected a count of at least 1, got {count}")
     if card is not None and not card.is_file():
         raise InputError(f"expected a model card, found no file at {card}")
+    own_card = None if card is None else read_text(card)
     pipeline = SEANPipeline.from_pretrained(model, chosen_device(device))
     labels = pipeline.labels
     source = open_split(data, labels).training
@@ -141,7 +142,7 @@ def style_bank(
         bank.append(pipeline.encode(image if look.dye is None else dyed(image, segmap, labels, look.dye), segmap))
     if all(listed):
         bank = with_names(bank, listed)
-    text = pipeline.card if card is None else read_text(card)
+    text = pipeline.card if own_card is None else own_card
     result = SEANPipeline(pipeline.model, labels, style_bank=bank, card=text, terms=pipeline.terms)
     result.save_pretrained(output, dtype=torch.float16 if half else torch.float32, max_shard_size=max_shard_size)
     print(f"{output}: {len(result.style_bank)} styles beside {CONFIG_NAME}" + (f", {CARD_NAME}" if text else ""))

@@ -15,7 +15,7 @@ import numpy as np
 from sean.data.folder import PairedFolder
 from sean.data.manifest import file_checksum, write_manifest
 from sean.errors import InputError
-from sean.files import link_or_copy, write_text_atomic
+from sean.files import link_or_copy, read_text, write_text_atomic
 from sean.labels import LabelSet
 from sean.segmap import read_segmap, write_segmap
 
@@ -132,7 +132,7 @@ def mend_folder(
             for name, digest in source.manifest.checksums.items()
         }
         write_manifest(target, replace(source.manifest, checksums=checksums))
-    write_text_atomic(target / "classes.txt", (source.root / "classes.txt").read_text(encoding="utf-8"))
+    write_text_atomic(target / "classes.txt", read_text(source.root / "classes.txt"))
     return MendedSides(num_pairs=len(source.stems), exchanged=exchanged)
 
 

@@ -303,9 +303,8 @@ def read_edits(path: Path) -> list[Edit]:
     """
     try:
         text = read_text(path)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise InputError(f"cannot read the script of edits {path}: {reason}; expected a JSON list") from error
+    except OSError as error:
+        raise InputError(f"cannot read the script of edits {path}: {error.strerror}; expected a JSON list") from error
     return edits_from_json(text, str(path))
 
 

@@ -13,7 +13,7 @@ from sean.evaluation.evaluate import evaluate_model, evaluate_real
 from sean.evaluation.extractors import load_extractor
 from sean.evaluation.judges import Judges
 from sean.evaluation.settings import EvaluationRun, EvaluationSettings
-from sean.experiments.runs import DataSet, Run, Terms, check_trained, run_config
+from sean.experiments.runs import DataSet, Run, Terms, check_same_folder, check_trained
 from sean.models.weights import load_model
 from sean.parsing.segmenter import Segmenter
 from sean.training.checkpoints import newest_step
@@ -56,14 +56,24 @@ def train_missing_parser(models: Path, data: DataSet, terms: Terms, device: str 
         InputError: it was trained on other pairs, and may know the held-out ones.
     """
     run = parser_run(models, data)
-    config = data.of(parser_config(find_preset(terms.preset).model.image_size))
-    begun = ParserTrainConfig.of_run(run)
-    if begun is not None:
-        if data.of(begun) != begun:
-            raise InputError(f"{run} was trained on other parts of {data.name} than are measured; move it away")
-        config = begun
+    config = _begun(run, data) or data.of(parser_config(find_preset(terms.preset).model.image_size))
     if newest_step(run) < config.steps:
         train_parser(config, open_parser_data(config, data.folder), run, resume=True, device=device)
+
+
+def _begun(run: Path, data: DataSet) -> ParserTrainConfig | None:
+    """The config that a data set's own parser was trained with; None if there is no such run.
+
+    Raises:
+        InputError: it was trained on other data, or on other parts of it, and may know the held-out pairs.
+    """
+    begun = ParserTrainConfig.of_run(run)
+    if begun is None:
+        return None
+    if data.of(begun) != begun:
+        raise InputError(f"{run} was trained on other parts of {data.name} than are measured; move it away")
+    check_same_folder(run, data)
+    return begun
 
 
 def parser_config(image_size: tuple[int, int]) -> ParserTrainConfig:
@@ -89,6 +99,8 @@ def open_judges(
         raise InputError(
             f"no parser for {data.name} at {own}; train it, or give a segmenter and an extractor", setting="train"
         )
+    if str(own) in names:
+        _begun(own.parent, data)
     extractor = load_extractor(names[1], run.device)
     training = _without_chance(opened.training)
     statistics = feature_statistics(
@@ -117,10 +129,9 @@ def measure_runs(
     """
     results: dict[str, Any] = {"real": evaluate_real(data.validation, judges, settings=settings, run=run), "runs": {}}
     for each in runs:
-        check_trained(each, terms)
+        config = check_trained(each, terms)
         model, _ = load_model(each.model)
         scores = evaluate_model(model.to(run.device), data.validation, judges, settings=settings, run=run)
-        config = run_config(each, terms)
         described = {
             "parameters": num_parameters(config.model),
             "config": json.loads(config.to_json()),

@@ -29,12 +29,13 @@ def write_experiment(name: str, experiment: Experiment, output: Path, remarks: P
         The path of the report.
     """
     folder = output / name
+    inserted = None if remarks is None else read_text(remarks).strip()
     sections = _all(experiment, folder) if name == RESULTS else {"": EXPERIMENTS[name](experiment, folder)}
     parts = [f"# {_TITLES.get(name, name)}", "", _circumstances(name, experiment, remarks)]
     for title, section in sections.items():
         parts += [*([f"## {title}", ""] if title else []), section.text]
-        if title == _LAST_TABLE and remarks is not None:
-            parts += ["## Remarks", "", read_text(remarks).strip(), ""]
+        if title == _LAST_TABLE and inserted is not None:
+            parts += ["## Remarks", "", inserted, ""]
     report = output / f"{name}.md"
     write_text_atomic(report, "\n".join(parts))
     values: dict[str, Any] = {title or name: section.values for title, section in sections.items() if section.values}
@@ -92,6 +93,11 @@ def _circumstances(name: str, experiment: Experiment, remarks: Path | None) -> s
         command = " ".join(["sean", "experiment", name, *options, "--output", "results"])
         height, width = terms.config().model.image_size
         return _COMMAND.format(command) + "\n" + _AUGMENTATION.format(height=height, width=width, steps=terms.budget)
+    given, usual = experiment.networks, Experiment(models=experiment.models)
+    for option, value in (("--segmenter", given.segmenter), ("--extractor", given.extractor)):
+        options += [] if value is None else [option, value]
+    options += [] if experiment.num_pairs == usual.num_pairs else ["--pairs", str(experiment.num_pairs)]
+    options += [] if name != RESULTS or experiment.model == usual.model else ["--model", experiment.model]
     options += ["--preset", terms.preset, "--budget", str(terms.budget)]
     options += [] if terms.rate is None else ["--rate", f"{terms.rate:g}"]
     options += [option for seed in experiment.seeds for option in ("--seed", str(seed))]

@@ -73,6 +73,11 @@ class Experiment:
         runs = self.runs(data, methods)[: len(methods)]
         return {METHODS[run.method][0]: SEANPipeline.from_pretrained(run.model, self.run.device) for run in runs}
 
+    def __post_init__(self) -> None:
+        names = [data.name for data in self.data]
+        if len(set(names)) < len(names):
+            raise InputError(f"expected data folders of different names, got {', '.join(names)}; rename one of them")
+
     def need_data(self) -> Sequence[DataSet]:
         """The data sets; InputError if there are none."""
         if not self.data:

@@ -3,6 +3,7 @@
 A folder of experiments holds one training run per data set, method and seed: DIR/DATASET/METHOD/seed-N/.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TypeVar
 
 from sean.devices import AUTO
 from sean.errors import InputError
+from sean.files import is_folder
 from sean.training.checkpoints import newest_step
 from sean.training.config import TrainConfig, listed
 from sean.training.data import TrainingData, open_data
@@ -18,6 +20,7 @@ from sean.training.loop import train
 from sean.training.methods import with_method
 from sean.training.parser.config import ParserTrainConfig
 from sean.training.presets import preset as find_preset
+from sean.training.resume import last_entry
 from sean.training.training import MODEL_FOLDER
 
 Config = TypeVar("Config", TrainConfig, ParserTrainConfig)
@@ -161,36 +164,59 @@ def is_trained(run: Run, terms: Terms) -> bool:
     return newest_step(run.folder) == terms.budget and run.model.is_dir()
 
 
-def check_trained(run: Run, terms: Terms) -> None:
-    """Raise InputError unless a run has done all its steps."""
+def check_trained(run: Run, terms: Terms) -> TrainConfig:
+    """The config that a run was trained with; InputError unless it has done all its steps, on these terms and data."""
     if not is_trained(run, terms):
         raise InputError(
             f"no {run.method} of {terms.budget} steps on {run.data.name} in {run.folder}; train it, or give the budget "
             "that it was trained with",
             setting="train",
         )
+    return _check_same_terms(run, run_config(run, terms))
 
 
 def train_missing(runs: Sequence[Run], terms: Terms, device: str = AUTO) -> None:
     """Train every unfinished run, one after the other; interrupted ones continue.
 
     Raises:
-        InputError: a run was begun on other terms; see `train`, too.
+        InputError: a run was begun on other terms or other data, finished or not; see `train`, too.
     """
     for run in runs:
+        config = run_config(run, terms)
+        _check_same_terms(run, config)
         if not is_trained(run, terms):
-            config = run_config(run, terms)
-            _check_same_terms(run, config)
             train(config, run.data.open(config), run.folder, resume=True, device=device)
 
 
-def _check_same_terms(run: Run, config: TrainConfig) -> None:
-    """Raise InputError if a run was begun on other terms, as it would not be comparable with the others."""
+def _check_same_terms(run: Run, config: TrainConfig) -> TrainConfig:
+    """The config that a run was begun with, or `config` for a new run.
+
+    Raises:
+        InputError: the run was begun on other terms or other data, so it would not be comparable with the others.
+    """
     begun = TrainConfig.of_run(run.folder)
     if begun is None:
-        return
-    changes = replace(config, model=replace(config.model, num_regions=begun.model.num_regions)).changes_of(begun)
+        return config
+    same_labels = replace(config, model=replace(config.model, num_regions=begun.model.num_regions))
+    try:
+        changes = same_labels.changes_of(begun)
+    except InputError as error:
+        raise InputError(f"cannot take {run.folder} for these terms: {error}") from error
     if changes:
         raise InputError(
             f"{run.folder} was trained on other terms ({listed(changes)}); choose another folder of models"
+        )
+    check_same_folder(run.folder, run.data)
+    return begun
+
+
+def check_same_folder(run: Path, data: DataSet) -> None:
+    """Raise InputError if the data that a run was trained on is there and is another folder of the same name."""
+    location = (last_entry(run) or {}).get("data")  # an older run has no history
+    if location is None or data.folder is None or not is_folder(location):  # a folder may have been moved
+        return
+    if not os.path.samefile(location, data.folder):
+        raise InputError(
+            f"{run} was trained on {location}, and the pictures of {data.folder} are to be measured; choose another "
+            "folder of models"
         )

@@ -43,6 +43,9 @@ LITE_VARIANTS = ("lite0", "lite1")
 NUM_STAGES = 7
 """Stages of EfficientNet-Lite after its stem."""
 
+LARGEST_SIZE = 2**16
+"""Largest width, number of labels, or side of a picture: more is a damaged file, which PyTorch would stumble over."""
+
 NUM_LEVELS = 6
 """Full size, and five halvings."""
 
@@ -70,9 +73,9 @@ class NetworkConfig:
             raise InputError(
                 f"expected an image_size of two positive multiples of {SIZE_MULTIPLE}, got {self.image_size}"
             )
-        sizes = {name: value for name, value in vars(self).items() if type(value) is int}
-        if min(sizes.values()) < 1:
-            raise InputError(f"expected positive sizes, got {self}")
+        sizes = [value for value in vars(self).values() if type(value) is int]
+        if not 1 <= min(sizes) <= max(*sizes, *self.image_size) <= LARGEST_SIZE:
+            raise InputError(f"expected positive sizes of at most {LARGEST_SIZE}, got {self}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,8 +214,8 @@ class UNetParserConfig(ParserConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.widths) != NUM_LEVELS or min(self.widths) < 1:
-            raise InputError(f"expected {NUM_LEVELS} positive widths, got {self.widths}")
+        if len(self.widths) != NUM_LEVELS or not 1 <= min(self.widths) <= max(self.widths) <= LARGEST_SIZE:
+            raise InputError(f"expected {NUM_LEVELS} positive widths of at most {LARGEST_SIZE}, got {self.widths}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,8 +237,8 @@ class PyramidParserConfig(ParserConfig):
         super().__post_init__()
         if self.encoder not in LITE_VARIANTS:
             raise InputError(f"expected an encoder of {', '.join(LITE_VARIANTS)}, got {self.encoder!r}")
-        if len(self.widths) != NUM_LEVELS - 1 or min(self.widths) < 1:
-            raise InputError(f"expected {NUM_LEVELS - 1} positive widths, got {self.widths}")
+        if len(self.widths) != NUM_LEVELS - 1 or not 1 <= min(self.widths) <= max(self.widths) <= LARGEST_SIZE:
+            raise InputError(f"expected {NUM_LEVELS - 1} positive widths of at most {LARGEST_SIZE}, got {self.widths}")
 
 
 PARSER_CONFIGS: dict[str, type[ParserConfig]] = {

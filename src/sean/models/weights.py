@@ -31,7 +31,7 @@ from sean.models.configs import (
     config_from_dict,
 )
 from sean.models.parsers import Parser, new_parser
-from sean.pretrained import CONFIG_NAME, SHARDS, WEIGHTS_INDEX_NAME, WEIGHTS_NAME
+from sean.pretrained import BANK_NAME, CONFIG_NAME, SHARDS, WEIGHTS_INDEX_NAME, WEIGHTS_NAME
 
 MAX_SHARD_SIZE = "5GB"
 """Of a weights file, as the hub's libraries have it."""
@@ -54,7 +54,7 @@ def save_model(
     """Write `model` as a model folder.
 
     Args:
-        folder: created if missing.
+        folder: created if missing. A style bank in it is removed, as its codes are those of other weights.
         model: model whose state dict is written to model.safetensors.
         labels: label set, written to config.json: names, palette, ignored id and flip pairs.
         dtype: dtype of the floating-point weights on disk; float16 halves the file and keeps about 3 decimals.
@@ -64,6 +64,7 @@ def save_model(
         InputError: the folder cannot be written, or max_shard_size is not a size.
     """
     write_folder(Path(folder), model, model.config, labels, dtype, max_shard_size)
+    (Path(folder) / BANK_NAME).unlink(missing_ok=True)
 
 
 def load_model(folder: str | Path) -> tuple[StyledModel, LabelSet]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sean.errors import InputError
-from sean.files import atomic_write, write_text_atomic
+from sean.files import atomic_write, read_text, write_text_atomic
 from sean.labels import LabelSet
 from sean.models.configs import NUM_STYLED_BLOCKS
 from sean.models.parsers import Parser
@@ -280,6 +280,10 @@ def _write(
         if (folder / name).is_file():
             with atomic_write(output / name) as temporary:
                 shutil.copyfile(folder / name, temporary)
+    kept = {*files, *(name for name in (BANK_NAME, CARD_NAME, LICENCE_NAME) if (folder / name).is_file())}
+    for name in (ENCODER_NAME, FAST_NAME, DENSE_NAME, PARSER_NAME, BANK_NAME, CARD_NAME, LICENCE_NAME):
+        if name not in kept:  # of another model, which was exported to this folder before
+            (output / name).unlink(missing_ok=True)
     write_text_atomic(output / MANIFEST_NAME, json.dumps({**description, "files": files}, indent=1) + "\n")
     return result
 
@@ -288,7 +292,7 @@ def _licence(folder: Path) -> str:
     """The SPDX name of a model's terms, from its LICENSE or the head of its card; else "unknown"."""
     for name in (LICENCE_NAME, CARD_NAME):
         if (folder / name).is_file():
-            found = _SPDX.search((folder / name).read_text(encoding="utf-8"))
+            found = _SPDX.search(read_text(folder / name))
             if found:
                 return next(group for group in found.groups() if group)
     return "unknown"

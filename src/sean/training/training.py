@@ -176,7 +176,8 @@ class Training(ABC, Generic[Config, State]):
             self.note_step(self.step(batches))
             is_last = state.step == config.steps
             signal = largest(interruption.signal, self.fabric)
-            if not signal and (state.step % self.validate_every == 0 or is_last):
+            # the last step is validated in any case, as no continuation will do so
+            if is_last or (not signal and state.step % self.validate_every == 0):
                 self.validate()
             if signal or state.step % config.checkpoint_every == 0 or is_last:
                 on_first(self.fabric, lambda: save_checkpoint(self.run, state, config))

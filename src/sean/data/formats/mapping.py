@@ -196,7 +196,7 @@ def _from_text(path: Path) -> ClassMapping:
         lines = read_text(path).splitlines()
     except FileNotFoundError as error:
         raise InputError(f"expected a mapping file at {path}, found none; check the path") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InputError(f"cannot read {path} as a text file of 'id name' lines: {error}") from error
     targets: dict[str, str | None] = {}
     colors: dict[str, Color] = {}

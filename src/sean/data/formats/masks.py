@@ -171,7 +171,7 @@ def _classes(root: Path, options: Options) -> tuple[tuple[SourceClass, ...], tup
 def _is_labelmap(path: Path) -> bool:
     try:
         return path.is_file() and read_text(path).startswith("# label:")
-    except (OSError, UnicodeDecodeError):
+    except (OSError, InputError):
         return False
 
 

@@ -184,7 +184,7 @@ def _numbered_lines(path: Path) -> list[tuple[int, str]]:
     """The lines of a list that are neither empty nor comments, with their numbers."""
     try:
         lines = read_text(path).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise InputError(f"cannot read {path} as a text file: {error}") from error
     return [(n, line.strip()) for n, line in enumerate(lines, start=1) if line.strip() and not line.startswith("#")]
 
