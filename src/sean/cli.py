@@ -22,13 +22,13 @@ from sean.threads import set_threads
 
 # subcommand -> (function of sean.commands, description). A module is imported for its own commands only.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("editing.demo", "everything the bundled model does, on one contact sheet"),
-    "reconstruct": ("editing.reconstruct", "encode a photo's styles and render its label map with them"),
+    "demo": ("rendering.demo", "everything the bundled model does, on one contact sheet"),
+    "reconstruct": ("rendering.reconstruct", "encode a photo's styles and render its label map with them"),
     "edit": ("edit.edit", "styles of regions from other photos, or another label map"),
     "parse": ("parsing.parse", "the label map of a photo, as a picture that every --segmap takes"),
     "list": ("parsing.list_", "bundled models; regions, groups and bank styles of a model"),
-    "interpolate": ("editing.interpolate", "a strip from one photo's styles to another's"),
-    "crossover": ("editing.crossover", "a strip of two photos' styles mixed by ResBlk"),
+    "interpolate": ("rendering.interpolate", "a strip from one photo's styles to another's"),
+    "crossover": ("rendering.crossover", "a strip of two photos' styles mixed by ResBlk"),
     "web": ("web.web", "the editor in a browser: paint, change styles, see the picture meanwhile"),
     "train": ("training.train", "train a model on a folder of pairs, or on synthetic scenes"),
     "train-parser": ("training.train_parser", "train a parser, which makes label maps of photos"),

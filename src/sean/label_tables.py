@@ -1,6 +1,7 @@
 """The names and colours of the shipped label sets, one label a line in the order of its id: "name r g b".
 
-Facts of the data sets, kept apart from the code that reads them. Sources: CelebAMask-HQ (Lee et al., CVPR
+Facts of the data sets, kept apart from the code that reads them; a new table also needs its label set in
+`sean.labels`. Sources: CelebAMask-HQ (Lee et al., CVPR
 2020; left and right are the subject's own; eye_g: glasses, ear_r: earring, neck_l: necklace), ADE20K scene
 parsing (Zhou et al., CVPR 2017; names and colours as mmsegmentation, Apache-2.0, lists them), Cityscapes
 (Cordts et al., CVPR 2016; its ids 0..33, then the licence plate, which has the id -1 there), CMP Facades

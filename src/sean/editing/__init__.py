@@ -1,1 +1,1 @@
-"""Editing pictures with a trained model: the algebra of style codes, the pipeline, and the demo."""
+"""Editing with a trained model: style codes, the pipeline, the editor with its edits and history, projects, the bank."""

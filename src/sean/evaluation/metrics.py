@@ -1,7 +1,8 @@
 """Metrics of pictures (SSIM, RMSE, PSNR and LPIPS; mIoU and accuracy by a segmenter) and of models.
 
 Reconstruction is the paper's Table 1, segmentation its Table 2. The flat-colour baseline is the least that a model with
-styles must exceed. A style exchange is local if it changes its region and nothing else.
+styles must exceed. A style exchange is local if it changes its region and nothing else. FID and KID are in
+`sean.evaluation.distances`.
 """
 
 from collections import defaultdict

@@ -1,6 +1,7 @@
 """The training objective: adversarial losses, feature matching, and all named terms with their weights.
 
-The hinge loss is SEAN's and SPADE's (SEAN paper, supplementary), the least-squares one pix2pixHD's (Mao et al. 2017).
+A new term is a weight in `LossWeights` and a line of `generator_losses`. The hinge loss is SEAN's and SPADE's (SEAN
+paper, supplementary), the least-squares one pix2pixHD's (Mao et al. 2017).
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,7 @@
-"""Presets: functions that return a config. The paper's four trainings, and small ones."""
+"""Presets of models' trainings: functions that return a config. The paper's four trainings, and small ones.
+
+The presets of parsers are in `sean.training.parser.config`.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,6 +1,7 @@
 """Square parts of photos: cutting one out, and pasting its edited picture back with a feathered edge.
 
-Squares may be turned, so that a tilted head stands upright in what is cut out.
+Squares may be turned, so that a tilted head stands upright in the part that is cut out. `sean.parsing.faces.landmarks`
+and `search` place the square around a face.
 """
 
 import math
