@@ -1,1 +1,1 @@
-"""Editing with a trained model: style codes, the pipeline, the editor with its edits and history, projects, the bank."""
+"""Editing with a trained model: style codes, the pipeline, the editor with edits and history, projects, the bank."""
