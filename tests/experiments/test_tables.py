@@ -83,6 +83,8 @@ def test_the_ablation_has_the_papers_eight_rows_in_its_order_and_ours() -> None:
     assert [row[0] for row in table.rows] == [METHODS[method][0] for method in ABLATION]
     assert len(table.rows) == 9
     assert table.rows[-1][0] == "SEAN, colour-keeping encoder" and table.rows[-1][-1] == "–"
+    assert list(table.headings[-3:]) == ["FID ↓", "KID ↓", "the paper, CelebAMask-HQ"]
+    assert table.rows[0][-3:-1] == ["1.00", "0.0100"]
     # all are equal here; of the paper's 28 pairs three have one SSIM (0.72) and two one RMSE (0.12, 0.13)
     begin = "SSIM: 0 of 25 pairs of methods stand as in the paper. RMSE: 0 of 26 pairs of methods stand as in"
     assert table.notes[-1].startswith(begin)

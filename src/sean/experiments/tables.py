@@ -101,9 +101,9 @@ def table_2(dataset: str, results: Results) -> Table:
 
 
 def table_3(dataset: str, results: Results) -> Table:
-    """The ablation: reconstruction and FID of the baselines and the variants of SEAN."""
+    """The ablation: reconstruction, FID and KID of the baselines and the variants of SEAN."""
     methods = [method for method in ABLATION if method in results["runs"]]
-    columns = (_SSIM, _RMSE, _PSNR, _FID)
+    columns = (_SSIM, _RMSE, _PSNR, _FID, _KID)
     return _table(f"Table 3, ablation, {dataset}", dataset, results, methods, columns, TABLE_3, [])
 
 
