@@ -1,6 +1,7 @@
 """Runs over a set: maps are copied, colours change where the record says so; seeds, restarts, processes, the filter."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.parsing.label_matching import LabelMatch
 from sean.parsing.segmenter import Segmenter
+from sean.segmap import read_segmap, write_segmap
 
 from .conftest import LABELS
 
@@ -106,6 +108,32 @@ def test_originals_make_a_folder_to_train_on(pipeline: SEANPipeline, scenes: Pat
     training, validation = folder.split()
     assert validation == ("s4",) and len(training) == 8 and check_folder(tmp_path / "more").ok
     assert (tmp_path / "more" / "images" / "s0.png").read_bytes() == (scenes / "images" / "s0.png").read_bytes()
+
+
+def test_the_folder_has_the_labels_of_the_data(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    """A model may know no unlabelled pixels, and have other colours, where the data has both."""
+    palette = ((9, 9, 9), (20, 0, 0), (0, 30, 0), (0, 0, 40))
+    (scenes / "classes.txt").write_text(replace(LABELS, palette=palette).to_classes_txt())
+    for number in range(4):  # the held-out map alone keeps its unlabelled pixels
+        path = scenes / "labels" / f"s{number}.png"
+        segmap = read_segmap(path, LABELS)
+        write_segmap(path, np.where(segmap == LABELS.num_regions, 0, segmap), LABELS)
+    own = PairedFolder.open(scenes)
+    model = SEANPipeline(pipeline.model, replace(LABELS, ignore_id=None))
+    augment(model, scenes, tmp_path / "more", AugmentSettings(copies=1), originals=True)
+    folder = PairedFolder.open(tmp_path / "more")
+    assert (folder.labels.names, folder.labels.ignore_id, folder.labels.palette) == (LABELS.names, 255, palette)
+    assert check_folder(tmp_path / "more").ok
+    held_out = own.pairs(["s4"]).read(0).segmap
+    assert (held_out == 4).any() and np.array_equal(folder.pairs(["s4"]).read(0).segmap, held_out)
+
+
+def test_unlabelled_pixels_of_the_data_stay_unlabelled(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    model = SEANPipeline(pipeline.model, replace(LABELS, ignore_id=None))
+    augment(model, scenes, tmp_path / "more", AugmentSettings(copies=1))
+    before, after = PairedFolder.open(scenes), PairedFolder.open(tmp_path / "more")
+    segmap = before.pairs(["s0"]).read(0).segmap
+    assert (segmap == 4).any() and np.array_equal(after.pairs(["s0_r01"]).read(0).segmap, segmap)
 
 
 def test_shards_are_a_source_too(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:

@@ -151,8 +151,8 @@ def augment(
         parts = {name: parts_of(source.read(name), model.labels.num_regions, settings) for name in source.names}
         book = RecipeBook(parts, model.labels, settings, bank)
         write_text_atomic(root / UNFINISHED_NAME, json.dumps(header, indent=1) + "\n")
-        made = _make_share(root, model, source, book, settings, check, (rank, world_size), progress)
-        if not _finish(root, source.names, settings, model.labels, header, linked):
+        made = _make_share(root, model, source, book, split.labels, settings, check, (rank, world_size), progress)
+        if not _finish(root, source.names, settings, split.labels, header, linked):
             seconds = time.perf_counter() - started
             sources = len(source.names[rank::world_size])
             return AugmentReport(
@@ -252,12 +252,17 @@ def _make_share(
     model: SEANPipeline,
     source: _Pictures,
     book: RecipeBook,
+    labels: LabelSet,
     settings: AugmentSettings,
     check: Filter | None,
     place: tuple[int, int],
     progress: Progress | None,
 ) -> int:
-    """Make the missing copies of this process's pictures; returns their number."""
+    """Make the missing copies of this process's pictures; returns their number.
+
+    Maps are written with the labels of the data: those of the model may lack an id for unlabelled pixels, or have
+    another one than the linked originals.
+    """
     restyler = Restyler(model, source.read, settings)
     rank, world_size = place
     mine = source.names[rank::world_size]
@@ -269,7 +274,7 @@ def _make_share(
         score = None if pair is None or check is None else _miou(check.segmenter, pair)
         for recipe in missing:
             assert pair is not None
-            _write_copy(root, restyler.copy(pair, recipe), recipe, model.labels, check, score)
+            _write_copy(root, restyler.copy(pair, recipe), recipe, labels, check, score)
             made += 1
         if progress is not None:
             progress(done * settings.copies, len(mine) * settings.copies)
