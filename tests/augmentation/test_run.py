@@ -93,6 +93,63 @@ def test_a_killed_run_goes_on_and_gives_the_same_set(pipeline: SEANPipeline, sce
     assert augment(pipeline, scenes, tmp_path / "more", SETTINGS).made == 0
 
 
+def test_a_folder_of_another_split_is_refused(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    """Both splits train on four pictures."""
+    settings = AugmentSettings(copies=1)
+    augment(pipeline, scenes, tmp_path / "done", settings, validation="s4")
+    before = files_of(tmp_path / "done")
+
+    def kill(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        augment(pipeline, scenes, tmp_path / "begun", settings, validation="s4", progress=kill)
+    for folder in ("done", "begun"):
+        with pytest.raises(InputError, match="was made with other split"):
+            augment(pipeline, scenes, tmp_path / folder, settings, validation="s0")
+    assert files_of(tmp_path / "done") == before
+    assert augment(pipeline, scenes, tmp_path / "done", settings, validation="s4").made == 0
+    assert augment(pipeline, scenes, tmp_path / "begun", settings, validation="s4").made == 3
+
+
+def test_held_out_pictures_are_part_of_the_split_if_they_are_linked(
+    pipeline: SEANPipeline, scenes: Path, tmp_path: Path
+) -> None:
+    for path in list(scenes.glob("*/s3.png")) + list(scenes.glob("*/s4.png")):
+        path.rename(path.with_name(path.name.replace("s3", "v3").replace("s4", "w4")))
+
+    def restyle(output: str, held_out: str, originals: bool) -> int:
+        settings = AugmentSettings(copies=1)
+        split = {"validation": held_out, "training_prefix": "s"}
+        return augment(pipeline, scenes, tmp_path / output, settings, originals=originals, **split).made
+
+    assert restyle("linked", "v", True) == restyle("copies", "v", False) == 3
+    assert restyle("copies", "w", False) == 0, "the copies are the same"
+    with pytest.raises(InputError, match="was made with other split"):
+        restyle("linked", "w", True)
+
+
+def test_a_folder_whose_labels_have_changed_is_refused(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    augment(pipeline, scenes, tmp_path / "more", AugmentSettings(copies=1))
+    (scenes / "classes.txt").write_text(replace(LABELS, ignore_id=4).to_classes_txt())
+    with pytest.raises(InputError, match="was made with other labels"):
+        augment(pipeline, scenes, tmp_path / "more", AugmentSettings(copies=1))
+
+
+@pytest.mark.parametrize("text", ["[]", '{"download": "/x"}', "older"])
+def test_a_folder_that_does_not_tell_its_split_is_refused(
+    text: str, pipeline: SEANPipeline, scenes: Path, tmp_path: Path
+) -> None:
+    augment(pipeline, scenes, tmp_path / "more", AugmentSettings(copies=1))
+    header = json.loads((tmp_path / "more" / HEADER_NAME).read_text())
+    older = json.dumps({key: value for key, value in header.items() if key not in ("split", "labels")})
+    (tmp_path / "more" / HEADER_NAME).write_text(older if text == "older" else text)
+    before = files_of(tmp_path / "more")
+    with pytest.raises(InputError, match=r"is damaged|does not say with which .*split, labels") as caught:
+        augment(pipeline, scenes, tmp_path / "more", AugmentSettings(copies=1))
+    assert "\n" not in str(caught.value) and files_of(tmp_path / "more") == before
+
+
 def test_two_processes_make_the_set_of_one(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
     augment(pipeline, scenes, tmp_path / "one", SETTINGS)
     first = augment(pipeline, scenes, tmp_path / "two", SETTINGS, rank=1, world_size=2)

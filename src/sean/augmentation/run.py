@@ -29,6 +29,7 @@ from sean.data.splits import Split, open_split
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.evaluation.metrics import confusion_matrix, segmentation_scores
+from sean.evaluation.streaming import digest_of
 from sean.files import link_or_copy, parse_json, remove_unfinished, write_text_atomic
 from sean.images import image_to_tensor, save_image, write_image
 from sean.labels import LabelSet
@@ -144,7 +145,7 @@ def augment(
         raise InputError(f"{data} has no training pairs; hold out fewer")
     source, root = _Pictures(split.training), Path(destination)
     linked = _Originals.of(data, split) if originals else None
-    header = _header(model, data, settings, source.names, linked, check)
+    header = _header(model, data, settings, source.names, split.labels, linked, check)
     made = 0
     if not _is_finished(root, header):
         bank = [torch.nonzero(style.present).flatten().tolist() for style in model.style_bank]
@@ -204,14 +205,22 @@ def _header(
     data: str | os.PathLike[str],
     settings: AugmentSettings,
     names: Sequence[str],
+    labels: LabelSet,
     linked: _Originals | None,
     check: Filter | None,
 ) -> dict[str, Any]:
-    """The settings that determine the content of the folder."""
+    """The settings that determine the content of the folder.
+
+    The names belong to them, as another split of the data may have as many pictures; held-out ones only if they are
+    linked.
+    """
+    held_out = None if linked is None else sorted(linked.validation)
     return {
         "model": network_digest(model.model),
         "data": str(data),
         "pictures": len(names),
+        "split": digest_of({"training": sorted(names), "held_out": held_out}),
+        "labels": digest_of({"classes": labels.to_classes_txt()}),
         "settings": json.loads(json.dumps(asdict(settings))),
         "originals": linked is not None,
         "segmenter": None if check is None else check.segmenter.name,
@@ -231,11 +240,19 @@ def _is_finished(root: Path, header: Mapping[str, Any]) -> bool:
                 begun = parse_json((root / name).read_text(encoding="utf-8"))
             except ValueError as error:
                 raise InputError(f"{root / name} is damaged ({error}); remove {root}, and make it anew") from error
-            other = [key for key in header if begun.get(key) != header[key]]
+            if not isinstance(begun, dict):
+                raise InputError(f"{root / name} is damaged (no JSON object); remove {root}, and make it anew")
+            other = [key for key in header if key in begun and begun[key] != header[key]]
             if other:
                 raise InputError(
                     f"{root} was made with other {', '.join(other)}; give the same settings to finish it, or another "
                     "folder"
+                )
+            unknown = [key for key in header if key not in begun]
+            if unknown:
+                raise InputError(
+                    f"{root / name} does not say with which {', '.join(unknown)} the folder was made: it is of an "
+                    "earlier version or of another command; choose another folder"
                 )
             if name == HEADER_NAME and not (root / UNFINISHED_NAME).is_file():
                 return True
