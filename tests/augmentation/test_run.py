@@ -1,6 +1,7 @@
 """Runs over a set: maps are copied, colours change where the record says so; seeds, restarts, processes, the filter."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sean.data.folder import PairedFolder
 from sean.data.manifest import UNFINISHED_NAME
 from sean.data.shards.writing import write_shards
 from sean.editing.pipeline import SEANPipeline
+from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.parsing.label_matching import LabelMatch
 from sean.parsing.segmenter import Segmenter
@@ -165,6 +167,54 @@ def test_originals_make_a_folder_to_train_on(pipeline: SEANPipeline, scenes: Pat
     training, validation = folder.split()
     assert validation == ("s4",) and len(training) == 8 and check_folder(tmp_path / "more").ok
     assert (tmp_path / "more" / "images" / "s0.png").read_bytes() == (scenes / "images" / "s0.png").read_bytes()
+
+
+def rename(scenes: Path, old: str, new: str) -> None:
+    """Give a pair another name."""
+    for path in list(scenes.glob(f"*/{old}.png")):
+        path.rename(path.with_stem(new))
+
+
+def test_a_copy_that_would_replace_an_original_is_refused(
+    pipeline: SEANPipeline, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names as those of copies, held out or not, are what a set of copies has."""
+    for taken in ("s0_r02", "z0_r01"):
+        rename(scenes, "s4", taken)
+        rename(scenes, "s3", "z0")
+        augment(pipeline, scenes, tmp_path / "copies", AugmentSettings(copies=1), validation=taken)
+        with pytest.raises(InputError, match=rf"but .*scenes has {taken}; rename"):
+            augment(pipeline, scenes, tmp_path / "more", SETTINGS, originals=True, validation=taken)
+        rename(scenes, taken, "s4")
+        rename(scenes, "z0", "s3")
+        shutil.rmtree(tmp_path / "copies")
+    rename(scenes, "s1", "s0_r01")
+    pipeline.save_pretrained(tmp_path / "model")
+    arguments = ["--model", str(tmp_path / "model"), "--data", str(scenes), "--device", "cpu"]
+    assert main(["augment", *arguments, "--output", str(tmp_path / "more"), "--copies", "1", "--originals"]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1 and line.endswith("without the originals (--originals)\n")
+    assert not (tmp_path / "more").exists()
+
+
+def test_a_picture_may_have_the_name_of_the_bank(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    """The styles of a renamed picture are its own, whatever the model's bank holds."""
+    rng = torch.Generator().manual_seed(7)
+    style = StyleCodes(torch.rand(4, 8, generator=rng) * 9, torch.ones(4, dtype=torch.bool), LABELS)
+    model = SEANPipeline(pipeline.model, LABELS, style_bank=[style, style])
+    for name in ("s1", "s2", "s3"):  # the sky of s0 then comes from the renamed picture
+        path = scenes / "labels" / f"{name}.png"
+        segmap = read_segmap(path, LABELS)
+        write_segmap(path, np.where(segmap == 0, 3, segmap) if name != "s1" else segmap, LABELS)
+    rename(scenes, "s1", "bank")
+    settings = AugmentSettings(copies=1, weakest=1.0, regions=("sky",), mode="render")
+    augment(model, scenes, tmp_path / "named", settings)
+    rename(scenes, "bank", "a")
+    augment(model, scenes, tmp_path / "other", settings)
+    (record,) = [each for each in records_of(tmp_path / "named") if each["source"] == "s0"]
+    assert record["styles"][0]["from"] == [{"picture": "bank", "instance": 0}]
+    copies = [tmp_path / root / "images" / "s0_r01.jpg" for root in ("named", "other")]
+    assert copies[0].read_bytes() == copies[1].read_bytes()
 
 
 def test_the_folder_has_the_labels_of_the_data(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:

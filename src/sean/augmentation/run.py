@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from sean.augmentation.recipes import Recipe, RecipeBook, parts_of
+from sean.augmentation.recipes import Recipe, RecipeBook, copy_name, parts_of
 from sean.augmentation.restyler import Restyler
 from sean.augmentation.settings import AugmentSettings
 from sean.data.folder import PairedFolder
@@ -144,7 +144,10 @@ def augment(
     if split.training is None:
         raise InputError(f"{data} has no training pairs; hold out fewer")
     source, root = _Pictures(split.training), Path(destination)
-    linked = _Originals.of(data, split) if originals else None
+    linked = None
+    if originals:
+        linked = _Originals.of(data, split)
+        linked.check_names(_copy_names(source.names, settings))
     header = _header(model, data, settings, source.names, split.labels, linked, check)
     made = 0
     if not _is_finished(root, header):
@@ -191,6 +194,17 @@ class _Originals:
         ]
         return cls(folder=PairedFolder.open(data), training=tuple(names[0]), validation=tuple(names[1]))
 
+    def check_names(self, copies: Iterable[str]) -> None:
+        """Raise InputError if a copy would have the name of a picture, as in a set that holds copies already."""
+        taken = sorted({*self.training, *self.validation}.intersection(copies))
+        if taken:
+            raise InputError(
+                f"expected other names than those of the copies to make, but {self.folder.root} has "
+                f"{', '.join(taken[:3])}{', ...' if len(taken) > 3 else ''}; rename these pictures and their maps, or "
+                "make the copies without the originals",
+                setting="originals",
+            )
+
     def link(self, root: Path) -> None:
         for stem in (*self.training, *self.validation):
             for kind, files in zip(
@@ -198,6 +212,11 @@ class _Originals:
             ):
                 if files is not None:
                     link_or_copy(files[stem], root / kind / files[stem].name)
+
+
+def _copy_names(names: Iterable[str], settings: AugmentSettings) -> list[str]:
+    """The names of all copies."""
+    return [copy_name(name, copy) for name in names for copy in range(1, settings.copies + 1)]
 
 
 def _header(
@@ -347,7 +366,7 @@ def _finish(
 
     Two processes that finish at the same time write the same files.
     """
-    stems = [f"{name}_r{copy:02}" for name in names for copy in range(1, settings.copies + 1)]
+    stems = _copy_names(names, settings)
     records = [record for stem in stems if (record := _record(root, stem)) is not None]
     if len(records) < len(stems):
         return (root / MANIFEST_NAME).is_file() and not (root / UNFINISHED_NAME).is_file()
