@@ -1,7 +1,9 @@
 """`sean data parse`: scores, what is kept and dropped, unlabelled pixels, linked files, and going on."""
 
+import errno
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,6 +160,24 @@ def test_faces_are_cut_out(pictures: Path, tmp_path: Path, monkeypatch: pytest.M
         "grey",
         "none",
     }
+
+
+def test_a_record_that_cannot_be_written_is_one_line(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, settings = find_pictures(pictures), LabellingSettings(least_score=0.5)
+    opened = Path.open
+
+    def full(path: Path, mode: str = "r", **options: Any) -> Any:
+        if mode == "a":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path, mode, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(InputError, match=r"cannot write .*parsing\.jsonl: No space left on device"):
+        label_pictures(found, parser()[0], tmp_path / "pairs", settings)
+    monkeypatch.undo()
+    assert set(label_pictures(found, parser()[0], tmp_path / "pairs", settings).kept) == {"clear", "grey", "partly"}
 
 
 def test_what_cannot_be_written_into_is_refused(pictures: Path, tmp_path: Path) -> None:

@@ -147,7 +147,6 @@ class _Memory:
             return
         found = self._all()
         found.setdefault(self._key, {})[training] = scores
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         write_text_atomic(self._path, json.dumps({"scores": found}, indent=1) + "\n")
 
     def _all(self) -> dict[str, dict[str, dict[str, float]]]:

@@ -127,14 +127,12 @@ def label_pictures(
         labels = replace(labels, ignore_id=max(_IGNORE_ID, labels.num_regions))
     header = {"parser": parser.name, "labels": list(labels.names), **asdict(settings)}
     done = _continued(target, header)
-    with (target / RECORD_NAME).open("a", encoding="utf-8") as record:
-        for count, (name, path) in enumerate(pictures.items(), start=1):
-            if name not in done:
-                done[name] = _label(name, path, parser, labels, target, settings)
-                record.write(json.dumps({"name": name, **done[name]}) + "\n")
-                record.flush()
-            if progress is not None:
-                progress(count, len(pictures))
+    for count, (name, path) in enumerate(pictures.items(), start=1):
+        if name not in done:
+            done[name] = _label(name, path, parser, labels, target, settings)
+            _append(target / RECORD_NAME, json.dumps({"name": name, **done[name]}) + "\n")
+        if progress is not None:
+            progress(count, len(pictures))
     report = _report(target, {name: done[name] for name in pictures})
     if not report.kept:
         raise InputError(
@@ -142,6 +140,18 @@ def label_pictures(
         )
     write_text_atomic(target / "classes.txt", labels.to_classes_txt())
     return report
+
+
+def _append(path: Path, line: str) -> None:
+    """Write a line at the end of a file."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; free some space or make the folder writable, and run "
+            "this again"
+        ) from error
 
 
 def _label(
