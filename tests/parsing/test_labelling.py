@@ -138,6 +138,19 @@ def test_an_interrupted_call_goes_on_and_a_later_one_adds_what_is_new(pictures: 
     assert label_pictures(find_pictures(pictures), parser()[0], target, settings) == report
 
 
+def test_another_picture_of_the_same_name_is_told(pictures: Path, tmp_path: Path) -> None:
+    target, settings = tmp_path / "pairs", LabellingSettings(least_score=0.5)
+    label_pictures(find_pictures(pictures), parser()[0], target, settings)
+    write(pictures / "bad.png", 0, 255)  # was left out as not readable
+    assert set(label_pictures(find_pictures(pictures), parser()[0], target, settings).kept) >= {"bad", "clear"}
+    before = {path: path.read_bytes() for path in sorted(target.rglob("*.*"))}
+    (pictures / "clear.png").unlink()  # the pair keeps its own link
+    write(pictures / "clear.png", *range(0, 256, 4))
+    with pytest.raises(InputError, match=r"pairs has the label map of another picture named clear than .*clear\.png"):
+        label_pictures(find_pictures(pictures), parser()[0], target, settings)
+    assert {path: path.read_bytes() for path in sorted(target.rglob("*.*"))} == before
+
+
 def test_faces_are_cut_out(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the labels are those of faces: a picture with a face inside, one that is a face, and one without."""
     crops = {
