@@ -51,3 +51,13 @@ def test_the_shell_of_the_user(
 def test_an_unknown_shell_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--install-completion", "fish"]) == 2
     assert capsys.readouterr().err == "sean: expected the shell as bash or zsh, got fish; name it after the option\n"
+
+
+def test_a_file_in_place_of_the_folder_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".zfunc").write_text("mine")
+    monkeypatch.setenv("ZDOTDIR", str(tmp_path))
+    assert main(["--install-completion", "zsh"]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1 and f"cannot write {tmp_path}/.zfunc/_sean" in line

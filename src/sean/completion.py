@@ -57,7 +57,7 @@ def install_completion(commands: Iterable[str], places: dict[str, str], shell: s
         A message for the user: the path of the script, and the remaining steps.
 
     Raises:
-        InputError: another shell.
+        InputError: another shell, or a folder that cannot be written.
     """
     shell = shell or Path(os.environ.get("SHELL", "")).name
     homes = {
@@ -70,7 +70,6 @@ def install_completion(commands: Iterable[str], places: dict[str, str], shell: s
             f"expected the shell as {' or '.join(homes)}, got {shell or 'nothing'}; name it after the option"
         )
     path = homes[shell]
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_text_atomic(path, completion_script(commands, places, shell))
     left = {
         "bash": "a new shell completes sean; that needs the package bash-completion",

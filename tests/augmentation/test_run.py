@@ -1,6 +1,8 @@
 """Runs over a set: maps are copied, colours change where the record says so; seeds, restarts, processes, the filter."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +18,11 @@ from sean.data.folder import PairedFolder
 from sean.data.manifest import UNFINISHED_NAME
 from sean.data.shards.writing import write_shards
 from sean.editing.pipeline import SEANPipeline
+from sean.editing.styles import StyleCodes
 from sean.errors import InputError
 from sean.parsing.label_matching import LabelMatch
 from sean.parsing.segmenter import Segmenter
+from sean.segmap import read_segmap, write_segmap
 
 from .conftest import LABELS
 
@@ -91,6 +95,63 @@ def test_a_killed_run_goes_on_and_gives_the_same_set(pipeline: SEANPipeline, sce
     assert augment(pipeline, scenes, tmp_path / "more", SETTINGS).made == 0
 
 
+def test_a_folder_of_another_split_is_refused(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    """Both splits train on four pictures."""
+    settings = AugmentSettings(copies=1)
+    augment(pipeline, scenes, tmp_path / "done", settings, validation="s4")
+    before = files_of(tmp_path / "done")
+
+    def kill(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        augment(pipeline, scenes, tmp_path / "begun", settings, validation="s4", progress=kill)
+    for folder in ("done", "begun"):
+        with pytest.raises(InputError, match="was made with other split"):
+            augment(pipeline, scenes, tmp_path / folder, settings, validation="s0")
+    assert files_of(tmp_path / "done") == before
+    assert augment(pipeline, scenes, tmp_path / "done", settings, validation="s4").made == 0
+    assert augment(pipeline, scenes, tmp_path / "begun", settings, validation="s4").made == 3
+
+
+def test_held_out_pictures_are_part_of_the_split_if_they_are_linked(
+    pipeline: SEANPipeline, scenes: Path, tmp_path: Path
+) -> None:
+    for path in list(scenes.glob("*/s3.png")) + list(scenes.glob("*/s4.png")):
+        path.rename(path.with_name(path.name.replace("s3", "v3").replace("s4", "w4")))
+
+    def restyle(output: str, held_out: str, originals: bool) -> int:
+        settings = AugmentSettings(copies=1)
+        split = {"validation": held_out, "training_prefix": "s"}
+        return augment(pipeline, scenes, tmp_path / output, settings, originals=originals, **split).made
+
+    assert restyle("linked", "v", True) == restyle("copies", "v", False) == 3
+    assert restyle("copies", "w", False) == 0, "the copies are the same"
+    with pytest.raises(InputError, match="was made with other split"):
+        restyle("linked", "w", True)
+
+
+def test_a_folder_whose_labels_have_changed_is_refused(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    augment(pipeline, scenes, tmp_path / "more", AugmentSettings(copies=1))
+    (scenes / "classes.txt").write_text(replace(LABELS, ignore_id=4).to_classes_txt())
+    with pytest.raises(InputError, match="was made with other labels"):
+        augment(pipeline, scenes, tmp_path / "more", AugmentSettings(copies=1))
+
+
+@pytest.mark.parametrize("text", ["[]", '{"download": "/x"}', "older"])
+def test_a_folder_that_does_not_tell_its_split_is_refused(
+    text: str, pipeline: SEANPipeline, scenes: Path, tmp_path: Path
+) -> None:
+    augment(pipeline, scenes, tmp_path / "more", AugmentSettings(copies=1))
+    header = json.loads((tmp_path / "more" / HEADER_NAME).read_text())
+    older = json.dumps({key: value for key, value in header.items() if key not in ("split", "labels")})
+    (tmp_path / "more" / HEADER_NAME).write_text(older if text == "older" else text)
+    before = files_of(tmp_path / "more")
+    with pytest.raises(InputError, match=r"is damaged|does not say with which .*split, labels") as caught:
+        augment(pipeline, scenes, tmp_path / "more", AugmentSettings(copies=1))
+    assert "\n" not in str(caught.value) and files_of(tmp_path / "more") == before
+
+
 def test_two_processes_make_the_set_of_one(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
     augment(pipeline, scenes, tmp_path / "one", SETTINGS)
     first = augment(pipeline, scenes, tmp_path / "two", SETTINGS, rank=1, world_size=2)
@@ -106,6 +167,80 @@ def test_originals_make_a_folder_to_train_on(pipeline: SEANPipeline, scenes: Pat
     training, validation = folder.split()
     assert validation == ("s4",) and len(training) == 8 and check_folder(tmp_path / "more").ok
     assert (tmp_path / "more" / "images" / "s0.png").read_bytes() == (scenes / "images" / "s0.png").read_bytes()
+
+
+def rename(scenes: Path, old: str, new: str) -> None:
+    """Give a pair another name."""
+    for path in list(scenes.glob(f"*/{old}.png")):
+        path.rename(path.with_stem(new))
+
+
+def test_a_copy_that_would_replace_an_original_is_refused(
+    pipeline: SEANPipeline, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names as those of copies, held out or not, are what a set of copies has."""
+    for taken in ("s0_r02", "z0_r01"):
+        rename(scenes, "s4", taken)
+        rename(scenes, "s3", "z0")
+        augment(pipeline, scenes, tmp_path / "copies", AugmentSettings(copies=1), validation=taken)
+        with pytest.raises(InputError, match=rf"but .*scenes has {taken}; rename"):
+            augment(pipeline, scenes, tmp_path / "more", SETTINGS, originals=True, validation=taken)
+        rename(scenes, taken, "s4")
+        rename(scenes, "z0", "s3")
+        shutil.rmtree(tmp_path / "copies")
+    rename(scenes, "s1", "s0_r01")
+    pipeline.save_pretrained(tmp_path / "model")
+    arguments = ["--model", str(tmp_path / "model"), "--data", str(scenes), "--device", "cpu"]
+    assert main(["augment", *arguments, "--output", str(tmp_path / "more"), "--copies", "1", "--originals"]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1 and line.endswith("without the originals (--originals)\n")
+    assert not (tmp_path / "more").exists()
+
+
+def test_a_picture_may_have_the_name_of_the_bank(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    """The styles of a renamed picture are its own, whatever the model's bank holds."""
+    rng = torch.Generator().manual_seed(7)
+    style = StyleCodes(torch.rand(4, 8, generator=rng) * 9, torch.ones(4, dtype=torch.bool), LABELS)
+    model = SEANPipeline(pipeline.model, LABELS, style_bank=[style, style])
+    for name in ("s1", "s2", "s3"):  # the sky of s0 then comes from the renamed picture
+        path = scenes / "labels" / f"{name}.png"
+        segmap = read_segmap(path, LABELS)
+        write_segmap(path, np.where(segmap == 0, 3, segmap) if name != "s1" else segmap, LABELS)
+    rename(scenes, "s1", "bank")
+    settings = AugmentSettings(copies=1, weakest=1.0, regions=("sky",), mode="render")
+    augment(model, scenes, tmp_path / "named", settings)
+    rename(scenes, "bank", "a")
+    augment(model, scenes, tmp_path / "other", settings)
+    (record,) = [each for each in records_of(tmp_path / "named") if each["source"] == "s0"]
+    assert record["styles"][0]["from"] == [{"picture": "bank", "instance": 0}]
+    copies = [tmp_path / root / "images" / "s0_r01.jpg" for root in ("named", "other")]
+    assert copies[0].read_bytes() == copies[1].read_bytes()
+
+
+def test_the_folder_has_the_labels_of_the_data(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    """A model may know no unlabelled pixels, and have other colours, where the data has both."""
+    palette = ((9, 9, 9), (20, 0, 0), (0, 30, 0), (0, 0, 40))
+    (scenes / "classes.txt").write_text(replace(LABELS, palette=palette).to_classes_txt())
+    for number in range(4):  # the held-out map alone keeps its unlabelled pixels
+        path = scenes / "labels" / f"s{number}.png"
+        segmap = read_segmap(path, LABELS)
+        write_segmap(path, np.where(segmap == LABELS.num_regions, 0, segmap), LABELS)
+    own = PairedFolder.open(scenes)
+    model = SEANPipeline(pipeline.model, replace(LABELS, ignore_id=None))
+    augment(model, scenes, tmp_path / "more", AugmentSettings(copies=1), originals=True)
+    folder = PairedFolder.open(tmp_path / "more")
+    assert (folder.labels.names, folder.labels.ignore_id, folder.labels.palette) == (LABELS.names, 255, palette)
+    assert check_folder(tmp_path / "more").ok
+    held_out = own.pairs(["s4"]).read(0).segmap
+    assert (held_out == 4).any() and np.array_equal(folder.pairs(["s4"]).read(0).segmap, held_out)
+
+
+def test_unlabelled_pixels_of_the_data_stay_unlabelled(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:
+    model = SEANPipeline(pipeline.model, replace(LABELS, ignore_id=None))
+    augment(model, scenes, tmp_path / "more", AugmentSettings(copies=1))
+    before, after = PairedFolder.open(scenes), PairedFolder.open(tmp_path / "more")
+    segmap = before.pairs(["s0"]).read(0).segmap
+    assert (segmap == 4).any() and np.array_equal(after.pairs(["s0_r01"]).read(0).segmap, segmap)
 
 
 def test_shards_are_a_source_too(pipeline: SEANPipeline, scenes: Path, tmp_path: Path) -> None:

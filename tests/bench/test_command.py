@@ -44,3 +44,13 @@ def test_of_random_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     machine = figures([*sizes, *FEW], tmp_path, capsys)["machine"]
     assert (machine["base_channels"], machine["image_size"], machine["num_regions"]) == (2, [32, 32], 20)
     assert machine["style_dim"] == 512
+
+
+def test_an_output_below_a_file_is_refused_before_the_measurement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "note.txt").write_text("a note")
+    monkeypatch.setattr("sean.bench.suite.phases", lambda *given, **options: pytest.fail("it was measured"))
+    sizes = ["--base-channels", "2", "--size", "32", "--labels", "20"]
+    assert main(["bench", *sizes, *FEW, "--output", f"{tmp_path}/note.txt/figures.json"]) == 2
+    assert "note.txt is no folder that can be written to" in capsys.readouterr().err

@@ -49,6 +49,7 @@ def test_a_folder(workplace: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         ([f"{workplace}/in/a.png", "-o", f"{tmp_path}/a.jpg"], "expected --output as a .png"),
         ([f"{workplace}/in/a.png", "-o", f"{workplace}/in/a.png"], "--overwrite replaces it"),
         ([f"{workplace}/in", "-o", f"{workplace}/in/a.png"], "expected --output as a folder"),
+        ([f"{workplace}/in/a.png", "-o", f"{workplace}/in/b.jpg/a.png"], "cannot write"),
         (["-o", f"{tmp_path}/a.png"], "photo"),
     ):
         assert main(["parse", *given, *options]) == 2

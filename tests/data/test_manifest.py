@@ -13,7 +13,12 @@ from sean.errors import InputError
 @pytest.mark.parametrize("size", [None, 256])
 def test_a_manifest_is_read_back(tmp_path: Path, size: int | None) -> None:
     manifest = Manifest(
-        source="ade20k", training=("b", "c"), validation=("a",), checksums={"labels/a.png": "00ff"}, size=size
+        source="ade20k",
+        training=("b", "c"),
+        validation=("a",),
+        checksums={"labels/a.png": "00ff"},
+        size=size,
+        origin=None if size is None else "0123",
     )
     assert manifest.stems == ("a", "b", "c")
     write_manifest(tmp_path, manifest)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import get_args, get_type_hints
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from sean.augmentation.recipes import Recipe
 from sean.augmentation.restyler import Restyler
@@ -19,11 +21,13 @@ from sean.data.splits import open_split
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.evaluation.settings import untracked
+from sean.evaluation.streaming import digest_of
 from sean.experiments import augmentation
 from sean.experiments.augmentation import SEGMENTERS, SHIFTS, WAYS, AugmentationTerms, run_augmentation, shifted_image
 from sean.experiments.report import RESULTS
 from sean.experiments.runner import EXPERIMENTS
 from sean.models.efficientnet import EfficientNetLite
+from sean.models.weights import network_digest
 from sean.training.parser import state
 
 from .test_runner import run
@@ -155,6 +159,81 @@ def test_an_interrupted_experiment_continues(
     assert begun[5:] == list(WAYS)
     assert run_augmentation(pipeline, split.training, split.validation, terms, memory=memory) == expected
     assert len(begun) == 9
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The titles of the trainings; they end before their first step."""
+    titles: list[str] = []
+
+    def begun(part: augmentation._Part, network: str, way: str, title: str) -> torch.nn.Module:
+        titles.append(title)
+        return augmentation._new_segmenter(network, part._pipeline.labels, part._terms, part._seed).eval()
+
+    monkeypatch.setattr(augmentation._Part, "train", begun)
+    return titles
+
+
+def few(fractions: tuple[float, ...] = (0.5,)) -> AugmentationTerms:
+    return AugmentationTerms(size=(32, 32), steps=1, fractions=fractions, seeds=(0,), copies=1, widths=WIDTHS)
+
+
+@pytest.mark.parametrize("kind", ["images", "labels"])
+def test_scores_of_other_training_pictures_are_not_taken(
+    kind: str, tmp_path: Path, pipeline: SEANPipeline, data: Path, trained: list[str]
+) -> None:
+    """Names, model and held-out pairs stay as they are; one training picture, or its map, changes."""
+    folder, memory = tmp_path / data.name, tmp_path / "augmentation.json"
+    shutil.copytree(data, folder)
+
+    def trainings() -> int:
+        split = open_split(folder, pipeline.labels)
+        assert split.training is not None and split.validation is not None
+        run_augmentation(pipeline, split.training, split.validation, few(), memory=memory)
+        return len(trained)
+
+    assert trainings() == trainings() == len(WAYS)
+    path = sorted((folder / kind).glob("*.png"))[3]
+    with Image.open(path) as image:
+        other = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    other.save(path)
+    assert trainings() == trainings() == 2 * len(WAYS)
+
+
+def test_parts_of_one_rounded_percentage_are_two(
+    tmp_path: Path, pipeline: SEANPipeline, data: Path, trained: list[str]
+) -> None:
+    split = open_split(data, pipeline.labels)
+    assert split.training is not None and split.validation is not None
+    terms, memory = few((0.470, 0.474)), tmp_path / "augmentation.json"  # 8.46 and 8.53 of 18 pictures
+    found = run_augmentation(pipeline, split.training, split.validation, terms, memory=memory)
+    assert found["training"] == {"0.47": 8, "0.474": 9}
+    assert len(trained) == len(set(trained)) == 2 * len(WAYS)
+    assert {"8 pictures" in title or "9 pictures" in title for title in trained} == {True}
+
+
+def test_a_memory_of_an_earlier_version_is_not_misread(
+    tmp_path: Path, pipeline: SEANPipeline, data: Path, trained: list[str]
+) -> None:
+    """It knew the training pictures by their names; its scores stay in the file."""
+    split = open_split(data, pipeline.labels)
+    assert split.training is not None and split.validation is not None
+    terms, memory = few(), tmp_path / "augmentation.json"
+    held_out = split.validation
+    key = digest_of(
+        {
+            "model": network_digest(pipeline.model),
+            "training": [split.training.name(index) for index in range(len(split.training))],
+            "held_out": {shift: augmentation._shifted(held_out, shift, terms.size).digest() for shift in SHIFTS},
+            "terms": {"size": (32, 32), "steps": 1, "copies": 1, "widths": WIDTHS},
+            "recipe": {"batch": 8, "rates": augmentation._RATES, "pretrained_rate": 0.15, "restyled": 0.5},
+        }
+    )
+    older = {f"unet, {title}, 50%, seed 0": {shift: 0.99 for shift in SHIFTS} for title in WAYS.values()}
+    memory.write_text(json.dumps({"scores": {key: older}}))
+    found = run_augmentation(pipeline, split.training, split.validation, terms, memory=memory)
+    assert len(trained) == len(WAYS) and 0.99 not in found["miou"]["unet"]["none"]["0.5"][SHIFTS[0]]
+    assert json.loads(memory.read_text())["scores"][key] == older
 
 
 def test_a_damaged_memory_is_named(tmp_path: Path, pipeline: SEANPipeline, data: Path) -> None:

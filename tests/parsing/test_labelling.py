@@ -1,7 +1,9 @@
 """`sean data parse`: scores, what is kept and dropped, unlabelled pixels, linked files, and going on."""
 
+import errno
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,6 +138,19 @@ def test_an_interrupted_call_goes_on_and_a_later_one_adds_what_is_new(pictures: 
     assert label_pictures(find_pictures(pictures), parser()[0], target, settings) == report
 
 
+def test_another_picture_of_the_same_name_is_told(pictures: Path, tmp_path: Path) -> None:
+    target, settings = tmp_path / "pairs", LabellingSettings(least_score=0.5)
+    label_pictures(find_pictures(pictures), parser()[0], target, settings)
+    write(pictures / "bad.png", 0, 255)  # was left out as not readable
+    assert set(label_pictures(find_pictures(pictures), parser()[0], target, settings).kept) >= {"bad", "clear"}
+    before = {path: path.read_bytes() for path in sorted(target.rglob("*.*"))}
+    (pictures / "clear.png").unlink()  # the pair keeps its own link
+    write(pictures / "clear.png", *range(0, 256, 4))
+    with pytest.raises(InputError, match=r"pairs has the label map of another picture named clear than .*clear\.png"):
+        label_pictures(find_pictures(pictures), parser()[0], target, settings)
+    assert {path: path.read_bytes() for path in sorted(target.rglob("*.*"))} == before
+
+
 def test_faces_are_cut_out(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the labels are those of faces: a picture with a face inside, one that is a face, and one without."""
     crops = {
@@ -158,6 +173,24 @@ def test_faces_are_cut_out(pictures: Path, tmp_path: Path, monkeypatch: pytest.M
         "grey",
         "none",
     }
+
+
+def test_a_record_that_cannot_be_written_is_one_line(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, settings = find_pictures(pictures), LabellingSettings(least_score=0.5)
+    opened = Path.open
+
+    def full(path: Path, mode: str = "r", **options: Any) -> Any:
+        if mode == "a":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path, mode, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(InputError, match=r"cannot write .*parsing\.jsonl: No space left on device"):
+        label_pictures(found, parser()[0], tmp_path / "pairs", settings)
+    monkeypatch.undo()
+    assert set(label_pictures(found, parser()[0], tmp_path / "pairs", settings).kept) == {"clear", "grey", "partly"}
 
 
 def test_what_cannot_be_written_into_is_refused(pictures: Path, tmp_path: Path) -> None:

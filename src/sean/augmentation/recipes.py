@@ -38,7 +38,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Donor:
-    """The source of a style: a part of a picture, or an entry of the style bank (picture "bank" and its number)."""
+    """The source of a style: a part of a picture or, with `styles` of the bank, an entry of it ("bank", its number)."""
 
     picture: str
     instance: int = 0
@@ -184,7 +184,7 @@ class RecipeBook:
         changes = [change for index in chosen for change in self._changes(source, groups[index], rng)]
         mirror, warp = rng.random() < settings.mirror, int(rng.integers(2**31))
         return Recipe(
-            name=f"{source}_r{copy:02}",
+            name=copy_name(source, copy),
             source=source,
             changes=tuple(changes),
             mirror=bool(mirror),
@@ -236,6 +236,11 @@ class RecipeBook:
             return 0, 0
         key = operator.attrgetter("picture")
         return bisect.bisect_left(donors, name, key=key), bisect.bisect_right(donors, name, key=key)
+
+
+def copy_name(source: str, copy: int) -> str:
+    """The name of a copy of a picture; copies of different pictures never share one."""
+    return f"{source}_r{copy:02}"
 
 
 def allowed_labels(regions: Sequence[str], labels: LabelSet) -> frozenset[int]:

@@ -124,7 +124,7 @@ class Restyler:
 
     def _donated(self, donor: Donor, label: int) -> Tensor:
         """The style code of a donor: a region or object of another picture, or an entry of the bank; cached."""
-        if donor.picture == BANK:
+        if self._settings.styles == BANK:  # a picture may have the name of the bank, too
             return self._pipeline.style_bank[donor.instance].codes[label]
         key = (donor.picture, Part(label=label, instance=donor.instance))
         if key not in self._codes:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from sean.augmentation.recipes import Recipe, RecipeBook, parts_of
+from sean.augmentation.recipes import Recipe, RecipeBook, copy_name, parts_of
 from sean.augmentation.restyler import Restyler
 from sean.augmentation.settings import AugmentSettings
 from sean.data.folder import PairedFolder
@@ -29,6 +29,7 @@ from sean.data.splits import Split, open_split
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
 from sean.evaluation.metrics import confusion_matrix, segmentation_scores
+from sean.evaluation.streaming import digest_of
 from sean.files import link_or_copy, parse_json, remove_unfinished, write_text_atomic
 from sean.images import image_to_tensor, save_image, write_image
 from sean.labels import LabelSet
@@ -143,16 +144,19 @@ def augment(
     if split.training is None:
         raise InputError(f"{data} has no training pairs; hold out fewer")
     source, root = _Pictures(split.training), Path(destination)
-    linked = _Originals.of(data, split) if originals else None
-    header = _header(model, data, settings, source.names, linked, check)
+    linked = None
+    if originals:
+        linked = _Originals.of(data, split)
+        linked.check_names(_copy_names(source.names, settings))
+    header = _header(model, data, settings, source.names, split.labels, linked, check)
     made = 0
     if not _is_finished(root, header):
         bank = [torch.nonzero(style.present).flatten().tolist() for style in model.style_bank]
         parts = {name: parts_of(source.read(name), model.labels.num_regions, settings) for name in source.names}
         book = RecipeBook(parts, model.labels, settings, bank)
         write_text_atomic(root / UNFINISHED_NAME, json.dumps(header, indent=1) + "\n")
-        made = _make_share(root, model, source, book, settings, check, (rank, world_size), progress)
-        if not _finish(root, source.names, settings, model.labels, header, linked):
+        made = _make_share(root, model, source, book, split.labels, settings, check, (rank, world_size), progress)
+        if not _finish(root, source.names, settings, split.labels, header, linked):
             seconds = time.perf_counter() - started
             sources = len(source.names[rank::world_size])
             return AugmentReport(
@@ -190,6 +194,17 @@ class _Originals:
         ]
         return cls(folder=PairedFolder.open(data), training=tuple(names[0]), validation=tuple(names[1]))
 
+    def check_names(self, copies: Iterable[str]) -> None:
+        """Raise InputError if a copy would have the name of a picture, as in a set that holds copies already."""
+        taken = sorted({*self.training, *self.validation}.intersection(copies))
+        if taken:
+            raise InputError(
+                f"expected other names than those of the copies to make, but {self.folder.root} has "
+                f"{', '.join(taken[:3])}{', ...' if len(taken) > 3 else ''}; rename these pictures and their maps, or "
+                "make the copies without the originals",
+                setting="originals",
+            )
+
     def link(self, root: Path) -> None:
         for stem in (*self.training, *self.validation):
             for kind, files in zip(
@@ -199,19 +214,32 @@ class _Originals:
                     link_or_copy(files[stem], root / kind / files[stem].name)
 
 
+def _copy_names(names: Iterable[str], settings: AugmentSettings) -> list[str]:
+    """The names of all copies."""
+    return [copy_name(name, copy) for name in names for copy in range(1, settings.copies + 1)]
+
+
 def _header(
     model: SEANPipeline,
     data: str | os.PathLike[str],
     settings: AugmentSettings,
     names: Sequence[str],
+    labels: LabelSet,
     linked: _Originals | None,
     check: Filter | None,
 ) -> dict[str, Any]:
-    """The settings that determine the content of the folder."""
+    """The settings that determine the content of the folder.
+
+    The names belong to them, as another split of the data may have as many pictures; held-out ones only if they are
+    linked.
+    """
+    held_out = None if linked is None else sorted(linked.validation)
     return {
         "model": network_digest(model.model),
         "data": str(data),
         "pictures": len(names),
+        "split": digest_of({"training": sorted(names), "held_out": held_out}),
+        "labels": digest_of({"classes": labels.to_classes_txt()}),
         "settings": json.loads(json.dumps(asdict(settings))),
         "originals": linked is not None,
         "segmenter": None if check is None else check.segmenter.name,
@@ -231,11 +259,19 @@ def _is_finished(root: Path, header: Mapping[str, Any]) -> bool:
                 begun = parse_json((root / name).read_text(encoding="utf-8"))
             except ValueError as error:
                 raise InputError(f"{root / name} is damaged ({error}); remove {root}, and make it anew") from error
-            other = [key for key in header if begun.get(key) != header[key]]
+            if not isinstance(begun, dict):
+                raise InputError(f"{root / name} is damaged (no JSON object); remove {root}, and make it anew")
+            other = [key for key in header if key in begun and begun[key] != header[key]]
             if other:
                 raise InputError(
                     f"{root} was made with other {', '.join(other)}; give the same settings to finish it, or another "
                     "folder"
+                )
+            unknown = [key for key in header if key not in begun]
+            if unknown:
+                raise InputError(
+                    f"{root / name} does not say with which {', '.join(unknown)} the folder was made: it is of an "
+                    "earlier version or of another command; choose another folder"
                 )
             if name == HEADER_NAME and not (root / UNFINISHED_NAME).is_file():
                 return True
@@ -252,12 +288,17 @@ def _make_share(
     model: SEANPipeline,
     source: _Pictures,
     book: RecipeBook,
+    labels: LabelSet,
     settings: AugmentSettings,
     check: Filter | None,
     place: tuple[int, int],
     progress: Progress | None,
 ) -> int:
-    """Make the missing copies of this process's pictures; returns their number."""
+    """Make the missing copies of this process's pictures; returns their number.
+
+    Maps are written with the labels of the data: those of the model may lack an id for unlabelled pixels, or have
+    another one than the linked originals.
+    """
     restyler = Restyler(model, source.read, settings)
     rank, world_size = place
     mine = source.names[rank::world_size]
@@ -269,7 +310,7 @@ def _make_share(
         score = None if pair is None or check is None else _miou(check.segmenter, pair)
         for recipe in missing:
             assert pair is not None
-            _write_copy(root, restyler.copy(pair, recipe), recipe, model.labels, check, score)
+            _write_copy(root, restyler.copy(pair, recipe), recipe, labels, check, score)
             made += 1
         if progress is not None:
             progress(done * settings.copies, len(mine) * settings.copies)
@@ -325,7 +366,7 @@ def _finish(
 
     Two processes that finish at the same time write the same files.
     """
-    stems = [f"{name}_r{copy:02}" for name in names for copy in range(1, settings.copies + 1)]
+    stems = _copy_names(names, settings)
     records = [record for stem in stems if (record := _record(root, stem)) is not None]
     if len(records) < len(stems):
         return (root / MANIFEST_NAME).is_file() and not (root / UNFINISHED_NAME).is_file()

@@ -66,7 +66,7 @@ def bench(
 
     if rounds < 1:
         raise InputError(f"expected at least 1 round, got {rounds}")
-    if output is not None and not os.access(output.parent, os.W_OK):
+    if output is not None and not (output.parent.is_dir() and os.access(output.parent, os.W_OK)):
         raise InputError(f"cannot write {output}: {output.parent} is no folder that can be written to")
     where, precision = chosen_device(device), getattr(torch, dtype)
     check_dtype(precision, where)

@@ -72,7 +72,6 @@ def parse(
     def work(path: Path) -> None:
         ids = parsed(path, parser=segmenter, crop=photos.crop_choice, face=photos.face)
         target = targets[path]
-        target.parent.mkdir(parents=True, exist_ok=True)
         write_segmap(target, ids, segmenter.labels)
         print(f"{target}: {ids.shape[1]} x {ids.shape[0]}")
 

@@ -24,6 +24,7 @@ class Manifest:
         training, validation: stems of the pairs of either part, sorted.
         checksums: SHA-256 of every file of the pairs and of classes.txt, by its path in the folder.
         size: shorter side in pixels that the pairs were shrunk to; None if they kept their size.
+        origin: a digest that tells the files that a conversion was made of from others; None if there is none.
     """
 
     source: str
@@ -31,6 +32,7 @@ class Manifest:
     validation: tuple[str, ...]
     checksums: Mapping[str, str]
     size: int | None = None
+    origin: str | None = None
 
     @property
     def stems(self) -> tuple[str, ...]:
@@ -75,6 +77,7 @@ def read_manifest(root: str | os.PathLike[str]) -> Manifest | None:
             validation=_stems(raw["validation"]),
             checksums={str(name): str(digest) for name, digest in raw["checksums"].items()},
             size=None if raw.get("size") is None else int(raw["size"]),
+            origin=None if raw.get("origin") is None else str(raw["origin"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"{path} is damaged ({type(error).__name__}: {error}); prepare the folder again") from error

@@ -147,13 +147,24 @@ class _Memory:
             return
         found = self._all()
         found.setdefault(self._key, {})[training] = scores
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         write_text_atomic(self._path, json.dumps({"scores": found}, indent=1) + "\n")
 
     def _all(self) -> dict[str, dict[str, dict[str, float]]]:
         if self._path is None or not self._path.exists():
             return {}
         return read_json(self._path, _Finished, "the scores of finished trainings").scores
+
+
+def _content_digest(pairs: PairSource, progress: Progress) -> str:
+    """A digest of the names, pictures and maps of all pairs."""
+    digest = hashlib.sha256()
+    for index in progress(range(len(pairs)), "reading the training pictures", len(pairs)):
+        pair = pairs.read(index)
+        arrays = [array for array in (pair.image, pair.segmap, pair.instances) if array is not None]
+        digest.update(json.dumps([pairs.name(index), *(array.shape for array in arrays)]).encode())
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def run_augmentation(
@@ -188,20 +199,20 @@ def run_augmentation(
             "more pictures"
         )
     tests = {shift: _shifted(held_out, shift, terms.size) for shift in SHIFTS}
-    names = [training.name(index) for index in range(len(training))]
     settings = {
         name: value for name, value in asdict(terms).items() if name not in ("fractions", "seeds", "segmenters")
     }
-    scores = _Memory(
-        memory,
-        {
+    shared: dict[str, Any] = {}
+    if memory is not None:  # it takes a reading of all pictures
+        shared = {
             "model": network_digest(pipeline.model),
-            "training": names,
+            "labels": pipeline.labels.to_dict(),
+            "training": _content_digest(training, progress),
             "held_out": {shift: test.digest() for shift, test in tests.items()},
             "terms": settings,
             "recipe": {"batch": _BATCH, "rates": _RATES, "pretrained_rate": _PRETRAINED_RATE, "restyled": _RESTYLED},
-        },
-    )
+        }
+    scores = _Memory(memory, shared)
     found: dict[str, Any] = {
         network: {way: {str(fraction): {} for fraction in terms.fractions} for way in WAYS}
         for network in terms.segmenters
@@ -212,7 +223,7 @@ def run_augmentation(
             part = _Part(pipeline, training, sorted(order[: counts[fraction]]), terms, seed, progress)
             for network in terms.segmenters:
                 for way in WAYS:
-                    name = f"{network}, {WAYS[way]}, {fraction:.0%}, seed {seed}"
+                    name = f"{network}, {WAYS[way]}, {counts[fraction]} pictures, seed {seed}"
                     if (measured := scores[name]) is None:
                         trained = part.train(network, way, name)
                         measured = {

@@ -118,8 +118,8 @@ def label_pictures(
         progress: called with (done, total) after every picture.
 
     Raises:
-        InputError: the destination holds something else, has other settings, or cannot be written; or no picture is
-            kept.
+        InputError: the destination holds something else, has other settings or other pictures of the same names, or
+            cannot be written; or no picture is kept.
     """
     target = Path(destination)
     labels = parser.labels
@@ -127,14 +127,13 @@ def label_pictures(
         labels = replace(labels, ignore_id=max(_IGNORE_ID, labels.num_regions))
     header = {"parser": parser.name, "labels": list(labels.names), **asdict(settings)}
     done = _continued(target, header)
-    with (target / RECORD_NAME).open("a", encoding="utf-8") as record:
-        for count, (name, path) in enumerate(pictures.items(), start=1):
-            if name not in done:
-                done[name] = _label(name, path, parser, labels, target, settings)
-                record.write(json.dumps({"name": name, **done[name]}) + "\n")
-                record.flush()
-            if progress is not None:
-                progress(count, len(pictures))
+    _check_pictures(target, done, pictures)
+    for count, (name, path) in enumerate(pictures.items(), start=1):
+        if name not in done:
+            done[name] = {**_label(name, path, parser, labels, target, settings), "bytes": path.stat().st_size}
+            _append(target / RECORD_NAME, json.dumps({"name": name, **done[name]}) + "\n")
+        if progress is not None:
+            progress(count, len(pictures))
     report = _report(target, {name: done[name] for name in pictures})
     if not report.kept:
         raise InputError(
@@ -142,6 +141,35 @@ def label_pictures(
         )
     write_text_atomic(target / "classes.txt", labels.to_classes_txt())
     return report
+
+
+def _check_pictures(target: Path, done: dict[str, dict[str, Any]], pictures: Mapping[str, Path]) -> None:
+    """Take changed pictures that were left out from what is done, to look at them again.
+
+    Raises:
+        InputError: a labelled picture has become another one; its map, perhaps corrected by hand, would be lost.
+    """
+    for name, path in pictures.items():
+        if name not in done or done[name].get("bytes", path.stat().st_size) == path.stat().st_size:
+            continue
+        if "dropped" not in done[name]:
+            raise InputError(
+                f"{target} has the label map of another picture named {name} than {path}; rename the picture, or "
+                "choose another folder"
+            )
+        del done[name]
+
+
+def _append(path: Path, line: str) -> None:
+    """Write a line at the end of a file."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; free some space or make the folder writable, and run "
+            "this again"
+        ) from error
 
 
 def _label(

@@ -1,6 +1,8 @@
 """The run: restarts, processes, what is left out, sizes, pictures elsewhere."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from sean.data.manifest import UNFINISHED_NAME
 from sean.errors import InputError
 from sean.labels import CELEBAMASK_HQ, LabelSet
 
-from .miniatures import cvat_masks, masks, save, scenes, voc, write
+from .miniatures import cvat_masks, cvat_xml, masks, save, scenes, voc, write
 
 
 def files_of(root: Path) -> dict[str, bytes]:
@@ -50,6 +52,98 @@ def test_an_interrupted_run_goes_on(tmp_path: Path) -> None:
     assert "already" in convert(tmp_path / "source", tmp_path / "pairs", workers=1).text()
     with pytest.raises(InputError, match="choose another folder"):
         convert(tmp_path / "source", tmp_path / "pairs", workers=1, mapping={"car": "vehicle"})
+
+
+def add_picture(root: Path) -> None:
+    for folder, suffix in (("JPEGImages", ".jpg"), ("SegmentationClass", ".png"), ("SegmentationObject", ".png")):
+        shutil.copy(root / folder / f"a1{suffix}", root / folder / f"d4{suffix}")
+    write(root / "ImageSets" / "Segmentation" / "train.txt", "a1\nb2\nd4\n")
+
+
+def other_pictures(root: Path) -> None:
+    """Of the same names, as those of two tasks of a tool that counts from 0."""
+    for path in (root / "JPEGImages").iterdir():
+        save(path, np.zeros((40, 56, 3), dtype=np.uint8))
+
+
+def other_names(root: Path) -> None:
+    for path in [*root.glob("*/a1.*"), *root.glob("*/b2.*"), *root.glob("*/c3.*")]:
+        path.rename(path.with_stem(f"x{path.stem}"))
+    write(root / "ImageSets" / "Segmentation" / "train.txt", "xa1\nxb2\n")
+    write(root / "ImageSets" / "Segmentation" / "val.txt", "xc3\n")
+
+
+def corrected_labels(root: Path) -> None:
+    """A map of noise, whose file is larger."""
+    path = root / "SegmentationClass" / "a1.png"
+    with Image.open(path) as image:
+        palette = image.getpalette() or []
+    ids = Image.fromarray(np.random.default_rng(0).integers(0, 4, (40, 56)).astype(np.uint8))
+    ids.putpalette(palette)
+    save(path, ids)
+
+
+def other_split(root: Path) -> None:
+    write(root / "ImageSets" / "Segmentation" / "train.txt", "a1\nc3\n")
+    write(root / "ImageSets" / "Segmentation" / "val.txt", "b2\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (add_picture, r"3 files differ, the first is images/d4\.jpg"),
+        (other_names, r"18 files differ, the first is images/a1\.jpg"),
+        (other_pictures, "pictures or labels have changed"),
+        (corrected_labels, "pictures or labels have changed"),
+        (other_split, "pictures or labels have changed"),
+    ],
+)
+def test_a_finished_folder_of_another_source_is_refused(
+    change: Callable[[Path], None], said: str, tmp_path: Path
+) -> None:
+    voc(tmp_path / "batch1")
+    voc(tmp_path / "batch2")
+    change(tmp_path / "batch2")
+    assert convert(tmp_path / "batch1", tmp_path / "pairs", workers=1).made == 3
+    before = files_of(tmp_path / "pairs")
+    for skip_damaged in (False, True):
+        with pytest.raises(InputError, match=rf"pairs is finished already, .*batch2 .*{said}.*; choose another"):
+            convert(tmp_path / "batch2", tmp_path / "pairs", workers=1, skip_damaged=skip_damaged)
+    assert files_of(tmp_path / "pairs") == before
+
+
+def test_labels_corrected_within_a_file_of_equal_size_are_others(tmp_path: Path) -> None:
+    pytest.importorskip("pycocotools")
+    cvat_xml(tmp_path / "source")
+    convert(tmp_path / "source", tmp_path / "pairs", workers=1)
+    path = tmp_path / "source" / "annotations.xml"
+    text = path.read_text()
+    path.write_text(text.replace('z_order="2"', 'z_order="0"'))
+    assert path.stat().st_size == len(text.encode())
+    with pytest.raises(InputError, match="pictures or labels have changed"):
+        convert(tmp_path / "source", tmp_path / "pairs", workers=1)
+
+
+def test_a_finished_folder_knows_its_source_wherever_it_lies(tmp_path: Path) -> None:
+    voc(tmp_path / "source")
+    convert(tmp_path / "source", tmp_path / "pairs", workers=1)
+    shutil.copytree(tmp_path / "source", tmp_path / "moved")
+    assert "already" in convert(tmp_path / "moved", tmp_path / "pairs", workers=1).text()
+
+
+@pytest.mark.parametrize("knows_origin", [True, False])
+def test_a_finished_folder_without_damaged_pictures(knows_origin: bool, tmp_path: Path) -> None:
+    """The same command says that it is finished, whether or not the manifest has the digest of the source."""
+    voc(tmp_path / "source")
+    (tmp_path / "source" / "JPEGImages" / "a1.jpg").write_bytes(b"half")
+    assert convert(tmp_path / "source", tmp_path / "pairs", workers=1, skip_damaged=True).made == 2
+    manifest = json.loads((tmp_path / "pairs" / "manifest.json").read_text())
+    if not knows_origin:
+        write(tmp_path / "pairs" / "manifest.json", manifest | {"origin": None})
+    assert "already" in convert(tmp_path / "source", tmp_path / "pairs", workers=1, skip_damaged=True).text()
+    other_names(tmp_path / "source")
+    with pytest.raises(InputError, match="choose another folder"):
+        convert(tmp_path / "source", tmp_path / "pairs", workers=1, skip_damaged=True)
 
 
 def test_damaged_files_are_left_out_and_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,8 @@
 """Data folders in the files of a tool, and back without loss."""
 
+import errno
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,6 +114,36 @@ def test_the_command_and_its_refusals(tmp_path: Path, capsys: pytest.CaptureFixt
         assert main(["data", "export", *arguments]) == 2
         line = capsys.readouterr().err
         assert line.count("\n") == 1 and said in line, line
+
+
+@pytest.mark.parametrize("place", ["note.txt/out", "note.txt/deep/out"])
+def test_a_file_in_place_of_a_folder_is_one_line(
+    place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write_folder(tmp_path / "pairs", instances=False)
+    (tmp_path / "note.txt").write_text("a note")
+    assert main(["data", "export", str(source), str(tmp_path / place), "--to", "voc"]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1 and f"cannot write {tmp_path / place}" in line
+    assert (tmp_path / "note.txt").read_text() == "a note"
+
+
+@pytest.mark.parametrize("call", ["tempfile.mkdtemp", "pathlib.Path.mkdir", "pathlib.Path.iterdir"])
+def test_a_folder_that_cannot_be_used_is_one_line(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_folder(tmp_path / "pairs", instances=False)
+    (tmp_path / "closed" / "out").mkdir(parents=True)
+    scanned, denied = Path.iterdir, PermissionError(errno.EACCES, "Permission denied")
+
+    def refuse(*given: Any, **options: Any) -> Any:
+        if call.endswith("iterdir") and "closed" not in str(given[0]):
+            return scanned(*given)
+        raise denied
+
+    monkeypatch.setattr(call, refuse)
+    with pytest.raises(InputError, match="out: Permission denied; choose another folder"):
+        export(source, tmp_path / "closed" / "out", format="voc")
+    monkeypatch.undo()
+    assert [path.name for path in (tmp_path / "closed").iterdir()] == ["out"]
 
 
 def test_labels_that_a_format_cannot_hold_are_refused(tmp_path: Path) -> None:

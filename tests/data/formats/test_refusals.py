@@ -84,6 +84,16 @@ def unlisted_category(root: Path) -> None:
     changed_json(path, lambda content: content["annotations"][0].update(category_id=5))
 
 
+def rotated(value: str) -> Callable[[Path], None]:
+    """A rotation of CVAT's boxes."""
+    return edit("annotations.xml", 'z_order="2"', f'z_order="2" rotation="{value}"')
+
+
+def unturned(root: Path) -> None:
+    box = {"geometryType": "oriented_bbox", "points": [[9, 9], [20, 20]], "angle": float("nan")}
+    changed_json(root / "train" / "ann" / "a1.jpg.json", lambda content: content["objects"][3].update(box))
+
+
 # what goes wrong, in which format, how, and what the line must say
 MISTAKES: list[tuple[str, str, Callable[[Path], None], list[str]]] = [
     ("a picture is missing", "voc", lambda root: (root / "JPEGImages" / "a1.jpg").unlink(), ["a1", "no picture"]),
@@ -96,6 +106,8 @@ MISTAKES: list[tuple[str, str, Callable[[Path], None], list[str]]] = [
     ("an export for video", "cvat-xml", edit("annotations.xml", "</meta>", "</meta><track/>"), ["for video"]),
     ("XML cut short", "cvat-xml", edit("annotations.xml", "</annotations>", ""), ["annotations.xml", "XML"]),
     ("a mask of other runs", "cvat-xml", edit("annotations.xml", 'rle="0, 160', 'rle="0, 150'), ["runs of 150"]),
+    ("a rotation that is no number", "cvat-xml", rotated("steep"), ["in degrees", "'steep'", "annotations.xml"]),
+    ("a rotation without an end", "cvat-xml", rotated("inf"), ["in degrees", "'inf'", "annotations.xml"]),
     ("JSON cut short", "labelme", lambda root: (root / "a1.json").write_text('{"shapes": ['), ["a1.json", "JSON"]),
     ("a picture of a long name", "labelme", edit("a1.json", "a1.jpg", "x" * 300), ["there is no picture xxx"]),
     ("a label not in the list", "labelme", shape(label="raod"), ["'raod'", "labels.txt"]),
@@ -111,6 +123,7 @@ MISTAKES: list[tuple[str, str, Callable[[Path], None], list[str]]] = [
     ("an unlisted category", "coco", unlisted_category, ["category 5", "instances_val2017.json"]),
     ("a segment without description", "coco-panoptic", unknown_segment, ["a1.png", "segment 12500"]),
     ("a class that meta.json lacks", "supervisely", edit("meta.json", '"road"', '"raod"'), ["'road'", "meta.json"]),
+    ("an angle that is no number", "supervisely", unturned, ["angle in radians", "nan", "a1.jpg.json"]),
     ("masks as JPEG", "masks", as_jpeg, ["a1"]),
     ("no list of the ids", "masks", lambda root: (root / "classes.txt").unlink(), ["classes.txt", "id name"]),
     ("255 that nothing explains", "masks", edit("classes.txt", "ignore 0 255", "ignore 0"), ["'ignore 255'"]),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,25 @@ def test_a_finished_folder_is_left_as_it_is(prepared: tuple[str, Path, Path]) ->
     result = prepare(name, source, root, workers=1, progress=lambda done, total: pytest.fail("nothing is to be done"))
     assert result.ok and (result.made, result.kept) == (0, 0) and "is prepared already" in result.text()
     assert files_of(root) == before
+
+
+def test_a_finished_folder_of_another_download_is_refused(tmp_path: Path) -> None:
+    source = cmp_facades(tmp_path / "download")
+    (source / "extended").rename(tmp_path / "extended")
+    prepare("cmp-facades", source, tmp_path / "pairs", workers=1)
+    before = files_of(tmp_path / "pairs")
+    (tmp_path / "extended").rename(source / "extended")
+    with pytest.raises(InputError, match=r"6 files differ, the first is images/cmp_x0001\.jpg\); choose another"):
+        prepare("cmp-facades", source, tmp_path / "pairs", workers=1)
+    assert files_of(tmp_path / "pairs") == before
+    shutil.rmtree(source)  # nothing is left to compare with
+    assert "is prepared already" in prepare("cmp-facades", source, tmp_path / "pairs", workers=1).text()
+
+
+def test_instances_that_were_downloaded_later_are_no_part_of_a_finished_folder(tmp_path: Path) -> None:
+    prepare("ade20k", ade20k(tmp_path / "maps", instances=False), tmp_path / "pairs", workers=1)
+    with pytest.raises(InputError, match="8 files differ, the first is instances/"):
+        prepare("ade20k", ade20k(tmp_path / "both"), tmp_path / "pairs", workers=1)
 
 
 def test_masks_smaller_than_their_picture_decide_on_the_size(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ tree or, with `skip_damaged`, lists and skips these pictures. classes.txt and th
 """
 
 import functools
+import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -30,12 +32,13 @@ from sean.data.official.prepare import (
     begin,
     check_apart,
     check_complete,
+    check_made_of,
     check_unfinished,
     finished,
     map_in_order,
 )
 from sean.errors import InputError
-from sean.files import atomic_write, write_text_atomic
+from sean.files import atomic_write, is_file, write_text_atomic
 from sean.images import SourcePhoto, read_image, read_photo, resize_image, save_image, write_image
 from sean.labels import LabelSet
 from sean.segmap import read_instances, read_segmap, resize_segmap, turned_with, write_segmap
@@ -116,7 +119,7 @@ def convert(
 
     Args:
         source: the folder, or one of its annotation files.
-        destination: a new or empty folder, or the one of an earlier run with the same settings.
+        destination: a new or empty folder, or the one of an earlier run with the same settings and source.
         format: see `registry.FORMATS`; None finds it out.
         mapping: which region each class becomes: a file (see `formats.mapping`) or {name or id: region or None}.
         labels: the regions to make, if they must be those of a trained model: a classes.txt or a label set. None takes
@@ -151,8 +154,12 @@ def convert(
     wanted = LabelSet.from_classes_txt(labels) if isinstance(labels, str | os.PathLike) else labels
     made_of = relabelling(tree, rules, wanted or _exported_labels(tree))
     settings = Settings(source=f"{tree.format} ({made_of.digest})", size=size, download=str(tree.root.resolve()))
+    origin = _origin(tree)
     manifest = finished(destination, settings.source, size)
+    items = _with_different_stems(tree.items)
+    outputs = frozenset(path for item in items for path in _outputs(tree, item))
     if manifest is not None:
+        check_made_of(destination, manifest, outputs, source, origin=origin, may_lack=skip_damaged)
         return Conversion(
             root=destination,
             format=tree.format,
@@ -166,10 +173,9 @@ def convert(
     for kind, line in (*tree.problems, *_same_stems(tree.items)):
         skipped.append(line)
         problems.add(kind, line)
-    items = _with_different_stems(tree.items)
     if skipped and not (skip_damaged and items):
         return _result(tree, made_of.labels, destination, (), {}, problems.found())
-    begin(destination, settings, frozenset(path for item in items for path in _outputs(tree, item)))
+    begin(destination, settings, outputs)
     job = _Job(tree=replace(tree, items=(), problems=()), labels=made_of, destination=destination, size=size)
     outcomes = dict(zip((item.stem for item in items), _run(job, items, workers, progress), strict=True))
     damaged = [outcome.problem for outcome in outcomes.values() if outcome.problem is not None]
@@ -180,7 +186,7 @@ def convert(
         return _result(tree, made_of.labels, destination, items, outcomes, problems.found())
     sound = [item for item in items if outcomes[item.stem].problem is None]
     check_complete(destination, [path for item in sound for path in _outputs(tree, item)])
-    final = _finish(job, tree, sound, outcomes, settings)
+    final = _finish(job, tree, sound, outcomes, settings, origin)
     return _result(tree, final, destination, sound, outcomes, (), skipped)
 
 
@@ -203,6 +209,24 @@ def _exported_labels(tree: Tree) -> LabelSet | None:
         return None  # a list of another program
     own = {each.name for each in tree.classes}
     return labels if set(labels.names) >= own - {"background"} else None
+
+
+def _origin(tree: Tree) -> str:
+    """A digest of the pictures' names, the split, the labels in files of many pictures, and the sizes of all files.
+
+    It is the same wherever the tree lies. Names alone do not tell two batches of a tool apart that count their pictures
+    from 0; to read all files would take as long as the conversion.
+    """
+    sizes: dict[str, int] = {}  # one annotation file may hold the labels of all pictures
+    rows = []
+    for item in tree.items:
+        files = [path for path in (item.image, item.annotation, item.instances) if path is not None]
+        for path in files:
+            if path not in sizes:
+                sizes[path] = os.path.getsize(path) if is_file(path) else -1
+        labels = hashlib.sha256(repr(item.data).encode()).hexdigest()
+        rows.append([item.stem, item.validation, labels, *(sizes[path] for path in files)])
+    return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
 
 
 def _same_stems(items: Sequence[Item]) -> list[tuple[str, str]]:
@@ -329,7 +353,12 @@ def _write(job: _Job, item: Item, photo: SourcePhoto, annotation: Annotation) ->
 
 
 def _finish(
-    job: _Job, tree: Tree, items: Sequence[Item], outcomes: Mapping[str, _Outcome], settings: Settings
+    job: _Job,
+    tree: Tree,
+    items: Sequence[Item],
+    outcomes: Mapping[str, _Outcome],
+    settings: Settings,
+    origin: str,
 ) -> LabelSet:
     """Write classes.txt and, last of all, the manifest."""
     labels = job.labels.labels
@@ -347,6 +376,7 @@ def _finish(
         validation=tuple(stem for stem in stems if stem in validation),
         checksums=dict(sorted(checksums.items())),
         size=job.size,
+        origin=origin,
     )
     write_manifest(job.destination, manifest)
     (job.destination / UNFINISHED_NAME).unlink()

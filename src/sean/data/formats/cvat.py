@@ -1,9 +1,11 @@
 """CVAT: "CVAT for images 1.1", an annotations.xml with polygons, boxes, ellipses and masks; or "Segmentation mask 1.1".
 
 The second is a tree like Pascal VOC's with a labelmap.txt. Shapes of one group_id are one object. A mask is a code of
-run lengths along the rows of its box, background first. Exports for video, which have tracks, are refused.
+run lengths along the rows of its box, background first. Boxes and ellipses may have a rotation around their centre, in
+degrees, clockwise. Exports for video, which have tracks, are refused.
 """
 
+import math
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from functools import partial
@@ -14,7 +16,7 @@ import numpy as np
 
 from sean.data.folder import PairedFolder
 from sean.data.formats import voc
-from sean.data.formats.polygons import Canvas, box_ring, ellipse_ring, objects_of
+from sean.data.formats.polygons import Canvas, box_ring, ellipse_ring, objects_of, rotated_ring
 from sean.data.formats.tree import (
     BACKGROUND,
     IGNORE,
@@ -217,11 +219,11 @@ def _paint(canvas: Canvas, kind: str, values: Mapping[str, str], label: int, ins
         points = [[float(number) for number in point.split(",")] for point in values["points"].split(";") if point]
         canvas.polygon([points], label, instance)
     elif kind == "box":
-        left, top, right, bottom = (float(values[key]) for key in ("xtl", "ytl", "xbr", "ybr"))
-        canvas.polygon([box_ring(left, top, right, bottom)], label, instance)
+        ring = box_ring(*(float(values[key]) for key in ("xtl", "ytl", "xbr", "ybr")))
+        canvas.polygon([rotated_ring(ring, _angle(values, source))], label, instance)
     elif kind == "ellipse":
         ring = ellipse_ring(*(float(values[key]) for key in ("cx", "cy", "rx", "ry")))
-        canvas.polygon([ring], label, instance)
+        canvas.polygon([rotated_ring(ring, _angle(values, source))], label, instance)
     else:
         left, top, width, height = (int(float(values[key])) for key in ("left", "top", "width", "height"))
         runs = [int(run) for run in values["rle"].replace(",", " ").split()]
@@ -231,3 +233,15 @@ def _paint(canvas: Canvas, kind: str, values: Mapping[str, str], label: int, ins
             )
         area = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
         canvas.mask(area, label, instance, (top, left))
+
+
+def _angle(values: Mapping[str, str], source: str) -> float:
+    """The rotation of a shape in radians; CVAT leaves the attribute out where there is none."""
+    text = values.get("rotation", "0")
+    try:
+        angle = math.radians(float(text))
+    except ValueError:
+        angle = math.nan
+    if not math.isfinite(angle):
+        raise InputError(f"expected a rotation in degrees, got {text!r} in {source}; export it again")
+    return angle

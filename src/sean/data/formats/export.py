@@ -64,7 +64,6 @@ def export(
     folder = PairedFolder.open(source)
     destination = Path(destination)
     check_apart(Path(source), destination)
-    _check_new(destination)
     writer = WRITERS[format]
     parts = {}
     with _whole_folder(destination) as beginning:
@@ -80,16 +79,19 @@ def export(
 @contextmanager
 def _whole_folder(destination: Path) -> Iterator[Path]:
     """A temporary folder that replaces the destination when the block ends, and is deleted if it fails."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    beginning = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
+    beginning: Path | None = None
     try:
+        _check_new(destination)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        beginning = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
         yield beginning
         beginning.chmod(0o777 & ~current_umask())
         beginning.replace(destination)
     except OSError as error:
-        raise InputError(f"cannot write {destination}: {error.strerror}; choose another folder") from error
+        raise InputError(f"cannot write {destination}: {error.strerror or error}; choose another folder") from error
     finally:
-        shutil.rmtree(beginning, ignore_errors=True)
+        if beginning is not None:
+            shutil.rmtree(beginning, ignore_errors=True)
 
 
 def _check_new(destination: Path) -> None:

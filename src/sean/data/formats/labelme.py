@@ -1,8 +1,8 @@
 """LabelMe: a JSON file for each picture, with shapes in the order in which they are painted.
 
-Polygons, rectangles, circles and masks have an area; points and lines are left out. Shapes of one label with the same
-group_id are one object. "__ignore__" marks unlabelled pixels. The classes are those of `labels.txt`, or without it the
-labels that occur, by name.
+Polygons, rectangles (rotated ones, too), circles and masks have an area; points and lines are left out. Shapes of one
+label with the same group_id are one object. "__ignore__" marks unlabelled pixels. The classes are those of
+`labels.txt`, or without it the labels that occur, by name.
 """
 
 import base64
@@ -42,6 +42,8 @@ from sean.data.formats.tree import (
 from sean.errors import InputError
 from sean.files import link_or_copy, read_text, write_text_atomic
 
+# The corners of a rotated rectangle are given: labelme calls it oriented_rectangle, X-AnyLabeling rotation.
+_CORNERS = ("polygon", "oriented_rectangle", "rotation")
 _LABEL_LISTS = ("labels.txt", "class_names.txt")
 
 
@@ -173,10 +175,11 @@ def _read(ids: Mapping[str, int], item: Item, size: tuple[int, int]) -> Annotati
 def _paint(canvas: Canvas, shape: Mapping[str, Any], label: int, instance: int, source: str) -> None:
     kind = shape.get("shape_type") or "polygon"
     points = [[float(x), float(y)] for x, y in shape["points"]]
-    if kind == "polygon":
+    if kind in _CORNERS:
         canvas.polygon([points], label, instance)
     elif kind == "rectangle":
-        canvas.polygon([box_ring(*points[0], *points[1])], label, instance)
+        # two opposite corners in labelme, all four in X-AnyLabeling
+        canvas.polygon([points if len(points) == 4 else box_ring(*points[0], *points[1])], label, instance)
     elif kind == "circle":
         (x, y), (rim_x, rim_y) = points
         radius = float(np.hypot(rim_x - x, rim_y - y))

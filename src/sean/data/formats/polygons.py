@@ -125,6 +125,22 @@ def ellipse_ring(x: Number, y: Number, radius_x: Number, radius_y: Number) -> Ri
     return ring
 
 
+def rotated_ring(ring: Ring, angle: float) -> Ring:
+    """A box or an ellipse, turned around its centre.
+
+    Args:
+        ring: as `box_ring` and `ellipse_ring` make it.
+        angle: in radians, clockwise in the picture.
+    """
+    if not angle:
+        return ring  # untouched, as rounding could move an edge that lies between two pixels
+    points = np.array(ring, dtype=np.float64)
+    center = points.mean(axis=0)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    turned: list[list[float]] = (center + (points - center) @ np.array([[cosine, sine], [-sine, cosine]])).tolist()
+    return turned
+
+
 def objects_of(pair: Pair) -> Iterator[tuple[int, int, np.ndarray]]:
     """The objects of a pair, and its regions without objects: label, object (0: none) and area, bool [h, w]."""
     instances = np.zeros_like(pair.segmap) if pair.instances is None else pair.instances

@@ -1,12 +1,13 @@
 """Supervisely: a project with `meta.json` and, for each data set, `img/` and `ann/` with "PICTURE.json".
 
-Polygons (with holes), rectangles and bitmaps (zlib and base64 around a PNG, placed at an origin) are painted in their
-order; other shapes have no area. Every object is one of its own.
+Polygons (with holes), rectangles, oriented boxes and bitmaps (zlib and base64 around a PNG, placed at an origin) are
+painted in their order; other shapes have no area. Every object is one of its own.
 """
 
 import base64
 import binascii
 import io
+import math
 import zlib
 from collections.abc import Mapping
 from functools import partial
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from sean.data.formats.polygons import Canvas, box_ring
+from sean.data.formats.polygons import Canvas, box_ring, rotated_ring
 from sean.data.formats.tree import (
     BACKGROUND,
     UNLABELLED,
@@ -121,6 +122,12 @@ def _paint(canvas: Canvas, entry: Mapping[str, Any], label: int, instance: int, 
     elif kind == "rectangle":
         (left, top), (right, bottom) = entry["points"]["exterior"]
         canvas.polygon([box_ring(left, top, right, bottom)], label, instance)
+    elif kind == "oriented_bbox":  # two corners before a rotation around the centre, in radians, clockwise
+        (left, top), (right, bottom) = entry["points"]
+        angle = float(entry.get("angle") or 0)
+        if not math.isfinite(angle):
+            raise InputError(f"expected an angle in radians, got {entry['angle']!r} in {source}; export it again")
+        canvas.polygon([rotated_ring(box_ring(left, top, right, bottom), angle)], label, instance)
     else:
         canvas.leave_out(f"a shape of the type {kind}")
 

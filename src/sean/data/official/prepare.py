@@ -108,7 +108,7 @@ def prepare(
     Args:
         name: the data set, see `sean.data.official.item.OFFICIAL`.
         source: the folder of its download.
-        destination: a new or empty folder, or the one of an earlier run with the same settings.
+        destination: a new or empty folder, or the one of an earlier run with the same settings and download.
         size: shorter side in pixels that larger pairs are shrunk to; None takes the data set's default.
         workers: number of processes; 1 works in this one, None takes one per processor.
         progress: called with (items done, items in all) after each item.
@@ -131,6 +131,9 @@ def prepare(
     check_apart(source, destination)
     manifest = finished(destination, name, size)
     if manifest is not None:
+        if source.exists():  # the download of a finished folder may have been deleted
+            found = dataset.find(source)
+            check_made_of(destination, manifest, [path for item in found.items for path in output_paths(item)], source)
         training, validation = len(manifest.training), len(manifest.validation)
         return Preparation(root=destination, labels=dataset.labels, training=training, validation=validation)
     listing = dataset.find(source)
@@ -253,6 +256,39 @@ def finished(destination: Path, source: str, size: int | None) -> Manifest | Non
             f"not {_words(source, size)} as asked for; choose another folder"
         )
     return manifest
+
+
+def check_made_of(
+    destination: Path,
+    manifest: Manifest,
+    outputs: Collection[str],
+    source: Path,
+    *,
+    origin: str | None = None,
+    may_lack: bool = False,
+) -> None:
+    """Raise InputError unless a finished folder was made of what its source holds now.
+
+    Args:
+        destination: the folder.
+        manifest: its manifest.
+        outputs: the files that the source gives, relative to the folder.
+        source: for the message.
+        origin: the digest of the source, see `Manifest.origin`; None for a data set whose files never change.
+        may_lack: whether a folder without such a digest may lack files, those of damaged pictures that were skipped.
+    """
+    if origin is not None and manifest.origin == origin:
+        return
+    there = set(manifest.checksums) - {"classes.txt"}
+    can_lack = may_lack and manifest.origin is None
+    other = sorted(there.difference(outputs) if can_lack else there.symmetric_difference(outputs))
+    if not other and manifest.origin is None:
+        return
+    difference = f"{len(other)} files differ, the first is {other[0]}" if other else "pictures or labels have changed"
+    raise InputError(
+        f"{destination} is finished already, but was not made of what {source} holds now ({difference}); choose "
+        "another folder"
+    )
 
 
 def check_unfinished(destination: Path, settings: Settings) -> None:
