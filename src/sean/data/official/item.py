@@ -1,4 +1,4 @@
-"""The official data sets by name, and the preparation of one pair: read, check, resize, write.
+"""The preparation of one pair of an official data set: read, check, resize, write.
 
 The work may run in any process. A pair is written only after all of it was read and checked, its label map last: a
 label map on disk means that the pair is complete. Pairs that exist are checked and kept.
@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from sean.data.manifest import file_checksum
-from sean.data.official import ade20k, celebamask_hq, cityscapes, cmp_facades
 from sean.data.official.layout import Item, OfficialDataset, SizeMismatchError
+from sean.data.official.registry import official_dataset
 from sean.data.paired import check_sizes
 from sean.errors import InputError
 from sean.files import atomic_write
@@ -23,21 +23,6 @@ from sean.segmap import read_instances, read_segmap, resize_segmap, write_segmap
 
 UNREADABLE = "files that cannot be read"
 UNEQUAL = "pairs of different size"
-
-OFFICIAL: dict[str, OfficialDataset] = {
-    module.DATASET.labels.name: module.DATASET for module in (celebamask_hq, ade20k, cityscapes, cmp_facades)
-}
-
-
-def official_dataset(name: str) -> OfficialDataset:
-    """The data set of that name.
-
-    Raises:
-        InputError: the name is unknown; the message lists the known ones.
-    """
-    if name not in OFFICIAL:
-        raise InputError(f"unknown data set {name!r}; those that can be prepared: {', '.join(OFFICIAL)}")
-    return OFFICIAL[name]
 
 
 @dataclass(frozen=True, kw_only=True)

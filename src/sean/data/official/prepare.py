@@ -25,8 +25,9 @@ from typing import TypeVar
 
 from sean.data.check import Problem, Problems
 from sean.data.manifest import MANIFEST_NAME, UNFINISHED_NAME, Manifest, file_checksum, read_manifest, write_manifest
-from sean.data.official.item import Job, Outcome, official_dataset, output_paths, prepare_item
+from sean.data.official.item import Job, Outcome, output_paths, prepare_item
 from sean.data.official.layout import Item, Listing, OfficialDataset
+from sean.data.official.registry import official_dataset
 from sean.errors import InputError
 from sean.files import parse_json, remove_unfinished, write_text_atomic
 from sean.labels import LabelSet
@@ -106,7 +107,7 @@ def prepare(
     """Turn the download of an official data set into a paired folder.
 
     Args:
-        name: the data set, see `sean.data.official.item.OFFICIAL`.
+        name: the data set, see `registry.OFFICIAL`.
         source: the folder of its download.
         destination: a new or empty folder, or the one of an earlier run with the same settings and download.
         size: shorter side in pixels that larger pairs are shrunk to; None takes the data set's default.
