@@ -175,6 +175,17 @@ def rename(scenes: Path, old: str, new: str) -> None:
         path.rename(path.with_stem(new))
 
 
+def test_originals_with_names_in_another_unicode_form_are_listed_too(
+    pipeline: SEANPipeline, scenes: Path, tmp_path: Path
+) -> None:
+    rename(scenes, "s0", "u\u0308ber")
+    augment(pipeline, scenes, tmp_path / "more", AugmentSettings(copies=1), originals=True)
+    manifest = PairedFolder.open(tmp_path / "more").manifest
+    assert manifest is not None
+    files = {name for name in files_of(tmp_path / "more") if name.startswith(("images/", "labels/", "instances/"))}
+    assert files == {*manifest.checksums} - {"classes.txt"} and any("u\u0308ber" in name for name in files)
+
+
 def test_a_copy_that_would_replace_an_original_is_refused(
     pipeline: SEANPipeline, scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

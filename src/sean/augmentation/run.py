@@ -21,7 +21,7 @@ from PIL import Image
 from sean.augmentation.recipes import Recipe, RecipeBook, copy_name, parts_of
 from sean.augmentation.restyler import Restyler
 from sean.augmentation.settings import AugmentSettings
-from sean.data.folder import PairedFolder
+from sean.data.folder import PairedFolder, composed
 from sean.data.manifest import MANIFEST_NAME, UNFINISHED_NAME, Manifest, file_checksum, write_manifest
 from sean.data.paired import Pair, PairSource
 from sean.data.shards.source import holds_shards
@@ -382,7 +382,7 @@ def _finish(
         for folder in _FOLDERS
         if (root / folder).is_dir()
         for path in sorted((root / folder).iterdir())
-        if path.stem in stems_there
+        if composed(path.stem) in stems_there
     ]
     manifest = Manifest(
         source=f"copies of {Path(str(header['data'])).name}",
