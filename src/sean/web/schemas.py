@@ -1,4 +1,4 @@
-"""The JSON that the server speaks, as models: they check nothing that comes in but describe all that goes out."""
+"""The JSON of the server as pydantic models: all answers, and the requests that are objects."""
 
 from typing import Annotated, Any
 
