@@ -132,7 +132,7 @@ def test_a_missing_or_binary_classes_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"expected a label list .*classes\.txt .*found no file"):
         LabelSet.from_classes_txt(tmp_path / "classes.txt")
     (tmp_path / "classes.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"cannot read .*classes\.txt as a text file"):
+    with pytest.raises(InputError, match=r"classes\.txt is not UTF-8 text \(see byte 2\); save it as UTF-8"):
         LabelSet.from_classes_txt(tmp_path / "classes.txt")
 
 
