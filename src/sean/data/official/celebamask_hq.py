@@ -135,7 +135,7 @@ def _listed(path: Path) -> set[int]:
     numbers: set[int] = set()
     try:
         lines = read_text(path).splitlines()
-    except OSError as error:
+    except (OSError, InputError) as error:
         raise InputError(f"cannot read {path}: {error}; take it from the download again") from error
     for line_number, line in enumerate(lines[1:], start=2):
         words = line.split()
