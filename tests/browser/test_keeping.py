@@ -171,6 +171,57 @@ def test_work_comes_back_when_the_server_has_forgotten_it(editor: EditorPage, ph
     editor.wait_for_picture("result", result)
 
 
+def forget_and_bring_back(editor: EditorPage) -> None:
+    """Let the server forget the session once the browser has kept its work, and wait until that is brought back."""
+    editor.wait_until_kept()
+    session = editor.session_url
+    editor.page.request.delete(session)
+    editor.page.wait_for_function("old => !old.endsWith(sessionStorage.getItem('sean-session'))", arg=session)
+
+
+def style_photos(editor: EditorPage) -> list[str]:
+    return [source["source"] for source in editor.state()["sources"] if source["source"].startswith("photo:")]
+
+
+def choose_hair_of_a_style_photo(editor: EditorPage) -> None:
+    editor.test_id("region-hair").click()
+    editor.test_id("source-photo:1").click()
+    editor.wait_for_edits(1)
+
+
+def test_style_photos_of_a_project_come_back_under_a_later_photo(editor: EditorPage, photo: bytes) -> None:
+    style = {"file": {"name": "you.png", "mimeType": "image/png", "buffer": photo}}
+    assert editor.page.request.post(f"{editor.session_url}/styles", multipart=style).ok
+    project = editor.page.request.get(f"{editor.session_url}/project.zip").body()
+    with editor.opening():
+        editor.upload("project-input", "face.zip", project, "application/zip")
+    with editor.opening():
+        editor.upload("photo-input", "me.png", noise(100, 120))
+    choose_hair_of_a_style_photo(editor)
+    segmap = editor.segmap()
+    forget_and_bring_back(editor)
+    editor.wait_for_edits(1)
+    assert editor.region("hair")["styles"] == [["photo:1", 1.0]] * 6
+    assert editor.state()["photo"]["name"] == "me.png", "the picture is that of the last opening"
+    assert (editor.segmap() == segmap).all()
+
+
+def test_style_photos_that_a_drawn_face_has_left_do_not_come_back(editor: EditorPage, photo: bytes) -> None:
+    editor.drop("region-hair", "you.png", photo)
+    editor.wait_for_edits(1)
+    editor.page.locator("#open-menu-button").click()
+    with editor.opening():
+        editor.page.locator("#open-drawing").click()
+    with editor.opening():
+        editor.upload("photo-input", "me.png", noise(100, 120))
+    editor.drop("region-hair", "another.png", noise(120, 100))
+    editor.wait_for_edits(1)
+    assert style_photos(editor) == ["photo:1"]
+    forget_and_bring_back(editor)
+    editor.wait_for_edits(1)
+    assert style_photos(editor) == ["photo:1"], "the name would mean the other photo"
+
+
 @pytest.mark.parametrize("is_forgotten", [False, True])
 def test_the_work_of_a_closed_tab_is_offered(editor: EditorPage, is_forgotten: bool) -> None:
     editor.drag(*STROKE)

@@ -9,6 +9,7 @@ const [DATABASE, WORKS] = ["sean", "works"];
 const SOON = 600; // ms after a change at which it is kept
 const MOST_WORKS = 8;
 const OLDEST = 30 * 24 * 3600 * 1000; // ms
+const BRING_STYLES = ["style", "project"]; // kinds of steps with style photos, which a photo opened later keeps
 
 let database = null; // null: this browser keeps nothing
 let work = null; // {id: the session's, steps: {document: [step]}, document, script, edits, name, time}
@@ -82,11 +83,10 @@ export const stepsOf = (document) => work?.steps[document] ?? null;
 export function keepOpened(state, step, before) {
   if (!work) return;
   const earlier = work.steps[before] ?? [];
-  const styles = earlier.filter((each) => each.kind === "style");
   work.steps[state.document] = {
     project: [step],
-    photo: [...styles, step],
-    drawing: [...styles, step],
+    photo: [...earlier.filter(({ kind }) => BRING_STYLES.includes(kind)), step],
+    drawing: [step], // the one picture that is opened without the style photos so far
   }[step.kind] ?? [...earlier, step];
   keepSoon(state);
 }
