@@ -4,7 +4,7 @@
 
 import { cropped } from "./compositing/planes.js";
 import { Document, Documents, SHOWN_SIDE, oneStyle } from "./document.js";
-import { checkCrop, cut, decoded, findFace, hasLandmarks, nearest, parsed, seenBy, toRgba, wholeSquare } from "./photo.js";
+import { checkCrop, cut, decoded, findFace, hasLandmarks, nearest, offWhite, parsed, seenBy, toRgba, wholeSquare } from "./photo.js";
 import { paletteFile } from "./png.js";
 import { Problem } from "./problem.js";
 import { OWN, Sources, completed, meanColours } from "./sources.js";
@@ -176,8 +176,8 @@ export class Service {
 
   // A label map in the colours of the labels, or of label ids as levels of grey.
   async readMap(file) {
-    const { image } = await decoded(file);
-    const { data, height, width } = image;
+    const { own } = await decoded(file);
+    const { data, height, width } = own;
     const ids = new Map(this.labels.colors.map((color, id) => [color.join(), id]).reverse());
     const read = (find) => Int32Array.from({ length: height * width }, (_, i) => find(data[3 * i], data[3 * i + 1], data[3 * i + 2]) ?? -1);
     const { count, ignoreId } = this.labels;
@@ -265,8 +265,11 @@ const READINGS = {
 };
 
 async function wholePhoto({ document }, format) {
-  if (!document.photo) throw new Problem("expected a session with a photo; open one first");
-  return file(await document.composited(Infinity), 0, document.photo.alpha, format);
+  const { photo } = document;
+  if (!photo) throw new Problem("expected a session with a photo; open one first");
+  const edited = await document.composited(Infinity);
+  if (!photo.alpha || format.type === "image/jpeg") return file(edited, 0, null, format); // a JPEG cannot be transparent
+  return file(offWhite(edited, photo), 0, photo.alpha, format);
 }
 
 // The session's picture, or the part of its photo that the model sees, in a style of the bank.
