@@ -135,6 +135,20 @@ def test_a_transparent_photo_lies_on_white_and_its_download_is_transparent(edito
     assert levels(as_photo(written).image, white) <= 1
 
 
+def test_cancel_is_not_offered_for_what_the_worker_has(editor: StandalonePage) -> None:
+    editor.page.evaluate(
+        """() => {
+            window.offered = [];
+            const [progress, cancel] = ['progress', 'progress-cancel'].map((id) => document.getElementById(id));
+            const look = () => { if (!progress.hidden) offered.push(!cancel.hidden); };
+            new MutationObserver(look).observe(progress, { attributes: true, childList: true, subtree: true });
+        }"""
+    )
+    editor.open_file("me.png", Image.new("RGB", (96, 96), "teal"))
+    offered = editor.page.evaluate("offered")
+    assert offered and not any(offered)
+
+
 def test_without_the_network_after_the_first_visit(editor: StandalonePage) -> None:
     editor.choose("hair")
     editor.drag((0.4, 0.5), (0.6, 0.55))
