@@ -83,6 +83,13 @@ class EditorPage(BrowserPage):
             assert time.monotonic() < end, f"expected {edits} edits, the state is {self.state()}"
             time.sleep(0.05)
 
+    def wait_until_opened(self) -> None:
+        """Until the server has opened a photo, whether the page knows it or not."""
+        end = time.monotonic() + PATIENCE
+        while self.state()["photo"] is None:
+            assert time.monotonic() < end, "the server opens no photo"
+            time.sleep(0.05)
+
     @contextmanager
     def opening(self) -> Iterator[None]:
         """Around what opens another picture, or goes back to one: ends when the page shows that picture."""

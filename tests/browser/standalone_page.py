@@ -95,6 +95,13 @@ class StandalonePage(BrowserPage):
         self.page.locator("#open-sample").click()
         self.until("document.getElementById('announce').textContent.startsWith('Opened astronaut')")
 
+    def open_file(self, name: str, picture: Image.Image) -> None:
+        """Open a picture as a PNG file of the user's."""
+        data = io.BytesIO()
+        picture.save(data, "PNG")
+        self.page.set_input_files("#photo-input", {"name": name, "mimeType": "image/png", "buffer": data.getvalue()})
+        self.until(f"document.getElementById('announce').textContent.startsWith('Opened {name}')")
+
     def choose(self, label: str) -> None:
         """Choose a region."""
         self.test_id(f"region-{label}").click()

@@ -17,6 +17,11 @@ pytestmark = pytest.mark.integration
 LIVE = re.compile(r"/live\?")
 STROKE = ((0.4, 0.3), (0.6, 0.3))
 OTHER_STROKE = ((0.4, 0.7), (0.6, 0.7))
+IS_ASKED_BEFORE_LEAVING = """() => {
+    const leaving = new Event('beforeunload', { cancelable: true });
+    window.dispatchEvent(leaving);
+    return leaving.defaultPrevented;
+}"""
 
 
 def noise(height: int, width: int) -> bytes:
@@ -134,16 +139,11 @@ def test_a_server_that_is_silent_is_waited_for_visibly(editor: EditorPage) -> No
     editor.drag(*STROKE)
     editor.page.wait_for_selector('#connection[data-status="waiting"]')
     assert "waiting for the server" in editor.test_id("connection").inner_text()
-    prevented = """() => {
-        const leaving = new Event('beforeunload', { cancelable: true });
-        window.dispatchEvent(leaving);
-        return leaving.defaultPrevented;
-    }"""
-    assert editor.page.evaluate(prevented)  # an edit has no answer yet
+    assert editor.page.evaluate(IS_ASKED_BEFORE_LEAVING)  # an edit has no answer yet
     line.cut()
     line.mend()
     editor.wait_for_edits(1)
-    editor.page.wait_for_function(f"() => !({prevented})()")  # all is done and kept
+    editor.page.wait_for_function(f"() => !({IS_ASKED_BEFORE_LEAVING})()")  # all is done and kept
 
 
 def test_work_comes_back_when_the_server_has_forgotten_it(editor: EditorPage, photo: bytes) -> None:
@@ -169,6 +169,57 @@ def test_work_comes_back_when_the_server_has_forgotten_it(editor: EditorPage, ph
     editor.test_id("faces").get_by_label("Dismiss").click()
     editor.away()
     editor.wait_for_picture("result", result)
+
+
+def forget_and_bring_back(editor: EditorPage) -> None:
+    """Let the server forget the session once the browser has kept its work, and wait until that is brought back."""
+    editor.wait_until_kept()
+    session = editor.session_url
+    editor.page.request.delete(session)
+    editor.page.wait_for_function("old => !old.endsWith(sessionStorage.getItem('sean-session'))", arg=session)
+
+
+def style_photos(editor: EditorPage) -> list[str]:
+    return [source["source"] for source in editor.state()["sources"] if source["source"].startswith("photo:")]
+
+
+def choose_hair_of_a_style_photo(editor: EditorPage) -> None:
+    editor.test_id("region-hair").click()
+    editor.test_id("source-photo:1").click()
+    editor.wait_for_edits(1)
+
+
+def test_style_photos_of_a_project_come_back_under_a_later_photo(editor: EditorPage, photo: bytes) -> None:
+    style = {"file": {"name": "you.png", "mimeType": "image/png", "buffer": photo}}
+    assert editor.page.request.post(f"{editor.session_url}/styles", multipart=style).ok
+    project = editor.page.request.get(f"{editor.session_url}/project.zip").body()
+    with editor.opening():
+        editor.upload("project-input", "face.zip", project, "application/zip")
+    with editor.opening():
+        editor.upload("photo-input", "me.png", noise(100, 120))
+    choose_hair_of_a_style_photo(editor)
+    segmap = editor.segmap()
+    forget_and_bring_back(editor)
+    editor.wait_for_edits(1)
+    assert editor.region("hair")["styles"] == [["photo:1", 1.0]] * 6
+    assert editor.state()["photo"]["name"] == "me.png", "the picture is that of the last opening"
+    assert (editor.segmap() == segmap).all()
+
+
+def test_style_photos_that_a_drawn_face_has_left_do_not_come_back(editor: EditorPage, photo: bytes) -> None:
+    editor.drop("region-hair", "you.png", photo)
+    editor.wait_for_edits(1)
+    editor.page.locator("#open-menu-button").click()
+    with editor.opening():
+        editor.page.locator("#open-drawing").click()
+    with editor.opening():
+        editor.upload("photo-input", "me.png", noise(100, 120))
+    editor.drop("region-hair", "another.png", noise(120, 100))
+    editor.wait_for_edits(1)
+    assert style_photos(editor) == ["photo:1"]
+    forget_and_bring_back(editor)
+    editor.wait_for_edits(1)
+    assert style_photos(editor) == ["photo:1"], "the name would mean the other photo"
 
 
 @pytest.mark.parametrize("is_forgotten", [False, True])
@@ -206,7 +257,15 @@ def test_kept_work_can_be_deleted(editor: EditorPage) -> None:
     assert not reopened(context, editor).test_id("offer").is_visible()
 
 
-def test_a_second_tab_follows(editor: EditorPage, photo: bytes) -> None:
+def test_leaving_asks_where_nobody_can_keep_the_picture(editor: EditorPage, photo: bytes) -> None:
+    upload = {"file": {"name": "me.png", "mimeType": "image/png", "buffer": photo}}
+    with editor.opening():  # by another program
+        assert editor.page.request.post(f"{editor.session_url}/photo", multipart=upload).ok
+    editor.page.wait_for_timeout(2000)  # longer than it takes to keep what can be kept
+    assert editor.page.evaluate(IS_ASKED_BEFORE_LEAVING)
+
+
+def test_a_second_tab_follows_and_keeps_the_work(editor: EditorPage, photo: bytes) -> None:
     session = editor.page.evaluate("sessionStorage.getItem('sean-session')")
     page = editor.page.context.new_page()
     page.add_init_script(f"sessionStorage.setItem('sean-session', '{session}')")
@@ -214,13 +273,21 @@ def test_a_second_tab_follows(editor: EditorPage, photo: bytes) -> None:
     other.open()
     with other.opening():
         editor.upload("photo-input", "me.png", photo)
+    editor.wait_until_kept()
+    editor.page.close()
+    other.test_id("faces").get_by_label("Dismiss").click()
+    other.test_id("region-skin").click()
+    other.drag(*STROKE)
+    other.wait_for_edits(1)
+    other.wait_until_kept()
+    assert not other.page.evaluate(IS_ASKED_BEFORE_LEAVING)
 
 
 def test_a_failed_upload_says_so_and_the_next_one_works(editor: EditorPage, photo: bytes) -> None:
     def garbled(route: Route) -> None:
         route.fulfill(status=200, content_type="text/html", body="<html>a proxy's page</html>")
 
-    editor.page.route(re.compile("/photo$"), garbled)
+    editor.page.route(re.compile(r"/photo\?"), garbled)
     editor.upload("photo-input", "me.png", photo)
     editor.test_id("message-error").wait_for()
     assert "something else" in editor.test_id("message-error").inner_text()
@@ -249,6 +316,105 @@ def test_an_upload_shows_how_far_it_is_and_strokes_meanwhile_are_kept(editor: Ed
         editor.page.keyboard.press("Control+z")
     editor.wait_for_edits(1)
     assert editor.state()["photo"] is None
+
+
+def with_answers_to_uploads(editor: EditorPage, what: str) -> None:
+    """Load the page again, with JavaScript in place of what it does when an upload is answered: `run(event)`."""
+    editor.page.add_init_script(
+        f"""const {{ set }} = Object.getOwnPropertyDescriptor(XMLHttpRequestEventTarget.prototype, 'onload');
+        Object.defineProperty(XMLHttpRequest.prototype, 'onload', {{
+            set(run) {{ set.call(this, (event) => {{ {what} }}); }},
+        }});"""
+    )
+    editor.page.reload()
+    editor.ready()
+
+
+def test_what_has_arrived_cannot_be_cancelled(editor: EditorPage, photo: bytes) -> None:
+    with_answers_to_uploads(editor, "window.answer = () => run(event);")
+    editor.upload("photo-input", "me.png", photo)
+    editor.page.wait_for_function("() => window.answer")  # and the page has not heard it
+    assert editor.test_id("progress").is_visible()
+    assert not editor.test_id("progress-cancel").is_visible()
+    editor.page.evaluate("answer()")
+    editor.page.wait_for_selector("#progress", state="hidden")
+    assert editor.state()["photo"]
+
+
+def test_a_photo_whose_answer_is_lost_is_kept(editor: EditorPage, photo: bytes) -> None:
+    with_answers_to_uploads(editor, "window.isMended ? run(event) : this.onerror();")
+    with editor.opening():
+        editor.upload("photo-input", "me.png", photo)
+    editor.test_id("message-error").wait_for()
+    editor.page.evaluate("window.isMended = true")
+    editor.test_id("faces").get_by_label("Dismiss").click()
+    editor.test_id("region-skin").click()
+    editor.drag(*STROKE)
+    editor.wait_for_edits(1)
+    forget_and_bring_back(editor)
+    editor.wait_for_edits(1)
+    assert editor.state()["photo"]["name"] == "me.png"
+
+
+def test_a_style_photo_whose_answer_is_lost_is_kept(editor: EditorPage, photo: bytes) -> None:
+    with_answers_to_uploads(editor, "window.isMended ? run(event) : this.onerror();")
+    editor.upload("style-input", "you.png", photo)
+    editor.test_id("message-error").wait_for()
+    editor.page.evaluate("window.isMended = true")
+    choose_hair_of_a_style_photo(editor)
+    forget_and_bring_back(editor)
+    editor.wait_for_edits(1)
+    assert editor.region("hair")["styles"] == [["photo:1", 1.0]] * 6
+
+
+def test_what_is_cancelled_too_late_is_told_and_kept(editor: EditorPage, photo: bytes) -> None:
+    """A page hears only later that all has been sent, and the server has opened the photo by then."""
+    editor.page.add_init_script(
+        """for (const name of ['onload', 'onprogress'])
+            Object.defineProperty(XMLHttpRequestUpload.prototype, name, { set() {} });
+        XMLHttpRequest.prototype.abort = function () { this.onabort(); };"""
+    )
+    with_answers_to_uploads(editor, "")
+    line = Line(editor)
+    line.server_is_silent = True
+    editor.upload("photo-input", "me.png", photo)
+    editor.wait_until_opened()
+    editor.test_id("progress-cancel").click()
+    editor.page.wait_for_selector("#progress", state="hidden")
+    assert "nothing" not in editor.test_id("message-info").inner_text()
+    with editor.opening():
+        line.cut()
+        line.mend()
+    assert "too late" in editor.test_id("messages").inner_text()
+    editor.wait_until_kept()
+
+
+def test_the_picture_before_the_one_that_came_back_is_kept(editor: EditorPage, photo: bytes) -> None:
+    with editor.opening():
+        editor.upload("photo-input", "me.png", photo)
+    forget_and_bring_back(editor)
+    editor.wait_for_edits(0)
+    with editor.opening():
+        editor.page.keyboard.press("Control+z")
+    editor.drag(*STROKE)
+    editor.wait_for_edits(1)
+    editor.wait_until_kept()
+
+
+def test_a_session_is_kept_although_the_page_was_left_before_that(editor: EditorPage) -> None:
+    editor.wait_until_kept()
+    editor.page.evaluate(
+        """() => new Promise((resolve) => {
+            indexedDB.open('sean').onsuccess = ({ target }) => {
+                target.result.transaction('works', 'readwrite').objectStore('works').clear().onsuccess = resolve;
+            };
+        })"""
+    )
+    editor.page.reload()
+    editor.ready()
+    editor.drag(*STROKE)
+    editor.wait_for_edits(1)
+    editor.wait_until_kept()
 
 
 def broken_start(editor: EditorPage, pattern: str, answer: Callable[[Route], Any]) -> str:

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser
 
 from sean.editing.editor import Editor
 from sean.editing.edits import edit_from_json
+from sean.images import as_photo
 from sean.pretrained import DEFAULT_MODEL
 from sean.web.service import begin
 
@@ -117,6 +118,35 @@ def test_a_photo_is_edited_as_the_package_edits_it(editor: StandalonePage) -> No
     assert (differences > LARGEST_LEVELS).mean() < 0.001, "the few pixels around which the maps differ"
     assert differences.max() <= 4 * LARGEST_LEVELS
     assert (edited[:, :, :3] != data.astronaut()).any()
+
+
+def test_a_transparent_photo_lies_on_white_and_its_download_is_transparent(editor: StandalonePage) -> None:
+    """To one level: the browser's canvas stores colours multiplied by their opacity."""
+    height, width = 96, 128
+    rgba = np.random.default_rng(3).integers(0, 256, (height, width, 4), dtype=np.uint8)
+    rgba[:, :, 3] = np.linspace(0, 255, width).round()
+    rgba[:, :16, 3] = 0
+    photo = Image.fromarray(rgba)
+    editor.open_file("logo.png", photo)
+    white = as_photo(photo).image
+    assert levels(editor.picture("whole.jpg"), white) <= 1
+    written = Image.open(io.BytesIO(editor.download("download-photo")))
+    assert np.array_equal(np.array(written)[:, :, 3], rgba[:, :, 3])
+    assert levels(as_photo(written).image, white) <= 1
+
+
+def test_cancel_is_not_offered_for_what_the_worker_has(editor: StandalonePage) -> None:
+    editor.page.evaluate(
+        """() => {
+            window.offered = [];
+            const [progress, cancel] = ['progress', 'progress-cancel'].map((id) => document.getElementById(id));
+            const look = () => { if (!progress.hidden) offered.push(!cancel.hidden); };
+            new MutationObserver(look).observe(progress, { attributes: true, childList: true, subtree: true });
+        }"""
+    )
+    editor.open_file("me.png", Image.new("RGB", (96, 96), "teal"))
+    offered = editor.page.evaluate("offered")
+    assert offered and not any(offered)
 
 
 def test_without_the_network_after_the_first_visit(editor: StandalonePage) -> None:

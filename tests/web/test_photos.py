@@ -115,6 +115,33 @@ def test_every_way_of_opening_can_be_undone(client: TestClient, session: str, op
     assert picture(client, session) == before_picture
 
 
+def steps_of(state: Any) -> dict[str, str]:
+    return {source["source"]: source["step"] for source in state["sources"] if source["step"]}
+
+
+def test_a_page_is_told_which_of_its_steps_has_been_done(client: TestClient, session: str) -> None:
+    """Not in the answer alone, which may be lost."""
+    post(client, f"{session}/styles?step=first", files=files(file=png_bytes(PHOTO)))
+    post(client, f"{session}/photo?step=second", files=files(file=png_bytes(PHOTO)))
+    post(client, f"{session}/styles?step=third", files=files(file=png_bytes(PHOTO)))
+    state = client.get(session).json()
+    assert state["step"] == "second"
+    assert steps_of(state) == {"photo:1": "first", "photo:2": "third"}
+    segmap = png_bytes(np.full((32, 32), 1, np.uint8))
+    for path, options in {
+        "crop": {"json": {"left": 1, "top": 2, "size": 30}},
+        "segmap": {"files": files(file=segmap)},
+        "project": {"files": files(file=client.get(f"{session}/project.zip").content)},
+        "drawing": {"json": {"bank": 2}},
+    }.items():
+        assert post(client, f"{session}/{path}?step={path}", **options)["step"] == path
+        assert steps_of(client.get(session).json()) == (
+            {} if path in ("project", "drawing") else {"photo:1": "first", "photo:2": "third"}
+        )
+        undone = post(client, f"{session}/undo")
+        assert undone["step"] == "second" and steps_of(undone) == {"photo:1": "first", "photo:2": "third"}
+
+
 def test_so_many_pictures_are_kept(client: TestClient, session: str) -> None:
     for bank in (0, 1, 2):
         post(client, f"{session}/drawing", json={"bank": bank})

@@ -100,6 +100,7 @@ def test_sources_and_maps_are_sent_when_they_change_and_only_then(client: TestCl
     assert not any("sources" in message for message in seen if message["type"] == "state")
     first, second = (message for message in seen if message["type"] == "sources")
     assert (first["version"], second["version"]) == (1, 6)
+    assert first["document"] == second["document"] == 0
     assert [source["source"] for source in second["sources"][len(first["sources"]) :]] == ["photo:1"]
 
 

@@ -74,7 +74,7 @@ class Frame:
 def snapshot(session_id: str, documents: Documents, version: int) -> State:
     """The state of a session for clients."""
     editor = documents.current.editor
-    names = editor.pipeline.labels.names
+    names, steps = editor.pipeline.labels.names, documents.current.style_steps
     regions = [
         Region(
             label=names[region.label],
@@ -89,9 +89,12 @@ def snapshot(session_id: str, documents: Documents, version: int) -> State:
         id=session_id,
         version=version,
         document=documents.current.number,
+        step=documents.current.step,
         photo=_photo_info(documents.current),
         regions=regions,
-        sources=[Source(source=name, regions=list(has)) for name, has in editor.sources.items()],
+        sources=[
+            Source(source=name, regions=list(has), step=steps.get(name, "")) for name, has in editor.sources.items()
+        ],
         can_undo=documents.can_undo,
         can_redo=documents.can_redo,
         edits=editor.num_edits,

@@ -40,13 +40,14 @@ class Upload:
     crop: Square | None = None
 
 
-async def open_photo(service: Service, session: Session, upload: Upload) -> State:
+async def open_photo(service: Service, session: Session, upload: Upload, step: str = "") -> State:
     """Open a photo; the previous picture is kept for undo.
 
     Args:
         service: the service.
         session: the session; its user is informed of the progress.
         upload: the photo.
+        step: what the page calls this.
 
     Raises:
         InputError: the files are not a picture and a map, or there is neither map nor parser.
@@ -56,15 +57,15 @@ async def open_photo(service: Service, session: Session, upload: Upload) -> Stat
     def set_image() -> None:
         editor = session.editor.branch()
         editor.set_image(image, segmap)
-        session.documents.open(new_document(editor, name=upload.name))
+        session.documents.open(new_document(editor, name=upload.name), step)
 
     state = await service.change(session, set_image, Kind.LARGE)
     service.progress(session, "encoding", 1.0)
     return state
 
 
-async def set_crop(service: Service, session: Session, square: Square) -> State:
-    """Edit another part of the photo; the edits of the present part are kept for undo.
+async def set_crop(service: Service, session: Session, square: Square, step: str = "") -> State:
+    """Edit another part of the photo; the edits of the present part are kept for undo. `step`: see `open_photo`.
 
     Raises:
         InputError: there is no photo or no parser, or the part lies outside the photo.
@@ -79,25 +80,25 @@ async def set_crop(service: Service, session: Session, square: Square) -> State:
             raise InputError("this server has no parser for photos, so the part to edit cannot be moved")
         editor = document.editor.branch()
         editor.set_image(replace(photo, crop=_crop_of(square, photo.source)))
-        session.documents.open(new_document(editor, name=document.name))
+        session.documents.open(new_document(editor, name=document.name), step)
 
     return await service.change(session, move, Kind.LARGE)
 
 
-async def open_segmap(service: Service, session: Session, segmap: bytes) -> State:
-    """Open another label map; the previous map is kept for undo."""
+async def open_segmap(service: Service, session: Session, segmap: bytes, step: str = "") -> State:
+    """Open another label map; the previous map is kept for undo. `step`: see `open_photo`."""
     ids = await service.decoded_segmap(segmap)
 
     def set_segmap() -> None:
         document = session.document
         editor = document.editor.branch()
         editor.set_segmap(ids)
-        session.documents.open(new_document(editor, name=document.name))
+        session.documents.open(new_document(editor, name=document.name), step)
 
     return await service.change(session, set_segmap, Kind.LARGE)
 
 
-async def add_style_photo(service: Service, session: Session, upload: Upload) -> Source:
+async def add_style_photo(service: Service, session: Session, upload: Upload, step: str = "") -> Source:
     """Add a photo as a source of styles; see `open_photo` for arguments and errors."""
     image, segmap = await _opened(service, session, upload)
 
@@ -109,6 +110,7 @@ async def add_style_photo(service: Service, session: Session, upload: Upload) ->
         name = next(name for name in map(str, range(1, len(names) + 2)) if name not in names)
         added.append(editor.add_style_photo(name, image, segmap))
         session.document.thumbnails[name] = small
+        session.document.style_steps[added[0]] = step
 
     added: list[str] = []
     small = thumbnail(image.image)

@@ -26,7 +26,7 @@ async def save(service: Service, session: Session) -> bytes:
     return await service.run(session.id, partial(_saved, session), Kind.OUTSIDE)
 
 
-async def load(service: Service, session: Session, data: bytes, name: str = "") -> State:
+async def load(service: Service, session: Session, data: bytes, name: str = "", step: str = "") -> State:
     """Load a project into a session.
 
     Args:
@@ -34,6 +34,7 @@ async def load(service: Service, session: Session, data: bytes, name: str = "") 
         session: the session.
         data: content of the zip file.
         name: name of the file.
+        step: what the page calls this.
 
     Raises:
         InputError: the project is missing, damaged or too large, or belongs to another model.
@@ -44,7 +45,7 @@ async def load(service: Service, session: Session, data: bytes, name: str = "") 
     editor = await service.run(session.id, partial(_loaded, service, data), Kind.OUTSIDE)
 
     def open_project() -> None:
-        session.documents.open(new_document(editor, name=name), styles_stay=False)
+        session.documents.open(new_document(editor, name=name), step, styles_stay=False)
 
     return await service.change(session, open_project, Kind.LARGE)
 

@@ -80,6 +80,7 @@ Picture = Annotated[UploadFile, File(description="a picture file")]
 LabelMap = Annotated[UploadFile | None, File(description="its label map, a PNG of ids or of the labels' colours")]
 CropField = Annotated[str | None, Form(description='the part to edit: {"left": x, "top": y, "size": s} in pixels')]
 PageName = Annotated[str, Query(max_length=64, description="what the page calls itself, each time the same")]
+StepName = Annotated[str, Query(max_length=64, description="what the page calls this; told with what comes of it")]
 _LONGEST_NAME = 200
 
 router = APIRouter()
@@ -156,34 +157,41 @@ async def end(session: TheSession, service: TheService) -> Response:
 
 @sessions.post("/photo", responses=_BODY)
 async def photo(
-    session: TheSession, service: TheService, file: Picture, segmap: LabelMap = None, crop: CropField = None
+    session: TheSession,
+    service: TheService,
+    file: Picture,
+    segmap: LabelMap = None,
+    crop: CropField = None,
+    step: StepName = "",
 ) -> State:
     """Edit a photo from now on; undo goes back. Without a label map the server's parser makes one."""
-    return await photos.open_photo(service, session, await _upload(file, segmap, crop))
+    return await photos.open_photo(service, session, await _upload(file, segmap, crop), step)
 
 
 @sessions.post("/crop", responses=_BODY)
-async def crop(session: TheSession, service: TheService, square: Square) -> State:
+async def crop(session: TheSession, service: TheService, square: Square, step: StepName = "") -> State:
     """Edit another part of the photo from now on. Undo goes back to what was before."""
-    return await photos.set_crop(service, session, square)
+    return await photos.set_crop(service, session, square, step)
 
 
 @sessions.post("/drawing", responses=_BODY)
-async def drawing(session: TheSession, service: TheService, new: NewSession) -> State:
+async def drawing(session: TheSession, service: TheService, new: NewSession, step: StepName = "") -> State:
     """Edit a drawn face (or scene) from now on. Undo goes back to what was before."""
-    return await service.draw(session, new.bank)
+    return await service.draw(session, new.bank, step)
 
 
 @sessions.post("/segmap", responses=_BODY)
-async def segmap(session: TheSession, service: TheService, file: Picture) -> State:
+async def segmap(session: TheSession, service: TheService, file: Picture, step: StepName = "") -> State:
     """Start again on another label map; styles are kept. Undo restores the previous picture."""
-    return await photos.open_segmap(service, session, await file.read())
+    return await photos.open_segmap(service, session, await file.read(), step)
 
 
 @sessions.post("/styles", responses=_BODY)
-async def add_styles(session: TheSession, service: TheService, file: Picture, segmap: LabelMap = None) -> Source:
+async def add_styles(
+    session: TheSession, service: TheService, file: Picture, segmap: LabelMap = None, step: StepName = ""
+) -> Source:
     """Add a photo whose styles edits can name. Without a label map the server's parser makes one."""
-    return await photos.add_style_photo(service, session, await _upload(file, segmap))
+    return await photos.add_style_photo(service, session, await _upload(file, segmap), step)
 
 
 _EDIT_BODY = {"requestBody": {"content": {"application/json": {"schema": edit_schema()}}}}
@@ -294,9 +302,9 @@ async def save_project(session: TheSession, service: TheService) -> ZipResponse:
 
 
 @sessions.post("/project", responses=_BODY)
-async def load_project(session: TheSession, service: TheService, file: UploadFile) -> State:
+async def load_project(session: TheSession, service: TheService, file: UploadFile, step: StepName = "") -> State:
     """Go on with a project. Undo goes back to what was before."""
-    return await projects.load(service, session, await file.read(), file.filename or "")
+    return await projects.load(service, session, await file.read(), file.filename or "", step)
 
 
 @sessions.websocket("/live")

@@ -112,15 +112,20 @@ class Service:
             self._num_beginning -= 1
         return session
 
-    async def draw(self, session: Session, bank: int | None) -> State:
+    async def draw(self, session: Session, bank: int | None, step: str = "") -> State:
         """Open a drawn face (or scene) in a style of the bank.
+
+        Args:
+            session: the session.
+            bank: number of the style; None for the mean of the bank.
+            step: what the page calls this.
 
         Raises:
             InputError: the style does not exist.
         """
 
         def open_drawing() -> None:
-            session.documents.open(new_document(self._drawing(bank)))
+            session.documents.open(new_document(self._drawing(bank)), step)
 
         return await self.change(session, open_drawing, Kind.LARGE)
 

@@ -66,6 +66,8 @@ class Document:
         whole: the whole photo as the page shows it, PNG or JPEG; for a drawn picture, `original`.
         name: name of the photo's file; empty for a drawn picture.
         thumbnails: PNG files of the style photos, by name.
+        step: what the page called the opening of the document; empty if that has no name.
+        style_steps: what the page called the uploads of the style photos, by source.
         number: number of the document in its session.
         left_at: number of applied edits when another picture was opened; later edits were undone before that.
     """
@@ -75,6 +77,8 @@ class Document:
     whole: bytes
     name: str = ""
     thumbnails: dict[str, bytes] = field(default_factory=dict)
+    step: str = ""
+    style_steps: dict[str, str] = field(default_factory=dict)
     number: int = 0
     left_at: float = math.inf
 
@@ -103,17 +107,19 @@ class Documents:
         """All kept documents."""
         return iter((self.current, *self._earlier, *self._later))
 
-    def open(self, document: Document, *, styles_stay: bool = True) -> None:
+    def open(self, document: Document, step: str = "", *, styles_stay: bool = True) -> None:
         """Open another picture; undone edits can no longer be redone.
 
         Args:
             document: a new document.
+            step: what the page calls the opening.
             styles_stay: whether its editor has the style photos of the current editor (see `Editor.branch`).
         """
         self._count += 1
-        document.number = self._count
+        document.number, document.step = self._count, step
         if styles_stay:
             document.thumbnails |= self.current.thumbnails
+            document.style_steps |= self.current.style_steps
         self.current.left_at = self.current.editor.num_edits
         self.current.editor.forget_rendered()
         self._earlier = [*self._earlier, self.current][-self.most :]

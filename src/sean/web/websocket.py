@@ -97,7 +97,7 @@ class Connection:
         sources = values.pop("sources")
         if sources != self.sources_sent:
             self.sources_sent = sources
-            self.put("sources", text("sources", version=state.version, sources=sources))
+            self.put("sources", text("sources", version=state.version, document=state.document, sources=sources))
         self.put("state", text("state", seq=seq, **values))
 
     def put_error(self, detail: str, seq: int) -> None:

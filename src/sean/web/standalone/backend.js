@@ -54,12 +54,9 @@ export const ask = (url, { method = "GET", body } = {}) => request(url, method, 
 
 export function send(url, form, { onProgress, signal } = {}) {
   const read = ([name, value]) => [name, value instanceof Blob ? value : JSON.parse(value)];
-  onProgress?.(1);
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason);
-    signal?.addEventListener("abort", () => reject(signal.reason));
-    request(url, "POST", Object.fromEntries([...form].map(read))).then(resolve, reject);
-  });
+  if (signal?.aborted) return Promise.reject(signal.reason);
+  onProgress?.(1); // the worker has it at once
+  return request(url, "POST", Object.fromEntries([...form].map(read)));
 }
 
 // What a WebSocket is to the page.

@@ -12,6 +12,7 @@ const MOST_EARLIER = 8;
 
 export class Document {
   number = 0;
+  step = ""; // what the page called the opening of it
   leftAt = Infinity; // edits done when another picture was opened
   #rendered = null; // {state, picture}
   #composites = new Map(); // by the longer side of the photo
@@ -129,8 +130,8 @@ export class Documents {
     this.current = current;
   }
 
-  open(document) {
-    document.number = ++this.#count;
+  open(document, step) {
+    Object.assign(document, { number: ++this.#count, step });
     this.current.leftAt = this.current.history.position;
     this.current.forgetRendered();
     this.#earlier = [...this.#earlier, this.current].slice(-MOST_EARLIER);

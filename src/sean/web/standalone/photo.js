@@ -1,7 +1,7 @@
 // Photos: opened, cropped around a face, and made smaller, as parsing/photo.py does it.
 //
-// A photo is {image: a picture, alpha: Uint8Array or null, crop: {top, left, size, angle} or null (the whole photo,
-// stretched), faces: crops found, name}.
+// A photo is {image: a picture, own: the same in the colours of its file, before transparency is laid on white, alpha:
+// Uint8Array or null, crop: {top, left, size, angle} or null (the whole photo, stretched), faces: crops found, name}.
 
 import { Frame } from "./compositing/frame.js";
 import { picture, resizedPicture } from "./compositing/planes.js";
@@ -32,14 +32,35 @@ export async function decoded(file) {
   }
 }
 
-function fromRgba({ data, width, height }) {
-  const image = picture(height, width);
+// {image, own, alpha} of ImageData, as images/__init__.py has them.
+export function fromRgba({ data, width, height }) {
+  const own = picture(height, width);
   const alpha = new Uint8Array(height * width);
   for (let i = 0; i < alpha.length; i++) {
-    for (let c = 0; c < 3; c++) image.data[3 * i + c] = data[4 * i + c];
+    for (let c = 0; c < 3; c++) own.data[3 * i + c] = data[4 * i + c];
     alpha[i] = data[4 * i + 3];
   }
-  return { image, alpha: alpha.every((value) => value === 255) ? null : alpha };
+  if (alpha.every((value) => value === 255)) return { image: own, own, alpha: null };
+  const image = picture(height, width);
+  for (let i = 0; i < image.data.length; i++) {
+    const opacity = alpha[Math.floor(i / 3)];
+    image.data[i] = Math.floor((own.data[i] * opacity + 255 * (255 - opacity) + 127) / 255);
+  }
+  return { image, own, alpha };
+}
+
+// The colours of an edited photo under the transparency of its file: on white they look like `edited`, and pixels that
+// have not changed keep their own. As photo_output.py has them.
+export function offWhite(edited, { image, own, alpha }) {
+  const result = picture(edited.height, edited.width);
+  for (let i = 0; i < alpha.length; i++) {
+    const [isChanged, opacity] = [[0, 1, 2].some((c) => edited.data[3 * i + c] !== image.data[3 * i + c]), alpha[i]];
+    for (let n = 3 * i; n < 3 * i + 3; n++) {
+      const colour = Math.fround(255 - Math.fround(((255 - edited.data[n]) * 255) / opacity));
+      result.data[n] = isChanged && opacity ? rounded(Math.min(255, Math.max(0, colour))) : own.data[n];
+    }
+  }
+  return result;
 }
 
 // A picture as ImageData; alpha: of its pixels, or null.
@@ -105,7 +126,7 @@ export function smaller(photo, side) {
   if (scale >= 1) return photo;
   const [rows, columns] = [height, width].map((extent) => Math.max(1, rounded(extent * scale)));
   const crop = photo.crop && { ...photo.crop, top: (photo.crop.top * rows) / height, left: (photo.crop.left * columns) / width, size: photo.crop.size * scale };
-  return { ...photo, image: resizedPicture(photo.image, rows, columns), alpha: null, crop };
+  return { ...photo, image: resizedPicture(photo.image, rows, columns), own: null, alpha: null, crop };
 }
 
 export function wholeSquare({ height, width }) {

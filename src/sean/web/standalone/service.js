@@ -4,7 +4,7 @@
 
 import { cropped } from "./compositing/planes.js";
 import { Document, Documents, SHOWN_SIDE, oneStyle } from "./document.js";
-import { checkCrop, cut, decoded, findFace, hasLandmarks, nearest, parsed, seenBy, toRgba, wholeSquare } from "./photo.js";
+import { checkCrop, cut, decoded, findFace, hasLandmarks, nearest, offWhite, parsed, seenBy, toRgba, wholeSquare } from "./photo.js";
 import { paletteFile } from "./png.js";
 import { Problem } from "./problem.js";
 import { OWN, Sources, completed, meanColours } from "./sources.js";
@@ -52,7 +52,7 @@ export class Service {
     const session = this.session(rest[0]);
     const action = method === "POST" ? ACTIONS[rest[1]] : null;
     if (action) {
-      await action(this, session, body);
+      await action(this, session, body, query.get("step") ?? "");
       return rest[1] === "styles" ? this.state.sources.at(-1) : this.state;
     }
     const found = READINGS[rest[1] ?? ""];
@@ -72,11 +72,11 @@ export class Service {
   // What the session shows, as the server's State.
   get state() {
     const { id, version, documents } = this.#session;
-    const { number, photo, sources, history, base } = documents.current;
+    const { number, step, photo, sources, history, base } = documents.current;
     const { names } = this.labels;
     const state = documents.current.state;
     return {
-      id, version, document: number,
+      id, version, document: number, step,
       photo: photo && { name: photo.name, width: photo.image.width, height: photo.image.height, crop: photo.crop, faces: photo.faces },
       regions: regionsOf(state, base).map(({ label, instance, area, styles }) => ({
         label: names[label], instance, area, at: instance ? pointIn(state, label, instance, base.size) : null,
@@ -176,8 +176,8 @@ export class Service {
 
   // A label map in the colours of the labels, or of label ids as levels of grey.
   async readMap(file) {
-    const { image } = await decoded(file);
-    const { data, height, width } = image;
+    const { own } = await decoded(file);
+    const { data, height, width } = own;
     const ids = new Map(this.labels.colors.map((color, id) => [color.join(), id]).reverse());
     const read = (find) => Int32Array.from({ length: height * width }, (_, i) => find(data[3 * i], data[3 * i + 1], data[3 * i + 2]) ?? -1);
     const { count, ignoreId } = this.labels;
@@ -203,15 +203,15 @@ export class Service {
 }
 
 const ACTIONS = {
-  drawing: (service, session, body) => service.change((documents) => documents.open(service.drawing(body?.bank ?? null))),
-  photo: async (service, session, body) => {
+  drawing: (service, session, body, step) => service.change((documents) => documents.open(service.drawing(body?.bank ?? null), step)),
+  photo: async (service, session, body, step) => {
     const { photo, segmap, parses } = await service.opened(body);
     service.onProgress("encoding", 0.9);
     const sources = service.document.sources.branch();
     sources.own = await service.encoded(photo, segmap);
-    await service.change((documents) => documents.open(new Document(service.model, sources, newState(segmap), { photo, segmap, parses })));
+    await service.change((documents) => documents.open(new Document(service.model, sources, newState(segmap), { photo, segmap, parses }), step));
   },
-  crop: async (service, session, square) => {
+  crop: async (service, session, square, step) => {
     const { photo: before, sources: known } = service.document;
     if (!before) throw new Problem("expected a session with a photo; open one first");
     checkCrop(square, before.image);
@@ -219,23 +219,23 @@ const ACTIONS = {
     const segmap = await service.mapOf(photo);
     const sources = known.branch();
     sources.own = await service.encoded(photo, segmap);
-    await service.change((documents) => documents.open(new Document(service.model, sources, newState(segmap), { photo, segmap, parses: true })));
+    await service.change((documents) => documents.open(new Document(service.model, sources, newState(segmap), { photo, segmap, parses: true }), step));
   },
-  segmap: async (service, session, { file: given }) => {
+  segmap: async (service, session, { file: given }, step) => {
     const { height, width } = service.model;
     const ids = nearest(await service.readMap(given), height, width).data;
     const { photo, segmap, parses, sources, state } = service.document;
     const styles = new Map([...state.styles].filter(([key]) => key.endsWith(":0")));
-    await service.change((documents) => documents.open(new Document(service.model, sources.branch(), newState(ids, styles), { photo, segmap, parses })));
+    await service.change((documents) => documents.open(new Document(service.model, sources.branch(), newState(ids, styles), { photo, segmap, parses }), step));
   },
-  styles: async (service, session, body) => {
+  styles: async (service, session, body, step) => {
     const { sources } = service.document;
     if (sources.photos.length >= MOST_STYLE_PHOTOS) throw new Problem(`this session has ${MOST_STYLE_PHOTOS} style photos already, which is all it may have`);
     const { photo, segmap } = await service.opened(body);
     const name = String(sources.photos.length + 1);
     const styles = await service.encoded(photo, segmap);
     session.thumbnails.set(name, await file(photo.crop ? cut(photo.image, photo.crop, THUMBNAIL) : photo.image, THUMBNAIL));
-    await service.change(() => sources.add(name, styles));
+    await service.change(() => sources.add(name, styles, step));
   },
   script: async (service, session, { file: given }) => {
     const { done, undone } = JSON.parse(await given.text());
@@ -265,8 +265,11 @@ const READINGS = {
 };
 
 async function wholePhoto({ document }, format) {
-  if (!document.photo) throw new Problem("expected a session with a photo; open one first");
-  return file(await document.composited(Infinity), 0, document.photo.alpha, format);
+  const { photo } = document;
+  if (!photo) throw new Problem("expected a session with a photo; open one first");
+  const edited = await document.composited(Infinity);
+  if (!photo.alpha || format.type === "image/jpeg") return file(edited, 0, null, format); // a JPEG cannot be transparent
+  return file(offWhite(edited, photo), 0, photo.alpha, format);
 }
 
 // The session's picture, or the part of its photo that the model sees, in a style of the bank.

@@ -14,6 +14,7 @@ export const isColour = (source) => source.startsWith("#");
 export class Sources {
   #photos = new Map();
   #colours = new Map();
+  #steps = new Map(); // what the page called the uploads of style photos
 
   // bank: styles; bankColours(): the colours of each of them, three numbers a label; keepsColours: whether codes begin
   // with the region's colour.
@@ -32,16 +33,16 @@ export class Sources {
     return [...this.#photos.keys()];
   }
 
-  add(name, styles) {
+  add(name, styles, step = "") {
     this.#photos.set(name, styles);
-    return `photo:${name}`;
+    this.#steps.set(`photo:${name}`, step);
   }
 
   // The same sources for another picture: own styles and style photos as they are now.
   branch() {
     const other = new Sources(this.labels, this.codeDim, this.bank, this.bankColours, this.keepsColours);
     other.own = this.own;
-    for (const [name, styles] of this.#photos) other.add(name, styles);
+    for (const [name, styles] of this.#photos) other.add(name, styles, this.#steps.get(`photo:${name}`));
     return other;
   }
 
@@ -49,11 +50,11 @@ export class Sources {
     this.#colours.clear();
   }
 
-  // All sources but those of single regions and colours, with the labels that each has.
+  // All sources but those of single regions and colours, with the labels that each has, and the step that added it.
   names() {
     const bank = this.bank.map((_, number) => `bank:${number}`);
     const sources = [OWN, ...(this.bank.length ? [MEAN] : []), ...bank, ...this.photos.map((name) => `photo:${name}`)];
-    return sources.map((source) => ({ source, regions: this.#namesOf(this.get(source)) }));
+    return sources.map((source) => ({ source, regions: this.#namesOf(this.get(source)), step: this.#steps.get(source) ?? "" }));
   }
 
   get(source) {

@@ -18,6 +18,13 @@ export function sessionUrl(id, path = "") {
   return new URL(`sessions/${encodeURIComponent(id)}${path && `/${path}`}`, root).href;
 }
 
+// name: what this page calls a step that it asks for; the backend tells it with what comes of it.
+function stepUrl(id, path, { name } = {}) {
+  const url = new URL(sessionUrl(id, path));
+  if (name) url.searchParams.set("step", name);
+  return url.href;
+}
+
 export const bankUrl = (number) => new URL(`bank/${number}.png`, root).href;
 export const sampleUrl = (name) => new URL(`samples/${name}`, root).href;
 
@@ -70,8 +77,8 @@ function reason(status, text) {
 
 const json = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
-// fields: names -> Blob or text. onProgress(share): how much of it has been sent; signal cancels.
-async function upload(id, path, fields, { onProgress, signal } = {}) {
+// fields: names -> Blob or text. onProgress(share): how much of it has been sent; signal cancels; name: see stepUrl.
+async function upload(id, path, fields, options = {}) {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) {
     if (value instanceof Blob) form.append(name, value, value.name || "pasted.png");
@@ -79,7 +86,7 @@ async function upload(id, path, fields, { onProgress, signal } = {}) {
   }
   let response;
   try {
-    response = await send(sessionUrl(id, path), form, { onProgress, signal });
+    response = await send(stepUrl(id, path, options), form, options);
   } catch (problem) {
     throw problem.name === "AbortError" ? new Cancelled() : new ApiError(TEXT.unreachable, 0);
   }
@@ -90,8 +97,8 @@ export const getModel = () => request(new URL("model", root));
 export const getSession = (id) => request(sessionUrl(id));
 export const createSession = (body) => request(new URL("sessions", root), json(body));
 export const getScript = (id) => request(sessionUrl(id, "script.json"));
-export const postDrawing = (id, bank) => request(sessionUrl(id, "drawing"), json(bank == null ? {} : { bank }));
-export const postCrop = (id, square) => request(sessionUrl(id, "crop"), json(square));
+export const postDrawing = (id, bank, options) => request(stepUrl(id, "drawing", options), json(bank == null ? {} : { bank }));
+export const postCrop = (id, square, options) => request(stepUrl(id, "crop", options), json(square));
 export const postPhoto = (id, { file, segmap, crop }, options) => upload(id, "photo", { file, segmap, crop }, options);
 export const postSegmap = (id, file, options) => upload(id, "segmap", { file }, options);
 export const postStyle = (id, { file, segmap }, options) => upload(id, "styles", { file, segmap }, options);

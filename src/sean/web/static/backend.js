@@ -12,12 +12,14 @@ export const TEXT = {
 // The answer to a request, a Response; rejects where there is none.
 export const ask = (url, options) => fetch(url, options);
 
-// Send a form. onProgress(share): how much of it has been sent; signal: gives up, with an AbortError.
+// Send a form. onProgress(share): how much of it has been sent, at last 1; signal: gives up, with an AbortError, which stops
+// only what has not all been sent.
 export function send(url, form, { onProgress, signal } = {}) {
   return new Promise((resolve, reject) => {
     const sending = new XMLHttpRequest(); // fetch tells nothing about what has been sent
     sending.open("POST", url);
     sending.upload.onprogress = ({ loaded, total }) => onProgress?.(total ? loaded / total : 0);
+    sending.upload.onload = () => onProgress?.(1);
     sending.onload = () => resolve(new Response(sending.responseText, { status: sending.status }));
     sending.onerror = () => reject(new TypeError(TEXT.unreachable));
     sending.onabort = () => reject(signal.reason);

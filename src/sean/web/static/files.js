@@ -2,20 +2,23 @@
 
 import { fetchBlob, postPhoto, postProject, postSegmap, postStyle, sampleUrl, sessionUrl } from "./api.js";
 import { plainName, regionName } from "./edits.js";
-import { keepStyle } from "./keep.js";
 import { error, info, progress, progressCancel, progressEnd } from "./messages.js";
-import { adopt, guarded, openDrawing, opening } from "./session.js";
+import { adopt, doing, guarded, openDrawing, opening } from "./session.js";
 import { byId, element, onChange, store } from "./store.js";
 import { chooseSource } from "./styling.js";
 
 let busy = false;
 
-// One upload at a time, with progress and a way to give it up. work({onProgress, signal}).
+// One upload at a time, with progress and, while it is being sent, a way to give it up. work({onProgress, signal}).
 async function uploading(what, work) {
   if (busy) return info("One moment, another file is still being read");
   busy = true;
   const cancel = new AbortController();
-  const onProgress = (share) => (share < 1 ? progress(`sending ${what}`, share) : progress(`reading ${what}`, null));
+  const onProgress = (share) => {
+    if (share < 1) return progress(`sending ${what}`, share);
+    progressCancel(null); // the backend has it, and will do it
+    progress(`reading ${what}`, null);
+  };
   progress(`sending ${what}`, 0);
   progressCancel(() => cancel.abort());
   try {
@@ -30,14 +33,14 @@ async function openPhoto(file) {
   const { segmap, isGiven } = await segmapOf(file);
   if (!isGiven) return;
   const step = { kind: "photo", file, segmap };
-  await uploading("the photo", (options) => opening(step, () => postPhoto(store.session.id, step, options)));
+  await uploading("the photo", (options) => opening(step, (name) => postPhoto(store.session.id, step, { ...options, name })));
 }
 
 const openSegmap = (file) =>
-  uploading("the map", (options) => opening({ kind: "segmap", file }, () => postSegmap(store.session.id, file, options)));
+  uploading("the map", (options) => opening({ kind: "segmap", file }, (name) => postSegmap(store.session.id, file, { ...options, name })));
 
 const openProject = (file) =>
-  uploading("the project", (options) => opening({ kind: "project", file }, () => postProject(store.session.id, file, options)));
+  uploading("the project", (options) => opening({ kind: "project", file }, (name) => postProject(store.session.id, file, { ...options, name })));
 
 async function openSample() {
   const [name] = store.model.samples;
@@ -50,8 +53,8 @@ export async function addStyle(file, region) {
   if (!isGiven) return;
   await uploading("the other photo", (options) => guarded(async () => {
     const { id, document } = store.session;
-    const { source, regions } = await postStyle(id, { file, segmap }, options);
-    keepStyle(document, { kind: "style", file, segmap });
+    const step = { kind: "style", file, segmap };
+    const { source, regions } = await doing([step], document, (name) => postStyle(id, step, { ...options, name }));
     if (!region || regions.includes(region.label)) return chooseSource(region, source);
     const has = regions.map(plainName).join(", ") || "nothing";
     error(`No ${regionName(region)} was found in that photo (found: ${has}). The photo is kept under the sources`);

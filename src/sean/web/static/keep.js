@@ -4,17 +4,21 @@
 // edits since. The same steps and edits give the same picture.
 
 import { createSession, getScript, postCrop, postDrawing, postPhoto, postProject, postScript, postSegmap, postStyle } from "./api.js";
+import { newName } from "./store.js";
 
 const [DATABASE, WORKS] = ["sean", "works"];
 const SOON = 600; // ms after a change at which it is kept
 const MOST_WORKS = 8;
 const OLDEST = 30 * 24 * 3600 * 1000; // ms
+const BRING_STYLES = ["style", "project"]; // kinds of steps with style photos, which a photo opened later keeps
 
 let database = null; // null: this browser keeps nothing
 let work = null; // {id: the session's, steps: {document: [step]}, document, script, edits, name, time}
 let timer = 0;
 let saving = Promise.resolve();
 let lastState = null;
+let isKept = true;
+const asked = new Map(); // {steps, before} by the names that this page gave them when it asked the backend for them
 
 const done = (request) => new Promise((resolve, reject) => {
   request.onsuccess = () => resolve(request.result);
@@ -76,51 +80,69 @@ export function keepWork(state, steps) {
   keepSoon(state);
 }
 
-export const stepsOf = (document) => work?.steps[document] ?? null;
-
-// A picture was opened by a step; before: number of the picture that it was opened from.
-export function keepOpened(state, step, before) {
-  if (!work) return;
-  const earlier = work.steps[before] ?? [];
-  const styles = earlier.filter((each) => each.kind === "style");
-  work.steps[state.document] = {
-    project: [step],
-    photo: [...styles, step],
-    drawing: [...styles, step],
-  }[step.kind] ?? [...earlier, step];
-  keepSoon(state);
+// The backend is about to be asked for a step, the last of `steps`; gives the name that the step goes by there. before: number
+// of the picture that is shown.
+export function asking(steps, before) {
+  const name = newName();
+  asked.set(name, { steps, before });
+  return name;
 }
 
-export function keepStyle(document, step) {
-  if (work?.steps[document]) work.steps[document] = [...work.steps[document], step];
-  keepSoon();
+// The backend has told how a picture came about, and its sources: what this page has asked for is kept from now on. It is told
+// in more than the step's own answer, which may be lost.
+export function keepSteps({ id, document, step, sources = [] }) {
+  if (id !== work?.id) return;
+  const opened = asked.get(step);
+  if (opened && !work.steps[document]) keepOpened(document, opened);
+  const styles = sources.flatMap((source) => asked.get(source.step)?.steps ?? []);
+  const added = styles.filter((style) => work.steps[document] && !work.steps[document].includes(style));
+  if (added.length) work.steps[document] = [...work.steps[document], ...added];
+}
+
+function keepOpened(document, { steps, before }) {
+  const { kind } = steps.at(-1);
+  const earlier = work.steps[before];
+  if (kind === "project" || kind === "drawing") work.steps[document] = steps; // they bring all that they need
+  else if (!earlier) return; // nobody knows what it was opened from
+  else if (kind === "photo") work.steps[document] = [...earlier.filter((each) => BRING_STYLES.includes(each.kind)), ...steps];
+  else work.steps[document] = [...earlier, ...steps];
 }
 
 export function keepSoon(state = lastState) {
   lastState = state;
+  isKept = false;
   clearTimeout(timer);
   timer = setTimeout(() => { timer = 0; saving = save(lastState).catch(() => {}); }, SOON);
 }
 
 // Whether something has not been kept yet.
-export const isUnkept = () => Boolean(timer) || (!database && Boolean(lastState?.edits || lastState?.photo));
+export const isUnkept = () => (database ? work !== null && !isKept : Boolean(lastState?.edits || lastState?.photo));
 
 async function save(state) {
-  if (!work || !database || !state || state.id !== work.id || !work.steps[state.document]) return;
+  if (!work || !database || !state || state.id !== work.id) return;
+  const present = work;
+  const steps = work.steps[state.document] ?? (await keptWork(state.id))?.steps[state.document]; // of another tab's picture
+  if (!steps) return;
   const script = await getScript(state.id);
   const name = state.photo?.name ?? "";
-  if (!work) return; // forgotten meanwhile
+  if (work !== present) return; // forgotten, or another session began meanwhile
+  work.steps[state.document] ??= steps;
   Object.assign(work, { document: state.document, script, edits: state.edits, name, time: Date.now() });
   await done(works("readwrite").put(work));
+  isKept ||= state === lastState && !timer;
   document.body.dataset.kept = state.version;
 }
 
-// Make the session of a kept work again; onProgress: see api.js. Gives the state and the steps by picture.
-export async function restored(kept, bank, onProgress) {
-  let state = await createSession(bank);
-  const steps = kept.steps[kept.document];
+// How the first picture of a session comes about, from the body of the request for a session.
+export const begunBy = (first) => ({ 0: [{ kind: "drawing", ...first }] });
+
+// Make the session of a kept work again; first: the body of the request for a session; onProgress: see api.js. Gives the state
+// and the steps by picture.
+export async function restored(kept, first, onProgress) {
+  let state = await createSession(first);
+  const steps = begunBy(first);
   const id = state.id;
-  for (const step of steps) {
+  for (const [index, step] of kept.steps[kept.document].entries()) {
     if (step.kind === "drawing") state = await postDrawing(id, step.bank);
     else if (step.kind === "photo") state = await postPhoto(id, step, { onProgress });
     else if (step.kind === "project") state = await postProject(id, step.file, { onProgress });
@@ -128,7 +150,8 @@ export async function restored(kept, bank, onProgress) {
     else if (step.kind === "segmap") state = await postSegmap(id, step.file, { onProgress });
     else if (step.kind === "style") await postStyle(id, step, { onProgress });
     else if (step.kind === "script") state = await postScript(id, step.script);
+    steps[state.document] = kept.steps[kept.document].slice(0, index + 1);
   }
   if (kept.script) state = await postScript(id, kept.script);
-  return { state, steps: { [state.document]: steps } };
+  return { state, steps };
 }

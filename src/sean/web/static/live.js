@@ -4,6 +4,7 @@
 
 import { liveUrl } from "./api.js";
 import { connect, unpacked } from "./backend.js";
+import { newName } from "./store.js";
 
 const ANSWER_TIMEOUT = 8000; // ms after which a preview is taken as lost
 const LONGEST_WAIT = 8000; // ms between attempts to connect
@@ -11,8 +12,7 @@ const SLOW = 1500; // ms without an answer after which the page says that it wai
 const SESSION_GONE = 4404; // close code: there is no such session any more
 const MOST_WAITING = 5000; // edits kept while there is no answer
 
-// crypto.randomUUID is there for https and localhost only
-const PAGE = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+const PAGE = newName();
 
 class Live extends EventTarget {
   document = 0; // number of the picture that edits are made for

@@ -2,7 +2,7 @@
 
 import { ApiError, Cancelled, createSession, fetchBitmap, getScript, getSession, postCrop, postDrawing } from "./api.js";
 import { TEXT } from "./backend.js";
-import { forget, forgetAll, isUnkept, keepOpened, keepSoon, keepWork, keptWork, offeredWork, restored, startKeeping } from "./keep.js";
+import { asking, begunBy, forget, forgetAll, isUnkept, keepSoon, keepSteps, keepWork, keptWork, offeredWork, restored, startKeeping } from "./keep.js";
 import { live } from "./live.js";
 import { announce, error, info, progress, progressEnd } from "./messages.js";
 import { showFocus, showMap, showOriginal, showResult } from "./panes.js";
@@ -14,6 +14,7 @@ const FIRST_FACE = 0;
 let lost = false;
 let renewing = false;
 let originalVersion = 0;
+const givenUp = new Set(); // names of steps that the user has cancelled
 let shownDocument = null;
 
 const first = () => (store.model.bank ? { bank: FIRST_FACE } : {});
@@ -24,7 +25,7 @@ export async function guarded(work) {
     await work();
     return true;
   } catch (problem) {
-    if (problem instanceof Cancelled) info("Cancelled; nothing has changed");
+    if (problem instanceof Cancelled) info("Cancelled");
     else if (!(problem instanceof ApiError)) throw problem;
     else if (problem.status === 404 && store.session && !renewing) await renew();
     else error(problem.message);
@@ -39,7 +40,7 @@ export async function startSession() {
   if (id) {
     try {
       const state = await getSession(id);
-      return await enter(state, (await keptWork(id))?.steps ?? {});
+      return await enter(state, (await keptWork(id))?.steps ?? begunBy(first()));
     } catch (problem) {
       if (!(problem instanceof ApiError) || problem.status !== 404) throw problem;
     }
@@ -51,7 +52,7 @@ export async function startSession() {
 
 async function begin() {
   const state = await createSession(first());
-  await enter(state, { 0: [{ kind: "drawing", ...first() }] });
+  await enter(state, begunBy(first()));
 }
 
 // The session is gone from the server: bring its work back, or begin a new one.
@@ -114,24 +115,40 @@ async function offer() {
 // Open a drawn face, another one each time.
 export async function openDrawing() {
   const bank = store.model.bank ? Math.floor(Math.random() * store.model.bank) : null;
-  await opening({ kind: "drawing", bank }, () => postDrawing(store.session.id, bank));
+  await opening({ kind: "drawing", bank }, (name) => postDrawing(store.session.id, bank, { name }));
 }
 
 export async function openCrop(square) {
-  await opening({ kind: "crop", square }, () => postCrop(store.session.id, square));
+  await opening({ kind: "crop", square }, (name) => postCrop(store.session.id, square, { name }));
 }
 
-// Open a picture by a step (see keep.js); `post` gives the new state.
+// Open a picture by a step (see keep.js); post(name) gives the new state.
 export async function opening(step, post) {
   return guarded(async () => {
     const { id, document: before } = store.session;
     // the styles set so far stay on another map, so they belong to how it came about
     const script = step.kind === "segmap" ? await getScript(id) : null;
-    const state = await post();
-    if (script?.done.length) keepOpened(state, { kind: "script", script: { done: script.done, undone: [] } }, before);
-    keepOpened(state, step, script?.done.length ? state.document : before);
-    take(state);
+    const styles = script?.done.length ? [{ kind: "script", script: { done: script.done, undone: [] } }] : [];
+    take(await doing([...styles, step], before, post));
   });
+}
+
+// Ask the backend for a step, the last of `steps`, by a name that it tells with what comes of it; before: see keep.js.
+export async function doing(steps, before, ask) {
+  const name = asking(steps, before);
+  try {
+    return await ask(name);
+  } catch (problem) {
+    if (problem instanceof Cancelled) givenUp.add(name);
+    throw problem;
+  }
+}
+
+// What the backend tells of the steps that it has done.
+function heard(news) {
+  keepSteps(news);
+  const names = [news.step, ...(news.sources ?? []).map(({ step }) => step)];
+  if (names.filter((name) => givenUp.delete(name)).length) info("It was too late to cancel: the file had arrived");
 }
 
 async function enter(state, steps) {
@@ -156,6 +173,7 @@ const NO_SOURCES = { version: -1, sources: [] };
 let sources = NO_SOURCES;
 
 function take(state) {
+  heard(state);
   if (state.id === store.session?.id && state.version < store.session.version) return; // an older answer
   if (state.sources) sources = { version: state.version, sources: state.sources };
   update({ session: { ...state, sources: sources.sources } }); // over the WebSocket they come by themselves
@@ -169,10 +187,13 @@ function take(state) {
 }
 
 // The sources of styles, which the WebSocket sends when they have changed.
-function takeSources({ version, sources: changed }) {
+function takeSources({ version, document, sources: changed }) {
   if (version < sources.version) return;
   sources = { version, sources: changed };
-  if (store.session) update({ session: { ...store.session, sources: changed } });
+  if (!store.session) return;
+  heard({ id: store.session.id, document, sources: changed });
+  update({ session: { ...store.session, sources: changed } });
+  keepSoon();
 }
 
 // Also where another tab has opened the picture, or undo has gone back to it.

@@ -48,6 +48,11 @@ function stored(area, key, value) {
 export const remembered = (key, value) => stored("sessionStorage", key, value);
 export const kept = (key, value) => stored("localStorage", key, value);
 
+// A name that nothing else has; crypto.randomUUID is there for https and localhost only.
+export function newName() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 export function byId(id) {
   return document.getElementById(id);
 }
