@@ -47,7 +47,7 @@ async def open_photo(service: Service, session: Session, upload: Upload, step: s
         service: the service.
         session: the session; its user is informed of the progress.
         upload: the photo.
-        step: what the page calls this.
+        step: name that the page gave to the request; the state repeats it.
 
     Raises:
         InputError: the files are not a picture and a map, or there is neither map nor parser.

@@ -34,7 +34,7 @@ async def load(service: Service, session: Session, data: bytes, name: str = "", 
         session: the session.
         data: content of the zip file.
         name: name of the file.
-        step: what the page calls this.
+        step: name that the page gave to the request; the state repeats it.
 
     Raises:
         InputError: the project is missing, damaged or too large, or belongs to another model.

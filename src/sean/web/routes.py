@@ -79,8 +79,10 @@ TheSession = Annotated[Session, Depends(session_of)]
 Picture = Annotated[UploadFile, File(description="a picture file")]
 LabelMap = Annotated[UploadFile | None, File(description="its label map, a PNG of ids or of the labels' colours")]
 CropField = Annotated[str | None, Form(description='the part to edit: {"left": x, "top": y, "size": s} in pixels')]
-PageName = Annotated[str, Query(max_length=64, description="what the page calls itself, each time the same")]
-StepName = Annotated[str, Query(max_length=64, description="what the page calls this; told with what comes of it")]
+PageName = Annotated[str, Query(max_length=64, description="name of the page, the same for each of its connections")]
+StepName = Annotated[
+    str, Query(max_length=64, description="name that the page gives to this request; the state repeats it")
+]
 _LONGEST_NAME = 200
 
 router = APIRouter()

@@ -68,7 +68,7 @@ class Source(BaseModel):
 
     source: str
     regions: Annotated[list[str], Field(description="labels that it has a style of")]
-    step: Annotated[str, Field(description="what the page called its upload; empty if it has no name")] = ""
+    step: Annotated[str, Field(description="name that the page gave to its upload; empty if none")] = ""
 
 
 class Square(BaseModel):
@@ -102,7 +102,7 @@ class State(BaseModel):
     id: str
     version: Annotated[int, Field(description="counts every change")]
     document: Annotated[int, Field(description="number of the picture that is edited; opening one counts on")]
-    step: Annotated[str, Field(description="what the page called the opening of it; empty if that has no name")] = ""
+    step: Annotated[str, Field(description="name that the page gave to the request that opened it; empty if none")] = ""
     photo: PhotoInfo | None
     regions: list[Region]
     sources: list[Source]

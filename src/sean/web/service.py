@@ -118,7 +118,7 @@ class Service:
         Args:
             session: the session.
             bank: number of the style; None for the mean of the bank.
-            step: what the page calls this.
+            step: name that the page gave to the request; the state repeats it.
 
         Raises:
             InputError: the style does not exist.

@@ -66,8 +66,8 @@ class Document:
         whole: the whole photo as the page shows it, PNG or JPEG; for a drawn picture, `original`.
         name: name of the photo's file; empty for a drawn picture.
         thumbnails: PNG files of the style photos, by name.
-        step: what the page called the opening of the document; empty if that has no name.
-        style_steps: what the page called the uploads of the style photos, by source.
+        step: name that the page gave to the request that opened the document; empty if it gave none.
+        style_steps: names that the page gave to the uploads of the style photos, by source.
         number: number of the document in its session.
         left_at: number of applied edits when another picture was opened; later edits were undone before that.
     """
@@ -112,7 +112,7 @@ class Documents:
 
         Args:
             document: a new document.
-            step: what the page calls the opening.
+            step: name that the page gave to the request; the state repeats it.
             styles_stay: whether its editor has the style photos of the current editor (see `Editor.branch`).
         """
         self._count += 1

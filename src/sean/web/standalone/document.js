@@ -12,7 +12,7 @@ const MOST_EARLIER = 8;
 
 export class Document {
   number = 0;
-  step = ""; // what the page called the opening of it
+  step = ""; // name that the page gave to the request that opened it
   leftAt = Infinity; // edits done when another picture was opened
   #rendered = null; // {state, picture}
   #composites = new Map(); // by the longer side of the photo

@@ -14,7 +14,7 @@ export const isColour = (source) => source.startsWith("#");
 export class Sources {
   #photos = new Map();
   #colours = new Map();
-  #steps = new Map(); // what the page called the uploads of style photos
+  #steps = new Map(); // names that the page gave to the uploads of style photos
 
   // bank: styles; bankColours(): the colours of each of them, three numbers a label; keepsColours: whether codes begin
   // with the region's colour.
