@@ -11,10 +11,10 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from sean.data.faces.drawing import FaceShape, draw_face
-from sean.editing.canvas import SEAM_MARGIN
 from sean.editing.editor import Editor
 from sean.editing.edits import edit_from_json
 from sean.editing.pipeline import SEANPipeline
+from sean.editing.shapes import SEAM_MARGIN
 from sean.labels import CELEBAMASK_HQ, LabelSet
 from sean.models.build import build_model
 from sean.parsing import photo

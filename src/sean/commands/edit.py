@@ -14,7 +14,7 @@ from sean.commands.photo_options import (
     listed_photos,
     outputs_for,
 )
-from sean.editing.canvas import SEAM_MARGIN
+from sean.editing.shapes import SEAM_MARGIN
 from sean.errors import InputError
 from sean.pretrained import DEFAULT_MODEL
 

@@ -24,7 +24,6 @@ from PIL import Image
 from torch import Tensor
 
 from sean.devices import AUTO
-from sean.editing.canvas import SEAM_MARGIN, faded
 from sean.editing.edits import (
     SOURCE_FORMS,
     Edit,
@@ -43,6 +42,7 @@ from sean.editing.history import History
 from sean.editing.photo_composite import BLENDS, Blend, PhotoComposite
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.project import Project, ProjectLimits, begun_styles, model_of, read_project, write_project
+from sean.editing.shapes import SEAM_MARGIN, faded
 from sean.editing.sources import MAX_NAME, Sources
 from sean.editing.state import Base, EditorState, Region, applied, new_state, render_styles, touched_pixels
 from sean.editing.styles import StyleCodes, mean_colours

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sean.editing.canvas import brush_mask, connected_area, pixel_at, polygon_mask
 from sean.editing.edits import (
     MAX_INSTANCE,
     Edit,
@@ -26,6 +25,7 @@ from sean.editing.edits import (
     SetStyle,
     SplitRegion,
 )
+from sean.editing.shapes import brush_mask, connected_area, pixel_at, polygon_mask
 from sean.editing.sources import OWN, Sources
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError

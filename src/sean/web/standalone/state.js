@@ -4,7 +4,7 @@
 // region", numbers of regions split off (0: none), and settings by "label:instance": for each block [source, strength]
 // or null for the own style. A base is {state, sources, size: {height, width}, blocks}.
 
-import { brushMask, connectedArea, pixelAt, polygonMask } from "./canvas.js";
+import { brushMask, connectedArea, pixelAt, polygonMask } from "./shapes.js";
 import { Problem } from "./problem.js";
 import { OWN } from "./sources.js";
 

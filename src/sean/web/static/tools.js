@@ -1,4 +1,5 @@
-// The tools: from points on the map to edits. A stroke is drawn here at once and sent as a preview while it grows.
+// The tools, such as the brush: from points on the map to edits. A stroke is drawn here at once and sent as a preview while
+// it grows. editing/shapes.py finds the pixels that it covers.
 
 import * as edits from "./edits.js";
 import { live } from "./live.js";

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sean.editing.canvas import brush_mask, connected_area, faded, pixel_at, polygon_mask
+from sean.editing.shapes import brush_mask, connected_area, faded, pixel_at, polygon_mask
 
 Point = tuple[float, float]
 

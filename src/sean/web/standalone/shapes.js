@@ -1,4 +1,4 @@
-// The pixels that brushes, polygons and fills cover: the pixels of editing/canvas.py, which explains how.
+// The pixels that brushes, polygons and fills cover: the pixels of editing/shapes.py, which explains how.
 //
 // Coordinates are fractions of width and height; a pixel belongs to a shape when its middle does. All give a Uint8Array
 // of 0 and 1.
