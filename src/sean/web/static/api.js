@@ -96,6 +96,7 @@ async function upload(id, path, fields, options = {}) {
 export const getModel = () => request(new URL("model", root));
 export const getSession = (id) => request(sessionUrl(id));
 export const createSession = (body) => request(new URL("sessions", root), json(body));
+export const deleteSession = (id) => request(sessionUrl(id), { method: "DELETE" });
 export const getScript = (id) => request(sessionUrl(id, "script.json"));
 export const postDrawing = (id, bank, options) => request(stepUrl(id, "drawing", options), json(bank == null ? {} : { bank }));
 export const postCrop = (id, square, options) => request(stepUrl(id, "crop", options), json(square));

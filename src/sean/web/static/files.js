@@ -11,6 +11,7 @@ let busy = false;
 
 // One upload at a time, with progress and, while it is being sent, a way to give it up. work({onProgress, signal}).
 async function uploading(what, work) {
+  if (!store.session) return info("One moment, the editor is still starting");
   if (busy) return info("One moment, another file is still being read");
   busy = true;
   const cancel = new AbortController();

@@ -3,7 +3,7 @@
 // What is kept is how the picture came about: the files opened, one after the other (the steps), and the script of the
 // edits since. The same steps and edits give the same picture.
 
-import { createSession, getScript, postCrop, postDrawing, postPhoto, postProject, postScript, postSegmap, postStyle } from "./api.js";
+import { createSession, deleteSession, getScript, postCrop, postDrawing, postPhoto, postProject, postScript, postSegmap, postStyle } from "./api.js";
 import { newName } from "./store.js";
 
 const [DATABASE, WORKS] = ["sean", "works"];
@@ -64,19 +64,29 @@ export async function keptWork(id) {
 // The newest work of another tab that is closed by now; null where there is none.
 export async function offeredWork() {
   if (!database) return null;
+  await left;
   const held = new Set(((await navigator.locks?.query())?.held ?? []).map(({ name }) => name));
   return (await all()).find(({ id, edits, name }) => (edits || name) && !held.has(lockName(id))) ?? null;
 }
 
 const lockName = (id) => `sean-${id}`;
-let release = () => {};
+let lock = null; // of the work, so that other tabs do not offer it
+let left = null; // a promise: the lock of the work before is free
+
+// Without locks (no https) a work may be offered while it is open.
+function locked(name) {
+  const waiting = new AbortController(); // another tab may have the lock
+  let release;
+  const whole = new Promise((resolve) => { release = resolve; });
+  const held = navigator.locks?.request(name, { signal: waiting.signal }, () => whole).catch(() => {});
+  return { free: () => { release(); waiting.abort(); return held; } };
+}
 
 // From now on the work of this session is kept; steps: how its pictures came about, by number.
 export function keepWork(state, steps) {
   work = { id: state.id, steps, document: state.document, script: null, edits: 0, name: "", time: 0 };
-  release();
-  // so that other tabs do not offer it
-  navigator.locks?.request(lockName(state.id), () => new Promise((resolve) => { release = resolve; }));
+  left = lock?.free();
+  lock = locked(lockName(state.id));
   keepSoon(state);
 }
 
@@ -139,9 +149,18 @@ export const begunBy = (first) => ({ 0: [{ kind: "drawing", ...first }] });
 // Make the session of a kept work again; first: the body of the request for a session; onProgress: see api.js. Gives the state
 // and the steps by picture.
 export async function restored(kept, first, onProgress) {
-  let state = await createSession(first);
-  const steps = begunBy(first);
-  const id = state.id;
+  const begun = await createSession(first);
+  try {
+    return await redone(kept, begun, begunBy(first), onProgress);
+  } catch (problem) {
+    await deleteSession(begun.id).catch(() => {}); // it would take up room
+    throw problem;
+  }
+}
+
+async function redone(kept, begun, steps, onProgress) {
+  const { id } = begun;
+  let state = begun;
   for (const [index, step] of kept.steps[kept.document].entries()) {
     if (step.kind === "drawing") state = await postDrawing(id, step.bank);
     else if (step.kind === "photo") state = await postPhoto(id, step, { onProgress });

@@ -48,6 +48,7 @@ async function start() {
     update({ model: await getModel() });
     startParts();
     await startSession();
+    for (const part of document.querySelectorAll("[inert]")) part.inert = false; // there is something to work on
     startHint();
     document.body.dataset.ready = "true";
     byId("boot").hidden = true;

@@ -1,6 +1,6 @@
 // The life of a session: begun, restored after a reload, brought back when it is gone, connected again when lost.
 
-import { ApiError, Cancelled, createSession, fetchBitmap, getScript, getSession, postCrop, postDrawing } from "./api.js";
+import { ApiError, Cancelled, createSession, fetchBitmap, getModel, getScript, getSession, postCrop, postDrawing } from "./api.js";
 import { TEXT } from "./backend.js";
 import { asking, begunBy, forget, forgetAll, isUnkept, keepSoon, keepSteps, keepWork, keptWork, offeredWork, restored, startKeeping } from "./keep.js";
 import { live } from "./live.js";
@@ -11,6 +11,10 @@ import { forgetSources } from "./styling.js";
 
 const KEY = "sean-session";
 const FIRST_FACE = 0;
+const AWAY = [0, 429, 502, 503, 504]; // statuses where a server is not there, or busy
+const FIRST_WAIT = 500; // ms between attempts, twice as long each time
+const LONGEST_WAIT = 8000; // ms
+const MOST_ATTEMPTS = 4; // without an answer, although the server answers to other requests
 let lost = false;
 let renewing = false;
 let originalVersion = 0;
@@ -55,25 +59,70 @@ async function begin() {
   await enter(state, begunBy(first()));
 }
 
-// The session is gone from the server: bring its work back, or begin a new one.
+// The session is gone from the server: bring its work back, or else begin a new one.
 async function renew(id = store.session?.id) {
   if (renewing) return; // a request and the WebSocket may both find the session gone
   renewing = true;
   try {
+    if (!(await patiently(isSameModel))) {
+      live.dropUnanswered();
+      error("The server has another model now; reload the page to go on with it"); // should the user not let it be reloaded
+      return location.reload();
+    }
     const kept = await keptWork(id);
-    await guarded(async () => {
-      if (kept?.script) {
-        await goOn(kept);
-        info(TEXT.restored);
-      } else {
-        live.dropUnanswered();
-        await begin();
-        if (TEXT.expired) info(TEXT.expired);
-      }
-      lost = false;
-    });
+    if (kept?.script && (await broughtBack(kept))) {
+      info(TEXT.restored);
+    } else {
+      live.dropUnanswered();
+      await patiently(begin);
+      if (kept?.script) await offer();
+      else if (TEXT.expired) info(TEXT.expired);
+    }
+    lost = false;
+  } catch (problem) {
+    if (!store.session || !(problem instanceof ApiError)) throw problem; // the page says that it could not start
+    error(problem.message);
+    live.connect(id); // fails, and is tried again later
   } finally {
     renewing = false;
+  }
+}
+
+// Do work, again where the server is away or busy.
+async function patiently(work) {
+  try {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work();
+      } catch (problem) {
+        if (!AWAY.includes(problem.status)) throw problem;
+        if (problem.status === 0 && attempt >= MOST_ATTEMPTS && (await isThere())) throw problem;
+        if (attempt === 1) error(problem.message);
+      }
+      progress("trying again", null);
+      await new Promise((resolve) => { setTimeout(resolve, Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1))); });
+    }
+  } finally {
+    progressEnd();
+  }
+}
+
+const isThere = () => getModel().then(() => true, () => false);
+
+// Whether the server has the model that the page was made for.
+async function isSameModel() {
+  const shown = ({ limits, ...model }) => JSON.stringify(model);
+  return shown(await getModel()) === shown(store.model);
+}
+
+// Whether a kept work could be brought back. Where it could not, it stays kept, for another model perhaps.
+async function broughtBack(kept) {
+  try {
+    await patiently(() => goOn(kept));
+    return true;
+  } catch (problem) {
+    error(`Your work cannot be opened here; it stays kept in this browser (${problem.message.replace(/\.$/, "")})`);
+    return false;
   }
 }
 
@@ -104,11 +153,11 @@ async function offer() {
   };
   byId("offer-take").onclick = async () => {
     byId("offer").hidden = true;
-    await guarded(async () => {
-      const state = await getSession(kept.id).catch(() => null);
-      if (state) await enter(state, kept.steps); // the server has it still, with all that can be undone
-      else await goOn(kept);
-    });
+    const state = await getSession(kept.id).catch(() => null);
+    if (state) return enter(state, kept.steps); // the server has it still, with all that can be undone
+    if (await broughtBack(kept)) return;
+    byId("offer").hidden = false;
+    await guarded(() => adopt(null)); // without a server there is one session at a time: the attempt has ended this one
   };
 }
 
