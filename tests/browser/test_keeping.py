@@ -441,7 +441,7 @@ def spoil_kept_work(editor: EditorPage) -> None:
 
 
 def wait_for_message(editor: EditorPage, text: str) -> None:
-    editor.test_id("message-error").filter(has_text=text).wait_for()
+    editor.test_id("message-error").filter(has_text=text).first.wait_for()
 
 
 @pytest.mark.parametrize("is_open", [True, False])
