@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Route, WebSocketRoute
 
 from ..support.pipelines import TINY, random_pipeline
 from ..web_process import web_process
+from .browser_page import PATIENCE
 from .conftest import SIZE
 from .editor_page import EditorPage
 
@@ -21,7 +23,7 @@ pytestmark = pytest.mark.integration
 
 LIVE = re.compile(r"/live\?")
 STROKE = ((0.4, 0.3), (0.6, 0.3))
-OTHER_STROKE = ((0.4, 0.7), (0.6, 0.7))
+OTHER_STROKE = ((0.4, 0.7), (0.6, 0.7))  # not even under three messages
 IS_ASKED_BEFORE_LEAVING = """() => {
     const leaving = new Event('beforeunload', { cancelable: true });
     window.dispatchEvent(leaving);
@@ -441,7 +443,7 @@ def spoil_kept_work(editor: EditorPage) -> None:
 
 
 def wait_for_message(editor: EditorPage, text: str) -> None:
-    editor.test_id("message-error").filter(has_text=text).first.wait_for()
+    editor.test_id("message-error").filter(has_text=text).wait_for()
 
 
 @pytest.mark.parametrize("is_open", [True, False])
@@ -462,7 +464,8 @@ def test_work_that_cannot_be_brought_back_is_told_and_stays(editor: EditorPage, 
     editor.page.locator("#offer-take").click()  # and once more
     editor.page.wait_for_selector("#offer", state="hidden")
     editor.test_id("offer").wait_for()
-    editor.drag(*STROKE)
+    editor.wait_for_edits(0)
+    editor.drag(*OTHER_STROKE)
     editor.wait_for_edits(1)
     editor.wait_until_kept()
 
@@ -495,7 +498,8 @@ def test_kept_work_that_is_never_answered_stays_and_the_page_goes_on(editor: Edi
     editor.page.route(re.compile("/drawing$"), lambda route: route.abort())
     forget_and_bring_back(editor)
     wait_for_message(editor, "stays kept")
-    editor.drag(*STROKE)
+    editor.wait_for_edits(0)
+    editor.drag(*OTHER_STROKE)
     editor.wait_for_edits(1)
     editor.problems.clear()
 
@@ -512,8 +516,10 @@ def test_a_page_that_can_begin_no_session_tries_again(editor: EditorPage) -> Non
 
     editor.page.route(re.compile("/api/sessions$"), answer)
     forget_and_bring_back(editor)
-    wait_for_message(editor, "not at present")
-    editor.drag(*STROKE)
+    editor.page.locator('[data-text="Not at present."]').wait_for()
+    assert editor.test_id("message-error").filter(has_text="stays kept").count() == 0, "there was nothing to keep"
+    editor.wait_for_edits(0)
+    editor.drag(*OTHER_STROKE)
     editor.wait_for_edits(1)
     editor.problems.clear()  # the browser's console tells of the connection to the session that is gone
 
@@ -522,13 +528,13 @@ def test_the_page_takes_no_input_before_there_is_a_session(editor: EditorPage, p
     waiting: list[Route] = []
     editor.page.route(re.compile("/api/sessions/[^/]+$"), lambda route: waiting.append(route))
     editor.page.reload()
+    end = time.monotonic() + PATIENCE
     while not waiting:
+        assert time.monotonic() < end, "the page does not ask for its session"
         editor.page.wait_for_timeout(20)
     editor.paste("me.png", photo)
     assert "still starting" in editor.test_id("messages").inner_text()
-    assert editor.page.evaluate(
-        "() => ['open-photo', 'map'].every((id) => document.getElementById(id).closest('[inert]'))"
-    )
+    assert editor.page.locator("[inert] #open-photo").count() == editor.page.locator("[inert] #map").count() == 1
     waiting[0].continue_()
     editor.ready()
     assert editor.page.locator("[inert]").count() == 0
@@ -553,7 +559,8 @@ def test_another_model_at_the_same_address(
         wait_for_message(editor, "stays kept")
         editor.ready()
         assert "1 edit" in editor.test_id("offer").inner_text()
-        editor.drag(*STROKE)
+        editor.wait_for_edits(0)
+        editor.drag(*OTHER_STROKE)
         editor.wait_for_edits(1)
         editor.page.close()
     context.close()

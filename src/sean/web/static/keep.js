@@ -61,12 +61,15 @@ export async function keptWork(id) {
   }
 }
 
+// Whether a kept work is more than the drawn face that every session begins with.
+export const isWork = ({ edits, name }) => Boolean(edits || name);
+
 // The newest work of another tab that is closed by now; null where there is none.
 export async function offeredWork() {
   if (!database) return null;
   await left;
   const held = new Set(((await navigator.locks?.query())?.held ?? []).map(({ name }) => name));
-  return (await all()).find(({ id, edits, name }) => (edits || name) && !held.has(lockName(id))) ?? null;
+  return (await all()).find((each) => isWork(each) && !held.has(lockName(each.id))) ?? null;
 }
 
 const lockName = (id) => `sean-${id}`;

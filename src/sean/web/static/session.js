@@ -2,7 +2,7 @@
 
 import { ApiError, Cancelled, createSession, fetchBitmap, getModel, getScript, getSession, postCrop, postDrawing } from "./api.js";
 import { TEXT } from "./backend.js";
-import { asking, begunBy, forget, forgetAll, isUnkept, keepSoon, keepSteps, keepWork, keptWork, offeredWork, restored, startKeeping } from "./keep.js";
+import { asking, begunBy, forget, forgetAll, isUnkept, isWork, keepSoon, keepSteps, keepWork, keptWork, offeredWork, restored, startKeeping } from "./keep.js";
 import { live } from "./live.js";
 import { announce, error, info, progress, progressEnd } from "./messages.js";
 import { showFocus, showMap, showOriginal, showResult } from "./panes.js";
@@ -75,7 +75,7 @@ async function renew(id = store.session?.id) {
     } else {
       live.dropUnanswered();
       await patiently(begin);
-      if (kept?.script) await offer();
+      if (kept?.script && isWork(kept)) await offer();
       else if (TEXT.expired) info(TEXT.expired);
     }
     lost = false;
@@ -121,7 +121,7 @@ async function broughtBack(kept) {
     await patiently(() => goOn(kept));
     return true;
   } catch (problem) {
-    error(`Your work cannot be opened here; it stays kept in this browser (${problem.message.replace(/\.$/, "")})`);
+    if (isWork(kept)) error(`Your work cannot be opened here; it stays kept in this browser (${problem.message.replace(/\.$/, "")})`);
     return false;
   }
 }
