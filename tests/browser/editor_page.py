@@ -13,6 +13,12 @@ from playwright.sync_api import Page
 
 from .browser_page import PATIENCE, BrowserPage
 
+IS_ASKED_BEFORE_LEAVING = """() => {
+    const leaving = new Event('beforeunload', { cancelable: true });
+    window.dispatchEvent(leaving);
+    return leaving.defaultPrevented;
+}"""
+
 
 class EditorPage(BrowserPage):
     """The page in a browser.
@@ -152,3 +158,10 @@ class EditorPage(BrowserPage):
             }""",
             [base64.b64encode(data).decode(), name, test_id, kind],
         )
+
+    def forget_and_bring_back(self) -> None:
+        """Let the server forget the session once the browser has kept its work, and wait until that is brought back."""
+        self.wait_until_kept()
+        session = self.session_url
+        self.page.request.delete(session)
+        self.page.wait_for_function("old => !old.endsWith(sessionStorage.getItem('sean-session'))", arg=session)
