@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -29,8 +30,9 @@ class Line:
     """The page's WebSockets in the test's hands: cut, or silent in one direction."""
 
     def __init__(self, editor: EditorPage) -> None:
-        self.is_cut = self.server_is_silent = False
+        self.is_cut = self.server_is_silent = self.page_is_late = False
         self.sockets: list[WebSocketRoute] = []
+        self._late: list[Callable[[], None]] = []
         self._editor = editor
         editor.page.route_web_socket(LIVE, self._through)
         editor.page.reload()
@@ -42,8 +44,23 @@ class Line:
             return
         self.sockets.append(socket)
         server = socket.connect_to_server()
-        socket.on_message(server.send)
+        socket.on_message(self._leaving(server))
         server.on_message(self._passing(socket))
+
+    def _leaving(self, server: WebSocketRoute) -> Callable[[str | bytes], None]:
+        def send(message: str | bytes) -> None:
+            if self.page_is_late:
+                self._late.append(partial(server.send, message))
+            else:
+                server.send(message)
+
+        return send
+
+    def deliver(self) -> None:
+        """Send what a late page has sent."""
+        self.page_is_late = False
+        while self._late:
+            self._late.pop(0)()
 
     def _passing(self, socket: WebSocketRoute) -> Callable[[str | bytes], None]:
         def receive(message: str | bytes) -> None:
@@ -103,6 +120,21 @@ def test_edits_made_during_an_outage_are_done_when_it_is_over(editor: EditorPage
     assert "2 not sent yet" in editor.test_id("connection").inner_text()
     assert editor.state()["edits"] == 1
     line.mend()
+    editor.wait_for_edits(3)
+
+
+def test_what_others_do_while_a_page_returns_is_shown(editor: EditorPage) -> None:
+    line = Line(editor)
+    editor.drag(*STROKE)
+    editor.wait_for_edits(1)
+    line.cut()
+    line.page_is_late = True
+    line.mend()
+    edit = {"kind": "paint", "points": OTHER_STROKE, "radius": 0.1, "label": "hat"}
+    assert editor.page.request.post(f"{editor.session_url}/edits", data=edit).ok
+    editor.wait_for_edits(2)  # the page's first message over the new connection is still to arrive
+    line.deliver()
+    editor.drag(*STROKE)
     editor.wait_for_edits(3)
 
 

@@ -51,6 +51,8 @@ class Live extends EventTarget {
     socket.onmessage = ({ data }) => (typeof data === "string" ? this.#text(JSON.parse(data)) : this.#picture(unpacked(data)));
     socket.onclose = ({ code }) => this.#closed(code === SESSION_GONE);
     this.#socket = socket;
+    // what comes before the server has heard anything over this socket is numbered 0, and is newer than what is shown
+    this.#shown = { frame: 0, map: 0 };
   }
 
   #disconnect() {
@@ -204,8 +206,9 @@ class Live extends EventTarget {
     const latency = sentAt ? performance.now() - sentAt : null;
     if (header.type === "frame") this.#received(header.seq);
     if (this.#isStale(header)) return;
+    const socket = this.#socket;
     const bitmap = await picture();
-    if (this.#isStale(header)) return bitmap?.close(); // decoding ends in any order
+    if (socket !== this.#socket || this.#isStale(header)) return bitmap?.close(); // decoding ends in any order
     this.#shown[header.type] = header.seq;
     this.#tell(header.type, { ...header, bitmap, latency });
   }
