@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +196,9 @@ def test_help_shows_examples(name: str, capsys: pytest.CaptureFixture[str]) -> N
     printed = capsys.readouterr().out
     assert f"usage: sean {name}" in printed
     assert f"  sean {name}" in printed.split("Examples:")[1]
+    lines = [line.strip("│ ") for line in printed.splitlines()]
+    texts = {option: text for option, text in pairwise(lines) if option.startswith("-")}
+    assert [option for option, text in texts.items() if text.startswith(("(default", "(required"))] == []
 
 
 def test_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,7 @@
 """Devices by name, for commands and Python."""
 
+import os
+
 import torch
 
 from sean.errors import InputError
@@ -34,6 +36,22 @@ def chosen_device(name: str | torch.device) -> torch.device:
     if index and int(index) >= count:
         raise InputError(f"expected a device up to cuda:{count - 1}, as there are {count} cards, got {name!r}")
     return torch.device(name)
+
+
+def process_device(name: str) -> torch.device:
+    """The device of a command's process: under torchrun, "auto" and "cuda" give every process a card of its own.
+
+    Args:
+        name: see `chosen_device`. If there are more processes than cards, they take turns.
+
+    Raises:
+        InputError: see `chosen_device`.
+    """
+    device = chosen_device(name)
+    rank = os.environ.get("LOCAL_RANK", "")
+    if device == torch.device("cuda") and rank.isdecimal():
+        return torch.device(f"cuda:{int(rank) % torch.cuda.device_count()}")
+    return device
 
 
 def named_device(name: str) -> str | None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sean.cli import main
-from sean.devices import chosen_device
+from sean.devices import chosen_device, process_device
 from sean.errors import InputError
 
 
@@ -20,6 +20,17 @@ def test_auto_is_a_card_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> N
     assert chosen_device("auto") == torch.device("cuda")
     assert chosen_device("cuda:1") == torch.device("cuda:1")
     assert chosen_device("cpu") == torch.device("cpu")
+
+
+def test_processes_of_torchrun_share_the_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    cards(monkeypatch, 2)
+    assert process_device("auto") == torch.device("cuda")
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert process_device("auto") == process_device("cuda") == torch.device("cuda:1")
+    assert process_device("cuda:0") == torch.device("cuda:0")
+    assert process_device("cpu") == torch.device("cpu")
+    cards(monkeypatch, 0)
+    assert process_device("auto") == torch.device("cpu")
 
 
 @pytest.mark.parametrize("name", ["gpu", "mps", "cpu:0", "cuda:x", ""])

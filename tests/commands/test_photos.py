@@ -113,6 +113,20 @@ def test_another_map_is_of_the_whole_photo(workplace: Path, tmp_path: Path) -> N
     assert difference(read_image(tmp_path / "o.png"), paste(photo, crop, np.asarray(pipeline(halves, own)))) <= 1
 
 
+def test_a_square_of_a_photo_with_a_map(workplace: Path, tmp_path: Path) -> None:
+    whole = np.zeros((200, 300), np.int64)
+    whole[:, 214:] = CELEBAMASK_HQ.id_of("hair")
+    write_segmap(tmp_path / "map.png", whole, CELEBAMASK_HQ)
+    options = ["--image", f"{workplace}/one.png", "--segmap", f"{tmp_path}/map.png", "--crop", "150,30,128"]
+    run(workplace, "edit", *options, "--style", "hair=bank:1", "--whole-render", "--output", f"{tmp_path}/o.png")
+    pipeline = SEANPipeline.from_pretrained(workplace / "model")
+    photo, crop = read_image(workplace / "one.png"), Crop(left=150, top=30, size=128, photo_size=(200, 300))
+    halves = np.zeros((64, 64), np.int64)
+    halves[:, 32:] = CELEBAMASK_HQ.id_of("hair")
+    styles = pipeline.encode(cut(photo, crop, 64), halves).with_region("hair", pipeline.style_bank[1])
+    assert difference(read_image(tmp_path / "o.png"), paste(photo, crop, np.asarray(pipeline(halves, styles)))) <= 1
+
+
 @pytest.mark.parametrize("command", ["interpolate", "crossover"])
 def test_strips(workplace: Path, tmp_path: Path, command: str) -> None:
     both = ["--image", f"{workplace}/one.png", "--style-image", f"{workplace}/two.png"]

@@ -205,7 +205,9 @@ def test_a_bundled_model_is_a_start(folder: Path, tmp_path: Path, capsys: pytest
     """Three labels are not nineteen: the name is found, and the sizes are compared."""
     command = ["train", "--preset", "mini-128", "--data", str(folder), "--output", str(tmp_path / "run")]
     assert main([*command, "--start-from", "portraits-256"]) == 2
-    assert "has other sizes" in capsys.readouterr().err
+    assert "num_regions 19 there, 3 here" in capsys.readouterr().err
+    assert main([*command, "--start-from", "portraits-256", "--method", "spade"]) == 2
+    assert "architecture sean there, spade here" in capsys.readouterr().err
     assert main([*command, "--start-from", "nothing"]) == 2
     assert "unknown model 'nothing'; expected a bundled one" in capsys.readouterr().err
 

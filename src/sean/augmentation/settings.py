@@ -21,10 +21,12 @@ class AugmentSettings:
             interpolates between those of two others; "bank" takes it from the model's style bank.
         by_instance: with instance maps, every object takes its own style from another object.
         regions: names of labels or groups that may change; empty means all.
-        least, most: number of regions (or objects) that change at once; regions of one material, such as all skin,
-            count as one. most = 0 means all regions of the picture.
-        weakest, strongest: range that the weight of the new style is drawn from; 0 keeps the region's own style, 1
-            takes the new one.
+        least: smallest number of regions (or objects) that change at once; regions of one material, such as all skin,
+            count as one.
+        most: largest number of them; 0 means all regions of the picture.
+        weakest: lower end of the range that the weight of the new style is drawn from; 0 keeps the region's own style,
+            1 takes the new one.
+        strongest: upper end of that range.
         mirror: probability of a mirror image, with left and right labels exchanged.
         warp: largest shift of a smooth random warp, as a part of the picture's size; 0 warps nothing.
         min_share: regions smaller than this part of the picture are neither changed nor a source of styles.

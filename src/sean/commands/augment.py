@@ -60,17 +60,17 @@ def augment(
     from sean.augmentation.run import augment as augment_set
     from sean.data.folder import PairedFolder
     from sean.data.shards.writing import write_shards
-    from sean.devices import chosen_device
+    from sean.devices import process_device
     from sean.editing.pipeline import SEANPipeline
     from sean.parsing.segmenter import Segmenter
 
     rank, world_size = _place()
-    pipeline = SEANPipeline.from_pretrained(model, chosen_device(_own_device(device)))
+    pipeline = SEANPipeline.from_pretrained(model, process_device(device))
     if not 0.0 <= least_miou <= 1.0:
         raise InputError(f"expected a least mIoU in 0..1, got {least_miou}")
     check = None
     if segmenter is not None:
-        network = Segmenter.from_pretrained(segmenter, pipeline.labels, chosen_device(_own_device(device)))
+        network = Segmenter.from_pretrained(segmenter, pipeline.labels, process_device(device))
         check = Filter(segmenter=network, least_miou=least_miou)
     try:
         with reporting("augmenting") as report_progress:
@@ -100,13 +100,3 @@ def augment(
 def _place() -> tuple[int, int]:
     """The rank of this process and the number of processes that torchrun has started."""
     return int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-
-
-def _own_device(device: str) -> str:
-    """The device of this process; under torchrun each process takes one of the machine's GPUs, if there are any."""
-    import torch
-
-    local = int(os.environ.get("LOCAL_RANK", 0))
-    if device in ("auto", "cuda") and "LOCAL_RANK" in os.environ and torch.cuda.is_available():
-        return f"cuda:{local % torch.cuda.device_count()}"
-    return device

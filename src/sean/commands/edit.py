@@ -69,10 +69,11 @@ def edit(
         photo: the photo; or several, or a folder of them.
         model: a bundled name, a model folder, or a hub id owner/name.
         image: the photo, as an option.
-        segmap: the photo's label map (palette or grey PNG), as sean parse makes it; left out, the parser makes it.
+        segmap: label map of the whole photo (palette or grey PNG), which is then edited as a whole unless --crop is
+            given; left out, the face is found and the parser makes the map.
         style: REGION=SOURCE; repeat the option for more; several regions of one source as hair+skin=SOURCE. A source
-            is PHOTO or PHOTO,LABELMAP (names may have commas) or bank:N (a style of the model's bank), mean (of the
-            bank), region:NAME (another region of the photo), a colour as #a0522d, or a .safetensors style file. A
+            is PHOTO or PHOTO,LABELMAP (names may have commas) or bank:N or bank:NAME (a style of the model's bank), mean
+            (of the bank), region:NAME (another region of the photo), a colour as #a0522d, or a .safetensors style file. A
             region may be a group, such as face, lips, eyes or brows. sean list shows regions and bank.
         new_segmap: the label map to render instead of the photo's; of the whole photo.
         script: JSON file of edits, applied after those of the other options.
@@ -82,7 +83,7 @@ def edit(
         strength: of the styles, from 0, the photo's own, to 1.
         whole_render: put the model's picture into the photo as it is, soft and complete, instead of the edits alone.
         keep_original: no effect, as it is the default; kept for scripts of version 0.1.
-        margin: how far beyond repainted pixels the model's picture fades out, as a part of its height.
+        margin: no effect, as repainted parts end at the edges in the photo; kept for scripts of version 0.1.
         overwrite: the output may be the photo itself.
         photos: how photos without a label map are opened.
         output: the picture to write; for several photos, the folder.
@@ -116,7 +117,6 @@ def edit(
         edits=edits,
         save_project=save_project,
         whole_render=whole_render,
-        margin=margin,
     )
     if project is not None:
         task.do(Editor.load(project, pipeline), output)
@@ -172,7 +172,7 @@ class _Task:
 
     Attributes:
         photos: how style photos are opened.
-        style, style_photo, strength, script, save_project, whole_render, margin: the command's options.
+        style, style_photo, strength, script, save_project, whole_render: the command's options.
         edits: of the script.
     """
 
@@ -184,7 +184,6 @@ class _Task:
     edits: "Sequence[Edit]"
     save_project: Path | None
     whole_render: bool
-    margin: float
 
     def __post_init__(self) -> None:
         self._opened: dict[str, StyleCodes] = {}
@@ -204,7 +203,7 @@ class _Task:
         if self.save_project is not None:
             editor.save(self.save_project)
             print(f"{self.save_project}: project with {editor.num_edits} edits")
-        height, width = _written(editor, target, self.whole_render, self.margin)
+        height, width = _written(editor, target, self.whole_render)
         print(f"{target}: {width} x {height}{_note(editor, (height, width))}")
 
     def _source(self, editor: "Editor", text: str, names: dict[str, str]) -> str:
@@ -256,7 +255,7 @@ def _replay(editor: "Editor", edits: "Iterable[Edit]", script: Path | None) -> N
         raise InputError(f"{script}, {error}") from error
 
 
-def _written(editor: "Editor", output: Path, whole_render: bool, margin: float) -> tuple[int, int]:
+def _written(editor: "Editor", output: Path, whole_render: bool) -> tuple[int, int]:
     """Write the edited photo, or the model's picture if the session has no photo.
 
     Returns:
@@ -268,7 +267,7 @@ def _written(editor: "Editor", output: Path, whole_render: bool, margin: float) 
     if photo is None or (whole_render and photo.crop is None):
         save_image(output, editor.render())
         return editor.pipeline.image_size
-    editor.save_composite(output, blend="render" if whole_render else "detail", margin=margin)
+    editor.save_composite(output, blend="render" if whole_render else "detail")
     return photo.image.shape[0], photo.image.shape[1]
 
 

@@ -51,7 +51,7 @@ def parse(
         device: where to compute: auto (a CUDA card where there is one, else the CPU), cpu, cuda, or cuda:1.
     """
     from sean.commands.photos import for_each_photo
-    from sean.devices import chosen_device
+    from sean.devices import process_device
     from sean.parsing.photo import parse as parsed
     from sean.parsing.segmenter import Segmenter
     from sean.segmap import write_segmap
@@ -66,7 +66,7 @@ def parse(
     if any(target.suffix.lower() != ".png" for target in outputs):
         raise InputError(f"expected --output as a .png, which keeps label ids, got {output}")
     check_overwrites(files, outputs, overwrite)
-    segmenter = Segmenter.from_pretrained(photos.parser, device=chosen_device(device))
+    segmenter = Segmenter.from_pretrained(photos.parser, device=process_device(device))
     targets = dict(zip(files, outputs, strict=True))
 
     def work(path: Path) -> None:

@@ -11,6 +11,7 @@ from sean.files import is_folder
 from sean.pretrained import BUNDLED
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif")
+_READ_ONLY = (".heic", ".heif")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +21,12 @@ class PhotoOptions:
     Attributes:
         parser: makes the label map of a photo that has none: "bundled" (faces), a parser's folder, or segformer: and a
             hub id or folder (needs transformers).
-        label_mapping: JSON file that matches the parser's label names with the model's, see sean evaluate --help.
+        label_mapping: JSON file that matches the parser's label names with the model's, see sean evaluate --help; not
+            for sean parse, whose maps have the parser's own labels.
         crop: of photos without a label map: "auto" finds the face and shows only it to the model (the result is put
             back into the photo); X,Y,SIZE is the square to take, in pixels from the left upper corner, and
             X,Y,SIZE,ANGLE a square turned by ANGLE degrees clockwise, for a tilted head; "none" takes the whole
-            picture.
+            picture. With a label map, "auto" takes the whole picture, too.
         face: index of the face, ordered by size: 0 is the largest.
     """
 
@@ -86,7 +88,7 @@ def outputs_for(photos: Sequence[Path], output: Path, many: bool, suffix: str = 
         photos: the photos of the command.
         output: a file, or a folder where there are `many`.
         many: whether the command line names several photos or a folder.
-        suffix: of the results in a folder; "" keeps the photo's own.
+        suffix: of the results in a folder; "" keeps the photo's own, or takes .jpg for HEIC, which is only read.
 
     Raises:
         InputError: `output` is a file where it must be a folder, or two photos of one name would share a file.
@@ -95,11 +97,15 @@ def outputs_for(photos: Sequence[Path], output: Path, many: bool, suffix: str = 
         return [output]
     if output.is_file():
         raise InputError(f"expected --output as a folder for {len(photos)} photos, got the file {output}")
-    targets = [output / f"{photo.stem}{suffix or photo.suffix}" for photo in photos]
+    targets = [output / f"{photo.stem}{suffix or _writable(photo.suffix)}" for photo in photos]
     twice = {target for target in targets if targets.count(target) > 1}
     if twice:
         raise InputError(f"expected photos of different names, got several for {min(twice)}; rename one of them")
     return targets
+
+
+def _writable(suffix: str) -> str:
+    return ".jpg" if suffix.lower() in _READ_ONLY else suffix
 
 
 def check_overwrites(photos: Sequence[Path], outputs: Sequence[Path], overwrite: bool) -> None:

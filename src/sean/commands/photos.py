@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from sean.commands.photo_options import PhotoOptions
+from sean.devices import process_device
 from sean.editing.pipeline import SEANPipeline
 from sean.editing.styles import StyleCodes
 from sean.errors import InputError
@@ -59,7 +60,7 @@ def seen_square(crop: Crop) -> str:
 
 def pipeline_for(model: str, device: str, options: PhotoOptions) -> SEANPipeline:
     """The model of a command; it opens photos according to the options."""
-    pipeline = SEANPipeline.from_pretrained(model, device)
+    pipeline = SEANPipeline.from_pretrained(model, process_device(device))
     mapping = None if options.label_mapping is None else read_label_mapping(options.label_mapping)
     pipeline.photos = PhotoOpener(
         pipeline.labels, pipeline.image_size, device=pipeline.device, parser=options.parser, mapping=mapping
@@ -78,7 +79,8 @@ def read_photo(
     photos = pipeline.photos
     if segmap is None:
         photos.require_parser(str(image))
-    photo = photos.located(image, crop=options.crop_choice if segmap is None else "none", face=options.face)
+    crop = options.crop_choice
+    photo = photos.located(image, crop="none" if segmap is not None and crop == "auto" else crop, face=options.face)
     if len(photo.faces) > 1:
         which = f"face {options.face} is taken" if options.face else "the largest one is taken (--face 1 is the next)"
         print(f"{image}: {len(photo.faces)} faces, {which}")

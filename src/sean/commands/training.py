@@ -45,9 +45,10 @@ def train(
     Args:
         output: the run's folder.
         config: single settings that differ from the preset's.
-        preset: the default settings; --help shows those of the preset given before it. method: sean, one of its
-        variants (sean-norm-encoders, sean-resblk-encoders, sean-no-downsampling, sean-no-noise, sean-no-mask), or a
-        baseline (spade, spade-no-style, spade++, pix2pixhd): changes the preset's networks and losses.
+        preset: name of the default settings; --help shows those of the preset given before it.
+        method: sean, one of its variants (sean-color, sean-norm-encoders, sean-resblk-encoders, sean-no-downsampling,
+            sean-no-noise, sean-no-mask), or a baseline (spade, spade-no-style, spade++, pix2pixhd); changes the
+            preset's networks and losses.
         data: folder with images/, labels/ and classes.txt ("id name" a line, and "ignore 255" if 255 marks unlabelled
             pixels), or folder or url of shards; without it, synthetic scenes.
         resume: continue the run in `output` from its newest checkpoint; where there is none, start it.

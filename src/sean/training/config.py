@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar
 from sean.errors import InputError
 from sean.files import parse_json
 from sean.losses.weights import LossWeights
-from sean.models.configs import CONFIGS, ModelConfig, SEANConfig, config_from_dict
+from sean.models.configs import CONFIGS, ModelConfig, NetworkConfig, SEANConfig, config_from_dict
 
 VGG19 = "vgg19"
 EFFICIENTNET_PREFIX = "efficientnet-"
@@ -132,7 +132,7 @@ class RunConfig:
         if fixed:
             raise InputError(
                 f"the run was started with other settings ({listed(fixed)}); resume with the same, or start a new run. "
-                f"A run that goes on may change {', '.join(self.changeable_on_resume)}"
+                f"A run that goes on may change {', '.join((*self.changeable_on_resume, *self.free_on_resume))}"
             )
         return changes
 
@@ -244,6 +244,30 @@ def check_steps(done: int, steps: int) -> None:
     """Raise InputError if a run is to end before the step that it has reached."""
     if steps < done:
         raise InputError(f"expected at least {done} steps, as the run has done so many, got {steps}")
+
+
+def check_start(start: NetworkConfig, wanted: NetworkConfig, place: str) -> None:
+    """Check that the weights of a network fit the network of a new training; they fit any image size.
+
+    Args:
+        start: config of the network whose weights are taken.
+        wanted: config of the new network.
+        place: name of the former for the message, such as its folder.
+
+    Raises:
+        InputError: the networks differ; the message lists the differences.
+    """
+    if type(start) is not type(wanted):
+        difference = f"architecture {start.architecture} there, {wanted.architecture} here"
+    else:
+        names = [each.name for each in fields(wanted) if each.name != "image_size"]
+        pairs = [(name, getattr(start, name), getattr(wanted, name)) for name in names]
+        difference = "; ".join(f"{name} {there} there, {here} here" for name, there, here in pairs if there != here)
+    if difference:
+        raise InputError(
+            f"expected the same network in {place} to start from, found another ({difference}); take the preset and the "
+            "method that it was trained with, or its values as settings of the model"
+        )
 
 
 def listed(changes: Changes) -> str:

@@ -1,7 +1,6 @@
 """The training of models: the paper's task, on the common loop of all trainings."""
 
 from collections.abc import Generator
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from sean.models.sean.encoder import StyleEncoder
 from sean.models.weights import load_model
 from sean.pretrained import find_model
 from sean.training.batch import TrainingBatch, batch_schedule, training_batches
-from sean.training.config import EFFICIENTNET_PREFIX, VGG19, TrainConfig
+from sean.training.config import EFFICIENTNET_PREFIX, VGG19, TrainConfig, check_start
 from sean.training.data import TrainingData
 from sean.training.distributed import on_first
 from sean.training.log import Log
@@ -132,8 +131,7 @@ class ModelTraining(Training[TrainConfig, TrainingState]):
 
 def _take_weights(state: TrainingState, folder: Path, config: TrainConfig) -> None:
     model, _ = load_model(folder)
-    if replace(model.config, image_size=config.model.image_size) != config.model:  # weights fit any size
-        raise InputError(f"the model in {folder} has other sizes ({model.config}) than this training ({config.model})")
+    check_start(model.config, config.model, str(folder))
     for network in (state.model, state.average):
         network.load_state_dict(model.state_dict())
 

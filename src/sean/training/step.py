@@ -169,7 +169,8 @@ class _Update:
         if self.config.non_finite == "stop":
             raise InputError(
                 f"step {self.state.step}: the loss term '{name}' is {value}; {NON_FINITE_ADVICE}. Single steps of that "
-                "kind can be skipped (setting non_finite)"
+                'kind are skipped with non_finite = "skip"',
+                setting="config.non_finite",
             )
         for buffer, before in self.buffers:
             buffer.copy_(before)

@@ -77,7 +77,7 @@ async def set_crop(service: Service, session: Session, square: Square, step: str
         if photo is None or photo.source is None:
             raise InputError("expected a session with a photo; open one first")
         if service.parser is None:
-            raise InputError("this server has no parser for photos, so the part to edit cannot be moved")
+            raise InputError("this server has no parser for photos, so the part to edit cannot be moved; open the part as a photo")
         editor = document.editor.branch()
         editor.set_image(replace(photo, crop=_crop_of(square, photo.source)))
         session.documents.open(new_document(editor, name=document.name), step)
@@ -106,7 +106,10 @@ async def add_style_photo(service: Service, session: Session, upload: Upload, st
         editor = session.editor
         names = [source.removeprefix(PHOTO) for source in editor.sources if source.startswith(PHOTO)]
         if len(names) >= service.limits.style_photos:
-            raise InputError(f"this session has {len(names)} style photos already, which is all it may have")
+            raise InputError(
+                f"this session has {len(names)} style photos already, which is all it may have; begin a new "
+                "session for others"
+            )
         name = next(name for name in map(str, range(1, len(names) + 2)) if name not in names)
         added.append(editor.add_style_photo(name, image, segmap))
         session.document.thumbnails[name] = small

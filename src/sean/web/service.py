@@ -147,7 +147,7 @@ class Service:
         def apply() -> None:
             target = session.documents.find(document)
             if target is None:
-                raise InputError("this edit was made for a picture that is no longer kept")
+                raise InputError("this edit was made for a picture that is no longer kept; make it anew in the present one")
             session.documents.apply(edit, target)
 
         return await self.change(session, apply, view=view)
@@ -180,7 +180,10 @@ class Service:
         except ValueError:
             raise InputError('expected a script as {"done": [edits], "undone": [edits]}') from None
         if len(script.done) + len(script.undone) > self.limits.project_edits:
-            raise InputError(f"expected a script of at most {self.limits.project_edits} edits")
+            raise InputError(
+                f"expected a script of at most {self.limits.project_edits} edits, got "
+                f"{len(script.done) + len(script.undone)}; replay it in parts"
+            )
         edits = [edit_from_json(values) for values in (*script.done, *script.undone)]
 
         def replay() -> None:

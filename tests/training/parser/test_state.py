@@ -73,7 +73,7 @@ def test_a_run_begins_with_a_parser_of_another_size(scenes: TrainingData, tmp_pa
     wider = replace(PYRAMID, model=replace(MODEL, widths=(4, 4, 4, 4, 8)))
     with pytest.raises(InputError) as error:
         train_parser(wider, scenes, tmp_path / "other", start_from=tmp_path / "small")
-    assert_one_line(error, "to start from", "widths=(4, 4, 4, 4, 8)")
+    assert_one_line(error, "to start from", "widths (4, 4, 4, 4, 4) there, (4, 4, 4, 4, 8) here")
     save_parser(tmp_path / "turned", small, LabelSet(name="turned", names=("thing", "other", "ground")))
     with pytest.raises(InputError) as error:
         train_parser(PYRAMID, scenes, tmp_path / "other", start_from=tmp_path / "turned")

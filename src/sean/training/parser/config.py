@@ -30,7 +30,8 @@ class Augmentation:
         shift: range of the shift, as a fraction of the picture's extent.
         rotation: range of the angle, in degrees.
         brightness: range of the offset of values in [-1, 1].
-        contrast, saturation: range of the logarithm of the factor.
+        contrast: range of the logarithm of the factor of the differences from mid-grey.
+        saturation: range of the logarithm of the factor of the colours' distance from grey.
         hue: range of the rotation of the colours in the IQ plane, in degrees.
         grey: fraction of the pictures that lose their colour.
         blur: fraction of the pictures that are blurred, as generated pictures often are.

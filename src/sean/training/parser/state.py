@@ -1,7 +1,7 @@
 """The state of a parser's training, and its checkpoints."""
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from sean.models.configs import ParserConfig
 from sean.models.efficientnet import load_efficientnet
 from sean.models.parsers import Parser, PyramidParser, new_parser
 from sean.training.checkpoints import RunState
+from sean.training.config import check_start
 from sean.training.parser.config import ParserTrainConfig
 
 
@@ -97,6 +98,5 @@ def drawn_parser(config: ParserConfig, seed: int, *, pretrained: bool = True) ->
 
 
 def _copy_weights(start: Parser, parser: Parser) -> None:
-    if replace(start.config, image_size=parser.config.image_size) != parser.config:
-        raise InputError(f"expected a parser of {parser.config} to start from, got one of {start.config}")
+    check_start(start.config, parser.config, "the parser")
     parser.load_state_dict(start.state_dict())
