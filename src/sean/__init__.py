@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sean.parsing.segmenter import Segmenter
     from sean.training.start import train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 limit_spinning()  # here, as this file runs before any module of the package loads torch
 

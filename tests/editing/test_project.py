@@ -280,7 +280,8 @@ def test_a_project_of_another_model_is_refused(saved: Path, pipeline: SEANPipeli
     torch.manual_seed(1)
     other = random_pipeline(TINY)
     assert refusal(saved, other) == (
-        "cannot open the project P: it was made with another model ('tiny face'): weights differ; open it with that model"
+        "cannot open the project P: it was made with another model ('tiny face'): weights differ; open it with that "
+        "model"
     )
     larger = random_pipeline(replace(TINY, image_size=(96, 64)))
     assert "image_size, weights differ" in refusal(saved, larger)

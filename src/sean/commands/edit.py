@@ -72,9 +72,9 @@ def edit(
         segmap: label map of the whole photo (palette or grey PNG), which is then edited as a whole unless --crop is
             given; left out, the face is found and the parser makes the map.
         style: REGION=SOURCE; repeat the option for more; several regions of one source as hair+skin=SOURCE. A source
-            is PHOTO or PHOTO,LABELMAP (names may have commas) or bank:N or bank:NAME (a style of the model's bank), mean
-            (of the bank), region:NAME (another region of the photo), a colour as #a0522d, or a .safetensors style file. A
-            region may be a group, such as face, lips, eyes or brows. sean list shows regions and bank.
+            is PHOTO or PHOTO,LABELMAP (names may have commas), bank:N or bank:NAME (a style of the model's bank), mean
+            (of the bank), region:NAME (another region of the photo), a colour as #a0522d, or a .safetensors style
+            file. A region may be a group, such as face, lips, eyes or brows. sean list shows regions and bank.
         new_segmap: the label map to render instead of the photo's; of the whole photo.
         script: JSON file of edits, applied after those of the other options.
         style_photo: NAME=PHOTO or NAME=PHOTO,LABELMAP, the source photo:NAME of a script; repeat the option for more.

@@ -52,7 +52,8 @@ def experiment(
     style-fidelity: colours, detail and locality of one model's edits, on held-out photos. photo-benchmark: edits of
     held-out photos with known truth, as whole renders, pasted renders and composites. augmentation: segmentation
     networks trained on parts of a set with and without restyled copies, also under shifts. figure1, 2: successive
-    edits; figure5: interpolation; figure6: methods side by side; figure7: crossover. results: all of them.
+    edits; figure5: interpolation; figure6: methods side by side; figure7: crossover. results: the tables, the
+    edit benchmark and the figures.
 
     The models lie in MODELS/DATASET/METHOD/seed-N/, one training run each, and MODELS/DATASET/parser/, which measures
     the pictures. With --train, missing models are trained; an interrupted training continues. Finished trainings of

@@ -19,8 +19,8 @@ class PhotoOptions:
     """How photos without a label map are opened.
 
     Attributes:
-        parser: makes the label map of a photo that has none: "bundled" (faces), a parser's folder, or segformer: and a
-            hub id or folder (needs transformers).
+        parser: makes the label map of a photo that has none: "bundled" (faces), a parser's folder or hub id, or
+            segformer: and a hub id or folder (needs transformers).
         label_mapping: JSON file that matches the parser's label names with the model's, see sean evaluate --help; not
             for sean parse, whose maps have the parser's own labels.
         crop: of photos without a label map: "auto" finds the face and shows only it to the model (the result is put

@@ -281,8 +281,8 @@ class Editor:
                 `set_style(style)`, means all regions of the style.
             style: "own" (the picture's own), "mean" (of the model's bank), "bank:N" or "bank:NAME", "region:NAME" (the
                 picture's own style of another region), "photo:NAME" (of a style photo of this editor), a colour such
-                as "#a0522d" (the style of the bank with the nearest colour), StyleCodes, the path of a style file
-                (.safetensors), or a photo in any form that `set_image` takes, whose largest face is encoded.
+                as "#a0522d" (with the rest of the bank style whose colour is nearest), StyleCodes, the path of a style
+                file (.safetensors), or a photo in any form that `set_image` takes, whose largest face is encoded.
             strength, blocks, instance: see `sean.editing.edits.SetStyle`.
 
         Raises:

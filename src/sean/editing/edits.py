@@ -205,7 +205,7 @@ class SetStyle(Edit):
     Attributes:
         source: "own" (the picture's own), "mean" (of the model's bank), "bank:N" or "bank:NAME", "region:NAME" (the own
             style of another region), "photo:NAME" (a style photo of the session), or a colour such as "#a0522d" (the
-            style of the bank with the nearest colour).
+            rest of the style is that of the bank's style with the nearest colour).
         regions: labels or groups of labels to change (see `LabelSet.groups`); labels of a group without a style in the
             source do not change. None means all regions of the source.
         strength: linear weight in [0, 1] between the own style at 0 and the source at 1 (interpolation, Fig. 5).

@@ -216,7 +216,9 @@ def _check_model(saved: "_Model", model: dict[str, Any]) -> None:
     different = [key for key in ("labels", "image_size", "weights") if getattr(saved, key) != model[key]]
     if different:
         name = f" ({saved.name[:100]!r})" if saved.name else ""
-        raise InputError(f"it was made with another model{name}: {', '.join(different)} differ; open it with that model")
+        raise InputError(
+            f"it was made with another model{name}: {', '.join(different)} differ; open it with that model"
+        )
 
 
 def _read_photo(path: Path, crop: "_CropValues | None", limits: ProjectLimits) -> Photo:

@@ -13,14 +13,14 @@ from sean.experiments.runner import EXPERIMENTS, OF_ONE_MODEL, Experiment, Secti
 from sean.files import read_text, write_text_atomic
 
 RESULTS = "results"
-"""The name of the experiment that runs all of them."""
+"""The name of the experiment that makes the tables, the edit benchmark and the figures."""
 
 
 def write_experiment(name: str, experiment: Experiment, output: Path, remarks: Path | None = None) -> Path:
     """Run an experiment and write OUTPUT/NAME.md, with its values and pictures in OUTPUT/NAME/.
 
     Args:
-        name: one of `EXPERIMENTS`, or `RESULTS` for all of them.
+        name: one of `EXPERIMENTS`, or `RESULTS`.
         experiment: its settings.
         output: folder, made when missing.
         remarks: a markdown file to go in after the tables.
@@ -61,7 +61,7 @@ _LAST_TABLE = "The edit benchmark"
 
 
 def _all(experiment: Experiment, pictures: Path) -> dict[str, Section]:
-    """All experiments; figures show no picture of a data set."""
+    """The tables, the edit benchmark and the figures; these show no picture of a data set."""
     without_data = replace(experiment, data=())
     shown = ("figure1", "figure2", "figure5", "figure6", "figure7")
     texts = [EXPERIMENTS[name](without_data, pictures).text for name in shown]

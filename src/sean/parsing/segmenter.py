@@ -103,7 +103,7 @@ class Segmenter:
 
         Args:
             name: "bundled" (the face parser that comes with the package, with the labels of CelebAMask-HQ), the folder
-                of a parser, or "segformer:" followed by a hub id or a folder of transformers' SegFormer.
+                or the hub id of a parser, or "segformer:" followed by a hub id or a folder of transformers' SegFormer.
             labels: label set of the maps; None takes the network's own labels.
             device: device to compute on, see `sean.devices.chosen_device`.
             mapping: matches differing label names of the network with `labels`.

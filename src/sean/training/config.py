@@ -265,8 +265,8 @@ def check_start(start: NetworkConfig, wanted: NetworkConfig, place: str) -> None
         difference = "; ".join(f"{name} {there} there, {here} here" for name, there, here in pairs if there != here)
     if difference:
         raise InputError(
-            f"expected the same network in {place} to start from, found another ({difference}); take the preset and the "
-            "method that it was trained with, or its values as settings of the model"
+            f"expected the same network in {place} to start from, found another ({difference}); take the preset and "
+            "the method that it was trained with, or its values as settings of the model"
         )
 
 

@@ -83,7 +83,7 @@ def _export(
 def write_samples(
     path: Path, model: StyledModel, image: Tensor, segmap: Tensor, edges: Tensor | None, labels: LabelSet, title: str
 ) -> None:
-    """Render and write a sample sheet: segmap, photo, reconstruction, each photo with the styles of the next one.
+    """Render and write a sample sheet: segmap, photo, reconstruction, each photo with the styles of the one before.
 
     Args:
         path: path of the sheet.

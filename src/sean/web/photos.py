@@ -77,7 +77,9 @@ async def set_crop(service: Service, session: Session, square: Square, step: str
         if photo is None or photo.source is None:
             raise InputError("expected a session with a photo; open one first")
         if service.parser is None:
-            raise InputError("this server has no parser for photos, so the part to edit cannot be moved; open the part as a photo")
+            raise InputError(
+                "this server has no parser for photos, so the part to edit cannot be moved; open the part as a photo"
+            )
         editor = document.editor.branch()
         editor.set_image(replace(photo, crop=_crop_of(square, photo.source)))
         session.documents.open(new_document(editor, name=document.name), step)

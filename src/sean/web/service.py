@@ -147,7 +147,9 @@ class Service:
         def apply() -> None:
             target = session.documents.find(document)
             if target is None:
-                raise InputError("this edit was made for a picture that is no longer kept; make it anew in the present one")
+                raise InputError(
+                    "this edit was made for a picture that is no longer kept; make it anew in the present one"
+                )
             session.documents.apply(edit, target)
 
         return await self.change(session, apply, view=view)

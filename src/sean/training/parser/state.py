@@ -9,7 +9,6 @@ from lightning_fabric import Fabric
 from lightning_fabric.wrappers import _FabricModule
 from torch import nn
 
-from sean.errors import InputError
 from sean.models.configs import ParserConfig
 from sean.models.efficientnet import load_efficientnet
 from sean.models.parsers import Parser, PyramidParser, new_parser
