@@ -25,10 +25,10 @@ class Gate:
 
         def wait() -> None:
             entered.set()
-            assert self._open.wait(10)
+            assert self._open.wait(600)
 
         self.future = queue.submit("gate", wait, Kind.LARGE)
-        assert entered.wait(10)
+        assert entered.wait(600)
 
     def open(self) -> None:
         self._open.set()
@@ -92,7 +92,7 @@ def test_outside_work_holds_up_its_own_session_only(queue: FairQueue) -> None:
     release, order = threading.Event(), []
 
     def pack() -> None:
-        assert release.wait(10)
+        assert release.wait(600)
         order.append("packed")
 
     packed = queue.submit("a", pack, Kind.OUTSIDE)
