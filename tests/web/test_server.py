@@ -16,7 +16,10 @@ from websockets.sync.client import connect
 
 from sean.editing.pipeline import SEANPipeline
 from sean.errors import InputError
-from sean.web.server import listen, url_of
+from sean.web.app import create_app
+from sean.web.limits import Limits
+from sean.web.server import listen, server_config, url_of
+from sean.web.service import Service
 
 from .conftest import pixels
 
@@ -69,9 +72,14 @@ def test_a_port_that_is_taken_is_said_to_be() -> None:
         listen("no-such-host.invalid", 0)
 
 
-def test_limits_must_be_above_zero() -> None:
-    from sean.web.limits import Limits
+def test_a_client_behind_a_long_edit_is_not_taken_for_gone(service: Service) -> None:
+    """The answer to a ping is read only when the edits before it have been done."""
+    config = server_config(create_app(service), service.limits)
+    service.close()
+    assert config.ws_ping_timeout is not None and config.ws_ping_timeout >= 100
 
+
+def test_limits_must_be_above_zero() -> None:
     with pytest.raises(InputError, match="above 0 for sessions, got 0"):
         Limits(sessions=0)
     with pytest.raises(InputError, match="above 0 for idle_seconds, got nan"):

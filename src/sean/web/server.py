@@ -15,6 +15,7 @@ from sean.web.service import Service
 _SHUTDOWN_SECONDS = 10
 _HIGHEST_PORT = 65_535
 _MOST_CONNECTIONS = 1000
+_PONG_SECONDS = 120.0
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -54,6 +55,9 @@ def server_config(app: App, limits: Limits) -> uvicorn.Config:
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         ws_max_size=limits.message_bytes,
         ws_per_message_deflate=False,  # pictures are compressed already
+        # The answer to a ping is not read while messages wait behind a long edit (`sean.web.websocket`), so the usual
+        # 20 seconds would close the connection of a client that is there.
+        ws_ping_timeout=_PONG_SECONDS,
     )
 
 
