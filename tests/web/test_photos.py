@@ -16,6 +16,7 @@ from sean.web.limits import Limits
 from sean.web.queue import Kind
 from sean.web.service import Service
 
+from ..pictures import difference
 from .conftest import client_of, pixels, png_bytes
 from .test_routes import DrawnParser, files
 from .test_websocket import connected, received, until
@@ -247,6 +248,37 @@ def test_a_photo_is_shown_whole_with_what_changed_in_it(client: TestClient, sess
         assert header["of"] == "model" and data == picture(client, session)
         socket.send_json({"seq": 4, "view": "nothing"})
         assert "expected view" in until(socket, "error", 4)[0]["detail"]
+
+
+def test_a_look_is_of_the_picture_that_it_was_asked_for(client: TestClient, service: Service, session: str) -> None:
+    """Another picture may have been opened since, and its look must not be taken for one of this picture."""
+
+    def look(**query: Any) -> np.ndarray:
+        answer = client.get(f"{session}/looks/0.png", params={"region": "hair", **query})
+        assert answer.status_code == 200, answer.text
+        return pixels(answer.content)
+
+    drawn = look()
+    photo_opened(client, session)
+    opened = look()
+    documents = service.store.get(session.rpartition("/")[2]).documents
+    assert drawn.shape != opened.shape
+    assert difference(look(document=1), opened) <= 1
+    assert look(document=0).shape == drawn.shape and difference(look(document=0), drawn) <= 1
+    post(client, f"{session}/drawing", json={"bank": 2})
+    assert difference(look(document=1), opened) <= 1  # an earlier one with a photo
+    earlier = documents.find(1)
+    assert earlier is not None and not earlier.editor._composites  # an earlier picture holds as little as before
+    post(client, f"{session}/undo")
+    assert look(document=2).shape == drawn.shape  # one that redo would bring back
+    for bank in (0, 1, 2):
+        post(client, f"{session}/drawing", json={"bank": bank})
+    for gone in (0, 99):
+        answer = client.get(f"{session}/looks/0.png", params={"document": gone})
+        assert answer.status_code == 404
+        assert answer.json() == {"detail": "the picture that this look is for is no longer kept"}
+    for bad in (-1, "x"):
+        assert client.get(f"{session}/looks/0.png", params={"document": bad}).status_code == 422
 
 
 def test_looks_wait_for_all_other_work(

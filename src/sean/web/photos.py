@@ -143,7 +143,9 @@ async def style_thumbnail(service: Service, session: Session, name: str) -> byte
     return document.thumbnails[name]
 
 
-async def look(service: Service, session: Session, number: int, region: str | None) -> bytes:
+async def look(
+    service: Service, session: Session, number: int, region: str | None, document: int | None = None
+) -> bytes:
     """The session's picture, or the part of its photo that the model sees, in a style of the bank; PNG.
 
     Args:
@@ -151,24 +153,38 @@ async def look(service: Service, session: Session, number: int, region: str | No
         session: the session, which does not change.
         number: number of the style.
         region: label that takes the style; None for all.
+        document: number of the picture that the look is for, as another one may have been opened since; None for the
+            present one.
 
     Raises:
         InputError: the style or label does not exist.
+        UnknownSession: the picture is no longer kept.
     """
     edit = SetStyle(source=f"bank:{number}", regions=None if region is None else (region,))
 
     def render() -> bytes:
-        editor = session.editor
-        state = editor.after(edit)
-        if editor.photo is None:
-            return thumbnail(editor.render(state, quick=True))
-        crop, extent = editor.photo.crop, max(editor.photo.image.shape[:2])
-        side = min(SHOWN_SIDE, round(extent * _LOOK_SIDE / (extent if crop is None else crop.size)))
-        edited = editor.composited(state, quick=True, max_side=side)
-        smaller = editor.photo_at(side).crop
-        return thumbnail(edited if smaller is None else cut(edited, smaller, _LOOK_SIDE))
+        found = session.documents.find(document)
+        if found is None:
+            raise UnknownSession("the picture that this look is for is no longer kept")
+        try:
+            return _looking(found.editor, edit)
+        finally:
+            if found is not session.document:
+                found.editor.forget_rendered()  # as when it was left: earlier pictures take no memory for the next one
 
     return await service.run(session.id, render, Kind.SPARE)
+
+
+def _looking(editor: Editor, edit: SetStyle) -> bytes:
+    """A thumbnail of what an edit would give; PNG."""
+    state = editor.after(edit)
+    if editor.photo is None:
+        return thumbnail(editor.render(state, quick=True))
+    crop, extent = editor.photo.crop, max(editor.photo.image.shape[:2])
+    side = min(SHOWN_SIDE, round(extent * _LOOK_SIDE / (extent if crop is None else crop.size)))
+    edited = editor.composited(state, quick=True, max_side=side)
+    smaller = editor.photo_at(side).crop
+    return thumbnail(edited if smaller is None else cut(edited, smaller, _LOOK_SIDE))
 
 
 async def composite(service: Service, session: Session, image_format: str = "PNG") -> bytes:

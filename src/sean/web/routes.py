@@ -278,9 +278,12 @@ async def look(
     region: Annotated[
         str | None, Query(max_length=100, description="the one that takes the style; all if left out")
     ] = None,
+    document: Annotated[
+        int | None, Query(ge=0, description="number of the picture that it is for; the present one if left out")
+    ] = None,
 ) -> PNGResponse:
     """A small picture of the part that the model sees, in a style of the bank; the session stays as it is."""
-    return PNGResponse(await photos.look(service, session, number, region))
+    return PNGResponse(await photos.look(service, session, number, region, document))
 
 
 @sessions.get("/styles/{name}.png", response_class=PNGResponse, responses=_answers(400))
