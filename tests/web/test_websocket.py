@@ -22,11 +22,12 @@ from ..pictures import difference
 from .conftest import client_of, pixels, png_bytes
 
 HAT = {"kind": "paint", "points": [[0.5, 0.5]], "radius": 0.2, "label": "hat"}
+HAIR = {**HAT, "label": "hair"}
 HEADERS = {"host": "127.0.0.1"}
 
 
-def connected(client: TestClient, session: str) -> WebSocketTestSession:
-    return client.websocket_connect(f"{session}/live", headers=HEADERS)
+def connected(client: TestClient, session: str, page: str = "") -> WebSocketTestSession:
+    return client.websocket_connect(f"{session}/live?page={page}", headers=HEADERS)
 
 
 def received(socket: WebSocketTestSession) -> tuple[dict[str, Any], bytes]:
@@ -48,6 +49,15 @@ def until(socket: WebSocketTestSession, type_: str, seq: int) -> tuple[dict[str,
         if values["type"] == type_ and values["seq"] == seq:
             return values, data
         assert values["type"] != "error" or values["seq"] != seq, values
+
+
+def all_before_now(socket: WebSocketTestSession) -> list[dict[str, Any]]:
+    """The messages that have been put for a client so far and that it has not received yet."""
+    socket.send_text("{")
+    messages = []
+    while (values := received(socket)[0]) != {"type": "error", "seq": 0, "detail": values.get("detail")}:
+        messages.append(values)
+    return messages
 
 
 def expected(pipeline: SEANPipeline, bank: int, *edits: Paint) -> Editor:
@@ -150,6 +160,36 @@ def test_a_preview_is_seen_by_its_own_connection_only(client: TestClient, sessio
         values, _ = received(second)
         assert (values["type"], values["seq"]) == ("frame", 7)
         assert until(first, "frame", 1)[0]["version"] == 0  # and the other way round all see it
+
+
+def test_a_render_brings_the_map_again(client: TestClient, session: str) -> None:
+    """The client may have dropped the last one, or have put an older one over it."""
+    with connected(client, session) as socket:
+        maps = []
+        for seq in (1, 2):
+            socket.send_json({"seq": seq, "render": True})
+            until(socket, "frame", seq)
+            (header,) = all_before_now(socket)
+            maps.append((header["type"], header["seq"]))
+    assert maps == [("map", 1), ("map", 2)]
+
+
+def test_a_named_page_is_told_the_present_state_when_it_connects(client: TestClient, session: str) -> None:
+    """What changes between its last request and the connection is told by no other message."""
+    with connected(client, session, "a") as socket:
+        socket.send_json({"seq": 3, "edit": HAT})
+        until(socket, "state", 3)
+    assert client.post(f"{session}/edits", json=HAIR).status_code == 200
+    with connected(client, session, "a") as socket:
+        messages = all_before_now(socket)
+    assert [(message["type"], message.get("version")) for message in messages] == [
+        ("welcome", None),
+        ("sources", 2),
+        ("state", 2),
+    ]
+    assert messages[0]["seq"] == messages[2]["seq"] == 3 and messages[2]["edits"] == 2
+    with connected(client, session) as socket:
+        assert all_before_now(socket) == []
 
 
 def test_of_many_previews_the_newest_is_shown(client: TestClient, session: str) -> None:

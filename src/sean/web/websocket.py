@@ -184,6 +184,8 @@ def parse(message: str) -> Wish:
     """Read a client's message: {"seq": n} and one of "edit", "preview" (with the edit), "undo", "redo", "render",
     "view" ("result" or "model").
 
+    "render" asks for all that is shown: the picture and the map, even if that map has been sent before.
+
     An optional "document" with "edit" or "preview" is the number of the picture that the edit belongs to.
 
     Raises:
@@ -230,16 +232,19 @@ async def serve(websocket: WebSocket, session: "Session", service: "Service", pa
         session: the session.
         service: the service.
         page: name that the page gives itself. A page that returns after an outage is first told which of its messages
-            have been handled, and sends the others again.
+            have been handled, and sends the others again. It is told the present state, too: nothing else tells it what
+            others have changed since it last asked.
     """
     if len(session.connections) >= service.limits.connections:
         refusal = {"detail": "this session is open in too many places; close one of them"}
         await websocket.send_denial_response(JSONResponse(refusal, 429))
         return
     connection = Connection(page)
-    if page:
-        connection.put("welcome", text("welcome", seq=session.answered.get(page, 0)))
     session.connections.add(connection)
+    if page:
+        answered = session.answered.get(page, 0)  # read before the state, which then has all that it confirms
+        connection.put("welcome", text("welcome", seq=answered))
+        connection.put_state(session.state, answered)
     try:
         await websocket.accept()
         await _serve(websocket, session, connection, service)
@@ -328,7 +333,10 @@ class _Reader:
         elif wish.action == "view":
             self._connection.view = wish.view
             self._service.views.show(self._session, view)
-        elif wish.document in (None, self._session.document.number):  # a render, or a preview
+        elif wish.action == "render":
+            self._connection.map_sent = b""  # the client may have dropped that map, or show an older one
+            self._service.views.show(self._session, view)
+        elif wish.document in (None, self._session.document.number):  # a preview
             self._service.views.show(self._session, replace(view, preview=edit))
 
 
