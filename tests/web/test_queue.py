@@ -18,17 +18,17 @@ def queue() -> Iterator[FairQueue]:
 
 
 class Gate:
-    """Keeps the queue's thread busy until it is opened."""
+    """Keeps the queue's thread busy until it is opened; one that is not `entered` at once, from its turn on."""
 
-    def __init__(self, queue: FairQueue) -> None:
-        self._open, entered = threading.Event(), threading.Event()
+    def __init__(self, queue: FairQueue, key: str = "gate", *, entered: bool = True) -> None:
+        self._open, has_entered = threading.Event(), threading.Event()
 
         def wait() -> None:
-            entered.set()
+            has_entered.set()
             assert self._open.wait(600)
 
-        self.future = queue.submit("gate", wait, Kind.LARGE)
-        assert entered.wait(600)
+        self.future = queue.submit(key, wait, Kind.LARGE)
+        assert not entered or has_entered.wait(600)
 
     def open(self) -> None:
         self._open.set()

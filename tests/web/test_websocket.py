@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -14,12 +16,14 @@ from starlette.websockets import WebSocketDisconnect
 from sean.editing.editor import Editor
 from sean.editing.edits import Paint
 from sean.editing.pipeline import SEANPipeline
+from sean.web import frames
 from sean.web.limits import Limits
 from sean.web.service import Service, begin
 from sean.web.websocket import Connection, MalformedMessage, Message, Wish, binary, parse, text
 
 from ..pictures import difference
 from .conftest import client_of, pixels, png_bytes
+from .test_queue import Gate
 
 HAT = {"kind": "paint", "points": [[0.5, 0.5]], "radius": 0.2, "label": "hat"}
 HAIR = {**HAT, "label": "hair"}
@@ -58,6 +62,13 @@ def all_before_now(socket: WebSocketTestSession) -> list[dict[str, Any]]:
     while (values := received(socket)[0]) != {"type": "error", "seq": 0, "detail": values.get("detail")}:
         messages.append(values)
     return messages
+
+
+def wait_until_queued(service: Service, count: int) -> None:
+    deadline = time.monotonic() + 600
+    while service.queue.queued != count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def expected(pipeline: SEANPipeline, bank: int, *edits: Paint) -> Editor:
@@ -190,6 +201,57 @@ def test_a_named_page_is_told_the_present_state_when_it_connects(client: TestCli
     assert messages[0]["seq"] == messages[2]["seq"] == 3 and messages[2]["edits"] == 2
     with connected(client, session) as socket:
         assert all_before_now(socket) == []
+
+
+def test_an_edit_that_waits_is_not_confirmed_by_the_state_of_another(
+    client: TestClient, service: Service, session: str
+) -> None:
+    """A page drops what is confirmed; if the connection broke then, the edit would be lost."""
+    with connected(client, session) as socket, ThreadPoolExecutor(1) as pool:
+        gate = Gate(service.queue)
+        over_http = pool.submit(client.post, f"{session}/edits", json=HAT)
+        wait_until_queued(service, 1)
+        between = Gate(service.queue, session.rpartition("/")[2], entered=False)
+        socket.send_json({"seq": 7, "edit": HAIR})
+        wait_until_queued(service, 3)
+        gate.open()
+        received(socket)  # the sources
+        early, _ = received(socket)
+        between.open()
+        late, _ = until(socket, "state", 7)
+        assert over_http.result(600).status_code == 200
+        assert (early["type"], early["version"], early["seq"]) == ("state", 1, 0)
+        assert late["version"] == 2
+        socket.send_json({"seq": 8, "edit": {**HAT, "label": "wig"}})
+        until(socket, "error", 8)
+        assert client.post(f"{session}/edits", json=HAT).status_code == 200
+        assert until(socket, "state", 8)[0]["version"] == 3  # an error is an answer, too
+
+
+def test_an_edit_that_waits_is_not_confirmed_by_the_picture_of_another(
+    client: TestClient, service: Service, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    render = frames.frame
+
+    def slow(*arguments: Any, **options: Any) -> frames.Frame:
+        entered.set()
+        assert go_on.wait(600)
+        return render(*arguments, **options)
+
+    monkeypatch.setattr(frames, "frame", slow)
+    with connected(client, session) as socket:
+        assert client.post(f"{session}/edits", json=HAT).status_code == 200
+        assert entered.wait(600)
+        socket.send_json({"seq": 7, "edit": HAIR})
+        wait_until_queued(service, 1)
+        go_on.set()
+        shown = []
+        while not shown or shown[-1]["version"] < 2:
+            values, _ = received(socket)
+            if values["type"] == "frame":
+                shown.append(values)
+    assert [(frame["seq"], frame["version"]) for frame in shown] == [(0, 1), (7, 2)]
 
 
 def test_of_many_previews_the_newest_is_shown(client: TestClient, session: str) -> None:

@@ -207,7 +207,11 @@ class Views:
             rendering = self._queue.newest(session.id, partial(self._render, session, view.preview))
         except Busy:  # the server is stopping
             return
-        task = asyncio.create_task(self._deliver(session, view, rendering))
+        # the numbers of now, as the picture does not show what is done while it is rendered
+        seqs = {connection: connection.last_done for connection in session.connections}
+        if view.connection in seqs:
+            seqs[view.connection] = max(view.seq, seqs[view.connection])
+        task = asyncio.create_task(self._deliver(session, view, seqs, rendering))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -228,7 +232,9 @@ class Views:
         session.measure()
         return result
 
-    async def _deliver(self, session: Session, view: View, rendering: "Future[Frame]") -> None:
+    async def _deliver(
+        self, session: Session, view: View, seqs: dict[Connection, int], rendering: "Future[Frame]"
+    ) -> None:
         try:
             result = await asyncio.wrap_future(rendering)
         except asyncio.CancelledError:  # replaced by a newer one
@@ -245,11 +251,10 @@ class Views:
         self._store.make_room(session)
         for connection in session.connections:
             if connection is view.connection or view.preview is None:
-                self._put(connection, result, view)
+                self._put(connection, result, seqs.get(connection, 0))
 
     @staticmethod
-    def _put(connection: Connection, result: Frame, view: View) -> None:
-        seq = view.seq if connection is view.connection else connection.last_seq
+    def _put(connection: Connection, result: Frame, seq: int) -> None:
         header: dict[str, Any] = {"seq": seq, "version": result.version, "document": result.document}
         if connection.view == RESULT and result.patch is not None:
             connection.put("frame", binary("frame", result.patch.data, of="photo", area=result.patch.area, **header))

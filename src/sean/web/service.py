@@ -213,7 +213,7 @@ class Service:
         if not session.expired:
             self.store.make_room(session)
             for connection in session.connections:
-                seq = view.seq if view is not None and view.connection is connection else connection.last_seq
+                seq = view.seq if view is not None and view.connection is connection else connection.last_done
                 connection.put_state(state, seq)
             self.views.show(session, view or View())
         return state

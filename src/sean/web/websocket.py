@@ -3,6 +3,10 @@
 Messages are read one at a time, and the next one is read when the one before is done, so the connection itself slows
 down a client that sends faster than the server works. Answers wait in a `Connection`, which keeps the newest of each
 kind only.
+
+States, pictures and maps carry a number: that of the client's message that they answer, or for what others have done
+that of the client's last message that is done. So a client may take all its messages up to that number as done, and
+the numbers of a connection's pictures never become smaller.
 """
 
 import asyncio
@@ -63,7 +67,8 @@ class Connection:
 
     Attributes:
         page: see above.
-        last_seq: number of the client's last request.
+        last_done: number of the client's last message that has been done, or refused with an error. Messages that wait
+            for their turn do not count: they may still be lost with the connection.
         view: picture for the client: `RESULT`, the photo with the edits in it, or `MODEL`, the model's picture.
         map_sent: the last map put for the client.
         sources_sent: the last sources of styles put for the client.
@@ -72,7 +77,7 @@ class Connection:
 
     def __init__(self, page: str = "") -> None:
         self.page = page
-        self.last_seq = 0
+        self.last_done = 0
         self.view = RESULT
         self.map_sent = b""
         self.sources_sent: list[Any] | None = None
@@ -313,7 +318,6 @@ class _Reader:
             self._num_bad += 1
             self._connection.put_error(str(error), error.seq)
             return
-        self._connection.last_seq = max(wish.seq, self._connection.last_seq)
         try:
             await self._do(wish)
         except (InputError, Busy) as error:
@@ -321,6 +325,7 @@ class _Reader:
         except Exception:
             _logger.exception("a message failed")
             self._connection.put_error("something went wrong on the server; try another edit", wish.seq)
+        self._connection.last_done = max(wish.seq, self._connection.last_done)
 
     async def _do(self, wish: Wish) -> None:
         view, edit = View(self._connection, wish.seq), wish.edit
