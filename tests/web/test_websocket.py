@@ -173,6 +173,30 @@ def test_a_preview_is_seen_by_its_own_connection_only(client: TestClient, sessio
         assert until(first, "frame", 1)[0]["version"] == 0  # and the other way round all see it
 
 
+@pytest.mark.parametrize("leaves", [False, True], ids=["stays", "leaves"])
+def test_a_preview_does_not_keep_an_edit_from_the_others(
+    client: TestClient, service: Service, session: str, leaves: bool
+) -> None:
+    """The render of an edit waits when another connection asks for a preview, and perhaps leaves then."""
+    gate = Gate(service.queue)
+    with connected(client, session) as first, connected(client, session) as second:
+        first.send_json({"seq": 1, "edit": HAT})
+        wait_until_queued(service, 1)
+        between = Gate(service.queue, session.rpartition("/")[2], entered=False)
+        gate.open()
+        until(first, "state", 1)  # done, and its render is behind the second gate
+        second.send_json({"seq": 5, "preview": HAIR})
+        seen = all_before_now(second)
+        if leaves:
+            second.close()
+        between.open()
+        assert client.get(f"{session}/looks/0.png").status_code == 200  # which comes after the renders
+        assert [(m["seq"], m["version"]) for m in all_before_now(first) if m["type"] == "frame"] == [(1, 1)]
+        if not leaves:
+            seen += all_before_now(second)
+            assert [(m["seq"], m["version"]) for m in seen if m["type"] == "frame"][-1] == (5, 1)
+
+
 def test_a_render_brings_the_map_again(client: TestClient, session: str) -> None:
     """The client may have dropped the last one, or have put an older one over it."""
     with connected(client, session) as socket:

@@ -1,7 +1,8 @@
 """The page's view of a session as JSON and picture files: its state, and frames with or without a preview.
 
 `Views` renders a frame for the newest state or preview and hands it to the session's WebSockets. At most one render
-per session waits in the queue, always the newest; while no client has taken the last frame, nothing is rendered.
+per session waits in the queue, always the newest; while no client has taken the last frame, nothing is rendered. A
+preview, which its own client alone sees, waits for a render that others wait for instead of taking its place.
 """
 
 import asyncio
@@ -193,20 +194,51 @@ class Views:
         self._queue = queue
         self._store = store
         self._due: dict[Session, View] = {}  # renders postponed until a client takes the last frame
+        self._previews: dict[Session, View] = {}  # previews postponed until a render for others is done
+        self._for_all: dict[Session, Future[Frame]] = {}  # the newest render for all connections
         self._tasks: set[asyncio.Task[None]] = set()
 
     def show(self, session: Session, view: View) -> None:
-        """Render for a view; a newer view replaces one that has not begun."""
+        """Render for a view; a newer view replaces one that has not begun, but for a preview see the module."""
         if session.expired or not session.connections:
             return
+        if view.preview is not None and self._do_others_wait(session, view.connection):
+            self._previews[session] = view
+            return
+        self._previews.pop(session, None)
         if all(connection.waits("frame") for connection in session.connections):
             self._due[session] = view
-            return
+        else:
+            self._begin(session, view)
+
+    def taken(self, session: Session) -> None:
+        """A client has taken its last frame."""
+        view = self._due.pop(session, None)
+        if view is not None:
+            self._begin(session, view)
+
+    def forget(self, session: Session) -> None:
+        """Drop a session."""
+        for kept in (self._due, self._previews, self._for_all):
+            kept.pop(session, None)
+
+    def _do_others_wait(self, session: Session, connection: Connection | None) -> bool:
+        """Whether a render that has not begun is for another connection, too."""
+        if session.connections <= {connection}:
+            return False
+        due, rendering = self._due.get(session), self._for_all.get(session)
+        if due is not None and due.preview is None:
+            return True
+        return rendering is not None and not rendering.running() and not rendering.done()
+
+    def _begin(self, session: Session, view: View) -> None:
         self._due.pop(session, None)
         try:
             rendering = self._queue.newest(session.id, partial(self._render, session, view.preview))
         except Busy:  # the server is stopping
             return
+        if view.preview is None:
+            self._for_all[session] = rendering
         # the numbers of now, as the picture does not show what is done while it is rendered
         seqs = {connection: connection.last_done for connection in session.connections}
         if view.connection in seqs:
@@ -214,16 +246,6 @@ class Views:
         task = asyncio.create_task(self._deliver(session, view, seqs, rendering))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    def taken(self, session: Session) -> None:
-        """A client has taken its last frame."""
-        view = self._due.pop(session, None)
-        if view is not None:
-            self.show(session, view)
-
-    def forget(self, session: Session) -> None:
-        """Drop a session."""
-        self._due.pop(session, None)
 
     def _render(self, session: Session, preview: Edit | None) -> Frame:
         views = {connection.view for connection in session.connections}
@@ -245,7 +267,15 @@ class Views:
             if view.connection is not None:
                 detail = str(error) if isinstance(error, InputError) else "the picture could not be rendered"
                 view.connection.put_error(detail, view.seq)
-            return
+        else:
+            self._hand_out(session, view, seqs, result)
+        if self._for_all.get(session) is rendering:
+            del self._for_all[session]
+        preview = self._previews.pop(session, None)
+        if preview is not None:
+            self.show(session, preview)
+
+    def _hand_out(self, session: Session, view: View, seqs: dict[Connection, int], result: Frame) -> None:
         if session.expired:
             return
         self._store.make_room(session)
