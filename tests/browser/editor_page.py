@@ -18,6 +18,12 @@ IS_ASKED_BEFORE_LEAVING = """() => {
     window.dispatchEvent(leaving);
     return leaving.defaultPrevented;
 }"""
+# Some messages leave by themselves after some seconds.
+COLLECTS_MESSAGES = """window.told = [];
+new MutationObserver((changes) => {
+    const added = changes.flatMap(({ addedNodes }) => [...addedNodes]);
+    told.push(...added.map(({ dataset }) => dataset?.text).filter(Boolean));
+}).observe(document, { childList: true, subtree: true });"""
 
 
 class EditorPage(BrowserPage):
@@ -31,6 +37,7 @@ class EditorPage(BrowserPage):
     def __init__(self, page: Page, address: str) -> None:
         # A refused upload and a session that is gone are answered with 4xx on purpose.
         super().__init__(page, address, expected=r"status of 4\d\d")
+        page.add_init_script(COLLECTS_MESSAGES)
 
     def close_hint(self) -> None:
         """Dismiss the first visit's hint, and wait until the panes have taken its place."""
@@ -159,9 +166,17 @@ class EditorPage(BrowserPage):
             [base64.b64encode(data).decode(), name, test_id, kind],
         )
 
+    def wait_until_told(self, text: str) -> None:
+        """Until the page has shown a message with a text, since it was loaded."""
+        self.page.wait_for_function("text => told.some((message) => message.includes(text))", arg=text)
+
     def forget_and_bring_back(self) -> None:
         """Let the server forget the session once the browser has kept its work, and wait until that is brought back."""
         self.wait_until_kept()
+        self.forget()
+
+    def forget(self) -> None:
+        """Let the server forget the session, and wait until the page has another one."""
         session = self.session_url
         self.page.request.delete(session)
         self.page.wait_for_function("old => !old.endsWith(sessionStorage.getItem('sean-session'))", arg=session)

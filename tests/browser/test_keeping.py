@@ -1,20 +1,18 @@
-"""Work is never lost: opening is undone, edits survive outages, closed tabs and servers; failures unlock."""
+"""Work is never lost: opening is undone, edits survive closed tabs and servers that forget; failures unlock."""
 
 import io
 import re
-from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, Route, WebSocketRoute
+from playwright.sync_api import BrowserContext, Route
 
 from .editor_page import IS_ASKED_BEFORE_LEAVING, EditorPage
+from .line import Line
 
 pytestmark = pytest.mark.integration
 
-LIVE = re.compile(r"/live\?")
 STROKE = ((0.4, 0.3), (0.6, 0.3))
 OTHER_STROKE = ((0.4, 0.7), (0.6, 0.7))  # not even under three messages
 
@@ -24,60 +22,6 @@ def noise(height: int, width: int) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-class Line:
-    """The page's WebSockets in the test's hands: cut, or silent in one direction."""
-
-    def __init__(self, editor: EditorPage) -> None:
-        self.is_cut = self.server_is_silent = self.page_is_late = False
-        self.sockets: list[WebSocketRoute] = []
-        self._late: list[Callable[[], None]] = []
-        self._editor = editor
-        editor.page.route_web_socket(LIVE, self._through)
-        editor.page.reload()
-        editor.ready()
-
-    def _through(self, socket: WebSocketRoute) -> None:
-        if self.is_cut:
-            socket.close()
-            return
-        self.sockets.append(socket)
-        server = socket.connect_to_server()
-        socket.on_message(self._leaving(server))
-        server.on_message(self._passing(socket))
-
-    def _leaving(self, server: WebSocketRoute) -> Callable[[str | bytes], None]:
-        def send(message: str | bytes) -> None:
-            if self.page_is_late:
-                self._late.append(partial(server.send, message))
-            else:
-                server.send(message)
-
-        return send
-
-    def deliver(self) -> None:
-        """Send what a late page has sent."""
-        self.page_is_late = False
-        while self._late:
-            self._late.pop(0)()
-
-    def _passing(self, socket: WebSocketRoute) -> Callable[[str | bytes], None]:
-        def receive(message: str | bytes) -> None:
-            if not self.server_is_silent:
-                socket.send(message)
-
-        return receive
-
-    def cut(self) -> None:
-        self.is_cut = True
-        self.sockets[-1].close()
-        self._editor.page.wait_for_selector('#connection[data-status="reconnecting"]')
-
-    def mend(self) -> None:
-        self.is_cut = self.server_is_silent = False
-        self._editor.page.evaluate("window.dispatchEvent(new Event('online'))")
-        self._editor.page.wait_for_selector('#connection[data-status="connected"]')
 
 
 def reopened(context: BrowserContext, editor: EditorPage) -> EditorPage:
@@ -107,69 +51,6 @@ def test_a_pasted_picture_a_dropped_one_and_a_drawing_are_undone(editor: EditorP
     assert editor.state()["photo"] is None
     assert (editor.segmap() == segmap).all()
     editor.wait_for_picture("original", original)
-
-
-def test_edits_made_during_an_outage_are_done_when_it_is_over(editor: EditorPage) -> None:
-    line = Line(editor)
-    editor.drag(*STROKE)
-    editor.wait_for_edits(1)
-    line.cut()
-    editor.drag(*OTHER_STROKE)
-    editor.test_id("region-skin").click()
-    editor.drag(*STROKE)
-    assert "2 not sent yet" in editor.test_id("connection").inner_text()
-    assert editor.state()["edits"] == 1
-    line.mend()
-    editor.wait_for_edits(3)
-
-
-def test_what_others_do_while_a_page_returns_is_shown(editor: EditorPage) -> None:
-    line = Line(editor)
-    editor.drag(*STROKE)
-    editor.wait_for_edits(1)
-    line.cut()
-    line.page_is_late = True
-    line.mend()
-    edit = {"kind": "paint", "points": OTHER_STROKE, "radius": 0.1, "label": "hat"}
-    assert editor.page.request.post(f"{editor.session_url}/edits", data=edit).ok
-    editor.wait_for_edits(2)  # the page's first message over the new connection is still to arrive
-    line.deliver()
-    editor.drag(*STROKE)
-    editor.wait_for_edits(3)
-
-
-def test_attempts_to_connect_that_overtake_each_other_leave_one_connection(editor: EditorPage) -> None:
-    line = Line(editor)
-    line.cut()
-    line.is_cut = False
-    editor.page.evaluate("for (let i = 0; i < 5; i++) window.dispatchEvent(new Event('online'))")
-    editor.page.wait_for_selector('#connection[data-status="connected"]')
-    editor.drag(*STROKE)
-    editor.wait_for_edits(1)
-
-
-def test_an_edit_whose_answer_is_lost_is_done_once(editor: EditorPage) -> None:
-    line = Line(editor)
-    line.server_is_silent = True
-    editor.drag(*STROKE)
-    editor.wait_until_done(1)
-    line.cut()
-    line.mend()
-    editor.drag(*OTHER_STROKE)
-    editor.wait_for_edits(2)
-
-
-def test_a_server_that_is_silent_is_waited_for_visibly(editor: EditorPage) -> None:
-    line = Line(editor)
-    line.server_is_silent = True
-    editor.drag(*STROKE)
-    editor.page.wait_for_selector('#connection[data-status="waiting"]')
-    assert "waiting for the server" in editor.test_id("connection").inner_text()
-    assert editor.page.evaluate(IS_ASKED_BEFORE_LEAVING)  # an edit has no answer yet
-    line.cut()
-    line.mend()
-    editor.wait_for_edits(1)
-    editor.page.wait_for_function(f"() => !({IS_ASKED_BEFORE_LEAVING})()")  # all is done and kept
 
 
 def test_work_comes_back_when_the_server_has_forgotten_it(editor: EditorPage, photo: bytes) -> None:
@@ -318,17 +199,22 @@ def test_a_failed_upload_says_so_and_the_next_one_works(editor: EditorPage, phot
 def test_an_upload_shows_how_far_it_is_and_strokes_meanwhile_are_kept(editor: EditorPage) -> None:
     network = editor.page.context.new_cdp_session(editor.page)
     network.send("Network.enable")
-    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 60_000}
-    network.send("Network.emulateNetworkConditions", slow)
+
+    def limit(bytes_per_second: int) -> None:
+        values = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": bytes_per_second}
+        network.send("Network.emulateNetworkConditions", values)
+
+    limit(6_000)
     editor.upload("photo-input", "me.png", noise(200, 500))
     editor.page.wait_for_function("() => /[1-9]\\d? %/.test(document.getElementById('progress-stage').textContent)")
     editor.test_id("progress-cancel").click()
     editor.page.wait_for_selector("#progress", state="hidden")
-    assert "Cancelled" in editor.test_id("message-info").inner_text()
+    editor.wait_until_told("Cancelled")
     with editor.opening():
         editor.upload("photo-input", "me.png", noise(200, 500))
         editor.page.wait_for_function("() => /[1-9]\\d? %/.test(document.getElementById('progress-stage').textContent)")
         editor.drag(*STROKE)
+        limit(-1)
     assert editor.state()["photo"]["name"] == "me.png"
     with editor.opening():
         editor.page.keyboard.press("Control+z")
@@ -403,7 +289,7 @@ def test_what_is_cancelled_too_late_is_told_and_kept(editor: EditorPage, photo: 
     with editor.opening():
         line.cut()
         line.mend()
-    assert "too late" in editor.test_id("messages").inner_text()
+    editor.wait_until_told("too late")
     editor.wait_until_kept()
 
 

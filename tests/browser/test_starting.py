@@ -86,7 +86,7 @@ def test_a_busy_server_is_asked_again_for_kept_work(editor: EditorPage) -> None:
     editor.forget_and_bring_back()
     editor.wait_for_edits(1)
     assert "busy" in editor.test_id("messages").inner_text()
-    assert not editor.test_id("progress").is_visible()
+    editor.page.wait_for_selector("#progress", state="hidden")
     editor.problems.clear()  # the browser's console tells of the answers too
 
 

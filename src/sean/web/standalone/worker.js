@@ -94,6 +94,7 @@ async function heard({ seq, ...wish }) {
     else if (wish.undo) await service.change((documents) => documents.undo());
     else if (wish.redo) await service.change((documents) => documents.redo());
     else if (wish.view) view = wish.view;
+    else if (wish.render) shownMap = null; // the page asks for all that is shown
     if (!wish.preview || ofThis) due = { seq, preview: wish.preview ?? null, quick: Boolean(service.document.photo) };
   } catch (problem) {
     post({ text: { type: "error", detail: said(problem), seq } });

@@ -8,7 +8,7 @@ import { newName } from "./store.js";
 
 const [DATABASE, WORKS] = ["sean", "works"];
 const SOON = 600; // ms after a change at which it is kept
-const MOST_WORKS = 8;
+const MOST_WORKS = 8; // and as many records of other kinds
 const OLDEST = 30 * 24 * 3600 * 1000; // ms
 const BRING_STYLES = ["style", "project"]; // kinds of steps with style photos, which a photo opened later keeps
 
@@ -32,7 +32,10 @@ export async function startKeeping() {
     const opening = indexedDB.open(DATABASE, 1);
     opening.onupgradeneeded = () => opening.result.createObjectStore(WORKS, { keyPath: "id" });
     database = await done(opening);
-    for (const old of (await all()).filter(({ time }, index) => index >= MOST_WORKS || Date.now() - time > OLDEST)) await forget(old.id);
+    const kept = await all();
+    for (const group of [kept.filter(isWork), kept.filter((each) => !isWork(each))]) {
+      for (const old of group.filter(({ time }, index) => index >= MOST_WORKS || Date.now() - time > OLDEST)) await forget(old.id);
+    }
   } catch {
     database = null; // storage is switched off: leaving the page asks first
   }
@@ -53,12 +56,22 @@ export async function forgetAll() {
   if (database) await done(works("readwrite").clear());
 }
 
+// The work of a session, or where it was brought back in another one, of that.
 export async function keptWork(id) {
   try {
-    return database ? await done(works("readonly").get(id)) : null;
+    const kept = database && (await done(works("readonly").get(id)));
+    return kept?.movedTo ? await keptWork(kept.movedTo) : kept;
   } catch {
     return null;
   }
+}
+
+// A kept work was brought back in another session: it is kept for that from now on, and other tabs find it there.
+export async function keepMoved(kept, state, steps) {
+  if (!database || kept.id === state.id) return;
+  const store = works("readwrite"); // one transaction: the work is never missing
+  store.put({ ...kept, id: state.id, steps, document: state.document });
+  await done(store.put({ id: kept.id, movedTo: state.id, steps: {}, edits: 0, name: "", time: Date.now() }));
 }
 
 // Whether a kept work is more than the drawn face that every session begins with.

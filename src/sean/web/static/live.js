@@ -1,5 +1,5 @@
 // The WebSocket of a session: edits and previews out, states and pictures in; connects again by itself.
-// One preview is under way at a time; the newest one waits for it. Answers older than what is shown are dropped.
+// One preview is under way at a time; the newest one waits for it. Pictures are shown in the order in which they come.
 // An edit is kept until the server has answered it, and sent again after an outage; the server does none twice.
 
 import { liveUrl } from "./api.js";
@@ -19,7 +19,8 @@ class Live extends EventTarget {
   #socket = null;
   #id = null;
   #seq = 0;
-  #shown = { frame: 0, map: 0 };
+  #arrived = 0; // pictures, counted
+  #shown = { frame: 0, map: 0 }; // the last one shown of each type, by that count
   #sentAt = new Map();
   #unanswered = []; // {seq, ...message} of edits, undo and redo
   #welcome = false; // the server has said what it has done: from now on messages may be sent
@@ -51,8 +52,6 @@ class Live extends EventTarget {
     socket.onmessage = ({ data }) => (typeof data === "string" ? this.#text(JSON.parse(data)) : this.#picture(unpacked(data)));
     socket.onclose = ({ code }) => this.#closed(code === SESSION_GONE);
     this.#socket = socket;
-    // what comes before the server has heard anything over this socket is numbered 0, and is newer than what is shown
-    this.#shown = { frame: 0, map: 0 };
   }
 
   #disconnect() {
@@ -84,9 +83,9 @@ class Live extends EventTarget {
     this.document = document;
   }
 
-  edit(edit) {
+  edit(edit, document = this.document) {
     this.#pending = null;
-    return this.#send({ document: this.document, edit });
+    return this.#send({ document, edit });
   }
 
   undo() {
@@ -97,7 +96,7 @@ class Live extends EventTarget {
     return this.#send({ redo: true });
   }
 
-  // What the state shows, without the preview.
+  // All that the state shows, picture and map, without the preview.
   render() {
     this.#pending = null;
     return this.#send({ render: true });
@@ -109,10 +108,10 @@ class Live extends EventTarget {
     return this.#send({ view });
   }
 
-  preview(edit) {
+  preview(edit, document = this.document) {
     if (!this.open) return;
-    if (this.#inFlight) this.#pending = edit;
-    else this.#send({ document: this.document, preview: edit });
+    if (this.#inFlight) this.#pending = { edit, document };
+    else this.#send({ document, preview: edit });
   }
 
   #send(values) {
@@ -144,8 +143,8 @@ class Live extends EventTarget {
     this.#welcome = true;
     this.#confirm(done);
     this.#tell("open");
-    if (this.#view !== "result") this.view(this.#view);
     for (const message of this.#unanswered) this.#transmit(message);
+    if (this.#view !== "result") this.view(this.#view);
     this.render();
   }
 
@@ -183,7 +182,7 @@ class Live extends EventTarget {
     this.#inFlight = 0;
     const next = this.#pending;
     this.#pending = null;
-    if (next) this.preview(next);
+    if (next) this.preview(next.edit, next.document);
   }
 
   #received(seq) {
@@ -205,16 +204,12 @@ class Live extends EventTarget {
     const sentAt = this.#sentAt.get(header.seq);
     const latency = sentAt ? performance.now() - sentAt : null;
     if (header.type === "frame") this.#received(header.seq);
-    if (this.#isStale(header)) return;
-    const socket = this.#socket;
+    const [socket, arrived] = [this.#socket, ++this.#arrived];
     const bitmap = await picture();
-    if (socket !== this.#socket || this.#isStale(header)) return bitmap?.close(); // decoding ends in any order
-    this.#shown[header.type] = header.seq;
+    // decoding ends in any order
+    if (socket !== this.#socket || arrived < this.#shown[header.type]) return bitmap?.close();
+    this.#shown[header.type] = arrived;
     this.#tell(header.type, { ...header, bitmap, latency });
-  }
-
-  #isStale({ type, seq }) {
-    return seq < this.#shown[type];
   }
 
   #tell(type, detail = {}) {

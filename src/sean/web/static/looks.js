@@ -33,7 +33,7 @@ function show() {
 
 function begin(key) {
   shown = key;
-  const label = regionLabel();
+  const [label, { id, document }] = [regionLabel(), store.session];
   byId("looks-title").textContent = label ? `Looks: ${plainName(label)}` : "Looks on this face";
   byId("colour-row").hidden = !label;
   showPresets(label);
@@ -45,7 +45,7 @@ function begin(key) {
   const turn = ++run;
   const waiting = looks.filter(({ isLoaded }) => !isLoaded);
   const next = async () => {
-    while (turn === run && waiting.length) await load(waiting.shift(), label).catch(() => {});
+    while (turn === run && waiting.length) await load(waiting.shift(), label, id, document).catch(() => {});
     if (turn === run && !waiting.length) finish(looks, label);
   };
   // not at once: the picture itself comes first
@@ -60,8 +60,7 @@ function makeLook(number) {
   return button;
 }
 
-async function load(look, label) {
-  const { id, document } = store.session;
+async function load(look, label, id, document) {
   const query = new URLSearchParams({ document, ...(label ? { region: label } : {}) });
   const blob = await fetchBlob(`${sessionUrl(id, `looks/${look.number}.png`)}?${query}`);
   look.button.querySelector("img").src = URL.createObjectURL(blob);

@@ -2,7 +2,7 @@
 
 import { ApiError, Cancelled, createSession, fetchBitmap, getModel, getScript, getSession, postCrop, postDrawing } from "./api.js";
 import { TEXT } from "./backend.js";
-import { asking, begunBy, forget, forgetAll, isUnkept, isWork, keepSoon, keepSteps, keepWork, keptWork, offeredWork, restored, startKeeping } from "./keep.js";
+import { asking, begunBy, forget, forgetAll, isUnkept, isWork, keepMoved, keepSoon, keepSteps, keepWork, keptWork, offeredWork, restored, startKeeping } from "./keep.js";
 import { live } from "./live.js";
 import { announce, error, info, progress, progressEnd } from "./messages.js";
 import { showFocus, showMap, showOriginal, showResult } from "./panes.js";
@@ -19,19 +19,21 @@ let lost = false;
 let renewing = false;
 let originalVersion = 0;
 const givenUp = new Set(); // names of steps that the user has cancelled
-let shownDocument = null;
+let shownDocument = null; // its pictures are shown, or on their way
+let reconnections = 0;
 
 const first = () => (store.model.bank ? { bank: FIRST_FACE } : {});
 
 // Run work and show what goes wrong; true when it went well. A session that is gone is brought back.
 export async function guarded(work) {
+  const id = store.session?.id;
   try {
     await work();
     return true;
   } catch (problem) {
     if (problem instanceof Cancelled) info("Cancelled");
     else if (!(problem instanceof ApiError)) throw problem;
-    else if (problem.status === 404 && store.session && !renewing) await renew();
+    else if (problem.status === 404 && id && id === store.session?.id && !renewing) await renew();
     else error(problem.message);
     return false;
   }
@@ -70,7 +72,9 @@ async function renew(id = store.session?.id) {
       return location.reload();
     }
     const kept = await keptWork(id);
-    if (kept?.script && (await broughtBack(kept))) {
+    if (kept && kept.id !== id && (await followed(kept))) {
+      info(TEXT.restored); // by another tab
+    } else if (kept?.script && (await broughtBack(kept))) {
       info(TEXT.restored);
     } else {
       live.dropUnanswered();
@@ -90,6 +94,7 @@ async function renew(id = store.session?.id) {
 
 // Do work, again where the server is away or busy.
 async function patiently(work) {
+  let isTold = false;
   try {
     for (let attempt = 1; ; attempt++) {
       try {
@@ -99,11 +104,12 @@ async function patiently(work) {
         if (problem.status === 0 && attempt >= MOST_ATTEMPTS && (await isThere())) throw problem;
         if (attempt === 1) error(problem.message);
       }
+      isTold = true;
       progress("trying again", null);
       await new Promise((resolve) => { setTimeout(resolve, Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (attempt - 1))); });
     }
   } finally {
-    progressEnd();
+    if (isTold) progressEnd();
   }
 }
 
@@ -126,13 +132,21 @@ async function broughtBack(kept) {
   }
 }
 
+async function followed(kept) {
+  const state = await patiently(() => getSession(kept.id)).catch(() => null);
+  if (!state) return false;
+  live.renumber(state.document);
+  await enter(state, kept.steps);
+  return true;
+}
+
 async function goOn(kept) {
   progress("bringing your work back", null);
   try {
     const { state, steps } = await restored(kept, first(), (share) => progress("sending the photo", share));
     live.renumber(state.document);
+    await keepMoved(kept, state, steps).catch(() => {}); // it stays kept as it was
     await enter(state, steps);
-    if (kept.id !== state.id) await forget(kept.id);
   } finally {
     progressEnd();
   }
@@ -207,6 +221,7 @@ async function enter(state, steps) {
   keepWork(state, steps);
   update({ session: null });
   sources = NO_SOURCES;
+  live.document = state.document;
   take(state);
   live.connect(state.id);
   await pictures;
@@ -223,13 +238,13 @@ let sources = NO_SOURCES;
 
 function take(state) {
   heard(state);
-  if (state.id === store.session?.id && state.version < store.session.version) return; // an older answer
+  // an answer of the session before this one, or an older one
+  if (store.session && (state.id !== store.session.id || state.version < store.session.version)) return;
   if (state.sources) sources = { version: state.version, sources: state.sources };
   update({ session: { ...state, sources: sources.sources } }); // over the WebSocket they come by themselves
   keepSoon(state);
   if (state.document === shownDocument) return;
   shownDocument = state.document;
-  live.document = state.document;
   forgetSources();
   update({ region: null });
   pictures = loadPictures(state);
@@ -245,19 +260,25 @@ function takeSources({ version, document, sources: changed }) {
   keepSoon();
 }
 
-// Also where another tab has opened the picture, or undo has gone back to it.
+// Also where another tab has opened the picture, or undo has gone back to it. Until its pictures are there, edits are made
+// for the picture that is shown.
 async function loadPictures({ id, version, document, photo }) {
-  await guarded(async () => {
-    const [map, original] = await Promise.all([fetchBitmap(id, "map.png", version), fetchBitmap(id, "whole.jpg", document)]);
-    if (store.session.id !== id || store.session.document !== document) return;
+  const isWanted = () => store.session?.id === id && store.session.document === document;
+  const ask = () => isWanted() && Promise.all([fetchBitmap(id, "map.png", version), fetchBitmap(id, "whole.jpg", document)]);
+  const isShown = await guarded(async () => {
+    const found = await patiently(ask);
+    if (!isWanted()) return;
+    const [map, original] = found;
     const crop = photo?.crop && { left: photo.crop.left / photo.width, top: photo.crop.top / photo.height, width: photo.crop.size / photo.width, height: photo.crop.size / photo.height, angle: photo.crop.angle };
     showOriginal(original, crop, document);
+    live.document = document;
     showMap(map);
     showFocus();
     update({ originalVersion: ++originalVersion });
     if (live.open) live.render();
     announce(photo ? `Opened ${photo.name || "a photo"}` : "Opened a drawn face");
   });
+  if (!isShown && isWanted()) shownDocument = null; // the next state asks for them again
 }
 
 function listen() {
@@ -298,13 +319,12 @@ function listen() {
 }
 
 async function reconnect() {
-  const { id } = store.session;
-  try {
-    take(await getSession(id));
-  } catch (problem) {
-    if (problem.status === 404) return renew();
-  }
-  live.connect(id); // fails, and is tried again later, while the server is away
+  const [{ id }, turn] = [store.session, ++reconnections];
+  const state = await getSession(id).catch((problem) => problem);
+  if (turn !== reconnections || id !== store.session?.id) return; // another attempt was begun, or another session
+  if (state.status === 404) return renew();
+  if (!(state instanceof Error)) take(state);
+  if (!live.open) live.connect(id); // fails, and is tried again later, while the server is away
 }
 
 function connection(status, seconds = 0) {

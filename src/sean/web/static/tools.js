@@ -13,6 +13,7 @@ const CLOSE_TO = 10; // CSS pixels from a polygon's first point that close it
 
 let points = [];
 let current = null; // {radius, label, color} of the stroke under way
+let drawnOn = 0; // number of the picture that the stroke or polygon was begun on; another one may be shown before its end
 let lastEdit = 0; // seq of the last stroke sent
 
 export function startTools() {
@@ -33,8 +34,8 @@ export function selectTool(tool) {
   update({ tool });
 }
 
-function send(edit) {
-  lastEdit = live.edit(edit);
+function send(edit, document) {
+  lastEdit = live.edit(edit, document);
   announce(edits.sentence(edit));
 }
 
@@ -59,9 +60,10 @@ export function beginStroke(point) {
   if (!erasing && !store.label) return;
   current = { radius: edits.strokeRadius(store.brush), label: erasing ? null : store.label, color: erasing ? "rgb(255 255 255 / 0.55)" : colorOf(store.label) };
   points = [edits.strokePoint(point)];
+  drawnOn = live.document;
   stroke.segment(points[0], points[0], current.radius, current.color);
   redraw();
-  live.preview(strokeEdit());
+  live.preview(strokeEdit(), drawnOn);
 }
 
 export function continueStroke(more) {
@@ -73,17 +75,17 @@ export function continueStroke(more) {
     stroke.segment(last, point, current.radius, current.color);
     points.push(point);
     if (points.length >= MOST_POINTS) {
-      send(strokeEdit());
+      send(strokeEdit(), drawnOn);
       points = [point];
     }
   }
   redraw();
-  live.preview(strokeEdit());
+  live.preview(strokeEdit(), drawnOn);
 }
 
 export function endStroke() {
   if (!current) return;
-  send(strokeEdit());
+  send(strokeEdit(), drawnOn);
   current = null;
   points = [];
 }
@@ -128,6 +130,7 @@ function addCorner(point, canvas) {
   if (overlay.polygon.length >= 3 && near(first, inside)) return finishPolygon();
   // The second half of a double click, or Enter twice at one place.
   if (overlay.polygon.length && near(overlay.polygon.at(-1), inside)) return finishPolygon();
+  if (!overlay.polygon.length) drawnOn = live.document;
   overlay.polygon.push(inside);
   byId("polygon-finish").hidden = overlay.polygon.length < 3;
   redraw();
@@ -137,7 +140,7 @@ export function finishPolygon() {
   if (overlay.polygon.length < 3) return;
   const corners = overlay.polygon;
   cancelTool();
-  send(edits.polygon(corners, store.label, protectedLabels()));
+  send(edits.polygon(corners, store.label, protectedLabels()), drawnOn);
 }
 
 function showTool() {
