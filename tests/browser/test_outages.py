@@ -40,9 +40,9 @@ class Held:
 
     def release(self) -> None:
         """Let them go to the server, and later ones at once."""
-        self._page.unroute(self._pattern)
         for route in self.routes:
             route.continue_()
+        self._page.unroute(self._pattern)
 
 
 def another_program_edits(editor: EditorPage) -> None:
@@ -165,10 +165,10 @@ def test_pictures_that_did_not_load_are_asked_for_again(editor: EditorPage, phot
     editor.problems.clear()  # the browser's console tells of the answers too
 
 
-def test_a_stroke_belongs_to_the_picture_that_is_shown(editor: EditorPage, photo: bytes) -> None:
+def test_a_stroke_belongs_to_the_picture_that_is_shown(editor: EditorPage) -> None:
     held = Held(editor, WHOLE)
     with editor.opening():
-        another_program_opens(editor, photo)
+        assert editor.page.request.post(f"{editor.session_url}/drawing", data={"bank": 1}).ok
         held.wait()
         editor.drag(*STROKE)
         held.release()
@@ -239,7 +239,6 @@ def test_a_second_tab_follows_work_that_came_back(editor: EditorPage) -> None:
     held.release()
     other.wait_until_told("brought back")
     assert other.session_url == editor.session_url
-    other.close_hint()
     other.drag(*OTHER_STROKE)
     other.wait_for_edits(2)
     editor.wait_for_edits(2)

@@ -10,7 +10,7 @@ import { chooseSource, styleOf } from "./styling.js";
 
 const AT_ONCE = 2; // so that edits come between
 const list = byId("looks");
-const tried = new Map(); // "document/label" -> looks
+const tried = new Map(); // "session/document/label" -> looks
 let shown = null; // the key of the strip
 let run = 0; // counts the strips that were begun, so that an old one ends
 
@@ -26,7 +26,8 @@ const regionLabel = () => store.region?.label ?? null;
 
 function show() {
   if (!store.session || !store.originalVersion) return;
-  const key = `${store.session.document}/${regionLabel() ?? ""}`;
+  const { id, document } = store.session;
+  const key = `${id}/${document}/${regionLabel() ?? ""}`;
   if (key !== shown) begin(key);
   showChosen();
 }
