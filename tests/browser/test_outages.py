@@ -8,7 +8,7 @@ import time
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Request, Response, Route
+from playwright.sync_api import Response, Route
 
 from .browser_page import PATIENCE
 from .editor_page import IS_ASKED_BEFORE_LEAVING, EditorPage
@@ -259,12 +259,11 @@ def test_a_lost_upload_ends_no_other_session(editor: EditorPage, photo: bytes) -
     assert editor.session_url == session
 
 
-def test_looks_belong_to_the_picture_that_they_were_asked_for(editor: EditorPage, photo: bytes) -> None:
-    asked: list[Request] = []
-    editor.page.on("request", lambda request: asked.append(request))
-    with editor.opening():
-        editor.upload("photo-input", "me.png", photo)
-    editor.test_id("region-hair").click()
-    editor.page.wait_for_function("() => document.querySelector('#looks img').src")
-    looks = [request.url for request in asked if "/looks/" in request.url and "region=hair" in request.url]
-    assert looks and all("document=1" in url for url in looks)
+def test_looks_are_those_of_the_session(editor: EditorPage) -> None:
+    editor.page.wait_for_function("() => [...document.querySelectorAll('#looks img')].every((image) => image.src)")
+    held = Held(editor, re.compile("/looks/"))
+    editor.forget()
+    held.wait()
+    session = editor.page.evaluate("sessionStorage.getItem('sean-session')")
+    assert session in held.routes[0].request.url
+    held.release()
