@@ -260,7 +260,8 @@ def test_a_lost_upload_ends_no_other_session(editor: EditorPage, photo: bytes) -
 
 
 def test_looks_are_those_of_the_session(editor: EditorPage) -> None:
-    editor.page.wait_for_function("() => [...document.querySelectorAll('#looks img')].every((image) => image.src)")
+    editor.page.wait_for_selector("#looks img[src]")
+    editor.page.wait_for_selector("#looks img:not([src])", state="detached")
     held = Held(editor, re.compile("/looks/"))
     editor.forget()
     held.wait()
