@@ -260,10 +260,11 @@ def test_a_lost_upload_ends_no_other_session(editor: EditorPage, photo: bytes) -
 
 
 def test_looks_are_those_of_the_session(editor: EditorPage) -> None:
+    editor.forget_and_bring_back()  # pictures of sessions that were brought back have the same numbers
     editor.page.wait_for_selector("#looks img[src]")
     editor.page.wait_for_selector("#looks img:not([src])", state="detached")
     held = Held(editor, re.compile("/looks/"))
-    editor.forget()
+    editor.forget_and_bring_back()
     held.wait()
     session = editor.page.evaluate("sessionStorage.getItem('sean-session')")
     assert session in held.routes[0].request.url
