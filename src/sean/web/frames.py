@@ -248,7 +248,7 @@ class Views:
         task.add_done_callback(self._tasks.discard)
 
     def _render(self, session: Session, preview: Edit | None) -> Frame:
-        views = {connection.view for connection in session.connections}
+        views = {connection.view for connection in tuple(session.connections)}  # others join and leave meanwhile
         photo, model = RESULT in views, MODEL in views
         result = frame(session.document, session.state.version, preview, photo=photo, model=model)
         session.measure()
