@@ -153,6 +153,12 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
         assert read_image(tmp_path / "edited.jpg").shape == (512, 512, 3)
 
 
+def test_the_results_have_the_remarks() -> None:
+    """`sean experiment results --remarks` copies them."""
+    remarks = (ROOT / "docs/results/remarks.md").read_text()
+    assert f"## Remarks\n\n{remarks.strip()}\n\n## Figures" in (ROOT / "docs/results.md").read_text()
+
+
 # A line of shell, its continuations joined.
 LINE = re.compile(r"(?m)^(?:.*\\\n)*.*$")
 
