@@ -2,9 +2,9 @@
 
 import os
 import pickle
+import re
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -196,9 +196,20 @@ def test_help_shows_examples(name: str, capsys: pytest.CaptureFixture[str]) -> N
     printed = capsys.readouterr().out
     assert f"usage: sean {name}" in printed
     assert f"  sean {name}" in printed.split("Examples:")[1]
-    lines = [line.strip("│ ") for line in printed.splitlines()]
-    texts = {option: text for option, text in pairwise(lines) if option.startswith("-")}
-    assert [option for option, text in texts.items() if text.startswith(("(default", "(required"))] == []
+    bare = [option for option, text in texts_of_options(printed).items() if text.startswith(("(default", "(required"))]
+    assert bare == []
+
+
+def texts_of_options(printed: str) -> dict[str, str]:
+    """What --help says of each option, beside it or below it."""
+    texts: dict[str, str] = {}
+    option = ""
+    for line in (line.strip("│ ") for line in printed.splitlines()):
+        if line.startswith("-"):
+            option, _, texts[option] = re.match(r"(.*?)(\s{2,}|$)(.*)", line).groups()  # type: ignore[union-attr]
+        elif option:
+            texts[option] = f"{texts[option]} {line}".strip()
+    return texts
 
 
 def test_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,7 +132,7 @@ class RunConfig:
         if fixed:
             raise InputError(
                 f"the run was started with other settings ({listed(fixed)}); resume with the same, or start a new run. "
-                f"A run that goes on may change {', '.join((*self.changeable_on_resume, *self.free_on_resume))}"
+                f"A run that goes on may change {', '.join(self.changeable_on_resume)}"
             )
         return changes
 
