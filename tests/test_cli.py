@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sean.cli import COMMANDS, NEEDS, main
+from sean.cli import NEEDS, main
 from sean.data.faces.drawing import FaceShape, draw_face
 from sean.data.folder import PairedFolder
 from sean.data.shards.writing import write_shards
@@ -186,64 +185,6 @@ def test_train_from_the_command_line(workplace: Path, tmp_path: Path) -> None:
     assert main(options) == 0
     assert SEANPipeline.from_pretrained(tmp_path / "run" / "model").image_size == (32, 32)
     assert main([*options, "--resume"]) == 0
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_shows_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main([*name.split(), "--help"])
-    assert stop.value.code in (0, None)
-    printed = capsys.readouterr().out
-    assert f"usage: sean {name}" in printed
-    assert f"  sean {name}" in printed.split("Examples:")[1]
-    bare = [option for option, text in texts_of_options(printed).items() if text.startswith(("(default", "(required"))]
-    assert bare == []
-
-
-def texts_of_options(printed: str) -> dict[str, str]:
-    """What --help says of each option, beside it or below it."""
-    texts: dict[str, str] = {}
-    option = ""
-    for line in (line.strip("│ ") for line in printed.splitlines()):
-        if line.startswith("-"):
-            option, _, texts[option] = re.match(r"(.*?)(\s{2,}|$)(.*)", line).groups()  # type: ignore[union-attr]
-        elif option:
-            texts[option] = f"{texts[option]} {line}".strip()
-    return texts
-
-
-def test_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 0
-    printed = capsys.readouterr().out
-    assert all(name in printed for name in COMMANDS)
-
-
-@pytest.mark.parametrize("arguments", [["data"], ["data", "--help"], ["data", "-h"]])
-def test_a_group_alone_lists_its_subcommands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments) == 0
-    captured = capsys.readouterr()
-    assert captured.err == ""
-    listed = [name for name in COMMANDS if f"  {name} " in captured.out]
-    assert listed == [name for name in COMMANDS if name.startswith("data ")]
-    assert len(listed) >= 4
-
-
-def test_no_help_loads_torch() -> None:
-    """One process for all commands: none of them may load what takes long, as --help must answer at once."""
-    code = """
-import sys
-from sean.cli import COMMANDS, main
-heavy = {"torch", "scipy", "skimage", "matplotlib", "lightning_fabric", "fastapi", "transformers"}
-for name in COMMANDS:
-    try:
-        main([*name.split(), "--help"])
-    except SystemExit as stop:
-        assert not stop.code, name
-    loaded = heavy & set(sys.modules)
-    assert not loaded, f"sean {name} --help loads {loaded}"
-"""
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("name", NEEDS)
@@ -498,12 +439,3 @@ def test_no_threads(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None
     options = [*photo_options(workplace), "--output", f"{workplace}/none.png", "--threads", "0"]
     assert "expected at least 1 thread, got 0" in refused(capsys, "reconstruct", *options)
     assert not (workplace / "none.png").exists()
-
-
-def test_help_shows_kinds_without_none(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["edit", "--help"])
-    text = capsys.readouterr().out
-    assert (
-        "{None}" not in text and "--image PATH" in text and "-o PATH, --output PATH" in text and "-q, --quiet" in text
-    )
