@@ -143,6 +143,27 @@ def test_the_work_of_a_closed_tab_is_offered(editor: EditorPage, is_forgotten: b
     assert again.problems == []
 
 
+def test_visits_without_work_leave_kept_work_alone(editor: EditorPage) -> None:
+    editor.drag(*STROKE)
+    editor.wait_for_edits(1)
+    editor.wait_until_kept()
+    editor.page.evaluate(
+        """() => new Promise((resolve) => {
+            indexedDB.open('sean').onsuccess = ({ target }) => {
+                const transaction = target.result.transaction('works', 'readwrite');
+                const visit = { steps: {}, document: 0, script: null, edits: 0, name: '' };
+                const works = transaction.objectStore('works');
+                for (let number = 0; number < 9; number++)
+                    works.put({ ...visit, id: `visit ${number}`, time: Date.now() + number });
+                transaction.oncomplete = resolve;
+            };
+        })"""
+    )
+    context = editor.page.context
+    editor.page.close()
+    assert "1 edit" in reopened(context, editor).test_id("offer").inner_text()
+
+
 def test_kept_work_can_be_deleted(editor: EditorPage) -> None:
     editor.drag(*STROKE)
     editor.wait_for_edits(1)
