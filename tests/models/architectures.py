@@ -29,6 +29,7 @@ ARCHITECTURES: dict[str, ModelConfig] = {
     "sean without downsampling": SEANConfig(**_SEAN, downsampling=False),
     "sean without noise": SEANConfig(**_SEAN, noise=False),
     "sean without mask branch": SEANConfig(**_SEAN, mask_branch=False),
+    "sean in the styles' colours": SEANConfig(**_SEAN, mean_color=True, match_color=True),
     "spade without styles": SPADEConfig(**_SPADE, style="none"),
     "spade with vae": SPADEConfig(**_SPADE, style="vae"),
     "spade++": SPADEConfig(**_SPADE, style="regions"),

@@ -18,3 +18,8 @@ def test_an_encoder_that_keeps_colours() -> None:
     assert config_from_dict(SEANConfig, asdict(config)) == config
     with pytest.raises(InputError, match="expected a style_dim above 3, as the mean colour takes 3 numbers of a code"):
         SEANConfig(mean_color=True, style_dim=3)
+
+
+def test_colours_are_matched_with_those_of_the_codes_only() -> None:
+    with pytest.raises(InputError, match="expected mean_color with match_color"):
+        SEANConfig(match_color=True)

@@ -28,6 +28,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "instance edges": {"instance_edges": True},
     "equal widths": {"max_channels": 4},
     "group norms and mean colour": {"encoder_norm": "group", "mean_color": True},
+    "colours matched": {"mean_color": True, "match_color": True, "style_dim": 8},
     "without downsampling": {"downsampling": False},
 }
 

@@ -109,6 +109,8 @@ class SEANConfig(ModelConfig):
             features, and with it much of the picture's colours; group norms (8 groups) keep more.
         mean_color: whether the first three numbers of a code are the region's mean colour, RGB in [-1, 1]; the network
             computes the other numbers only.
+        match_color: whether the generator shifts every region of its picture to the mean colour in the region's code;
+            needs mean_color.
         downsampling: whether the style encoders have their bottleneck (Table 3).
         noise: whether the norms add learned noise (Table 3).
         mask_branch: whether norms with a style branch are modulated by the segmap as well.
@@ -122,6 +124,7 @@ class SEANConfig(ModelConfig):
     encoders: EncoderLevel = "unified"
     encoder_norm: EncoderNorm = "instance"
     mean_color: bool = False
+    match_color: bool = False
     downsampling: bool = True
     noise: bool = True
     mask_branch: bool = True
@@ -138,6 +141,8 @@ class SEANConfig(ModelConfig):
                 f"expected a style_dim above {COLOR_DIM}, as the mean colour takes {COLOR_DIM} numbers of a code, got "
                 f"{self.style_dim}"
             )
+        if self.match_color and not self.mean_color:
+            raise InputError("expected mean_color with match_color, which takes the colours from the codes; set both")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,8 @@ class Sample:
 
 
 def samples(model: SEANModel, count: int, bank: Tensor | None = None) -> Iterator[Sample]:
-    """Pairs of styles and maps, two at a time: maps of blocks of labels, with pixel noise, styles mixed by block.
+    """Pairs of styles and maps, two at a time: maps of blocks of labels, with pixel noise; every other region has one
+    style in all blocks, the rest another in each.
 
     Args:
         model: gives the sizes.
@@ -54,6 +55,7 @@ def samples(model: SEANModel, count: int, bank: Tensor | None = None) -> Iterato
             codes = torch.from_numpy(rng.uniform(-1, 1, (batch, NUM_STYLED_BLOCKS, config.num_regions, model.code_dim)))
         else:
             codes = bank[torch.from_numpy(rng.integers(len(bank), size=(batch, NUM_STYLED_BLOCKS)))]
+        codes[:, :, ::2] = codes[:, :1, ::2]
         blobs = rng.uniform(-1, 1, (batch, 3, height // 8, width // 8)).repeat(8, axis=2).repeat(8, axis=3)
         edges = torch.from_numpy(rng.random(segmap.shape) < 0.02) if config.instance_edges else None
         image = torch.from_numpy(np.clip(blobs + rng.normal(0, 0.05, blobs.shape), -1, 1))

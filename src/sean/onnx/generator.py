@@ -14,11 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sean.inference.packing import PackedNorm
-from sean.models.configs import BLOCKS, NUM_STYLED_BLOCKS, SIZE_MULTIPLE
+from sean.models.configs import BLOCKS, COLOR_DIM, NUM_STYLED_BLOCKS, SIZE_MULTIPLE
 from sean.models.layers import LEAKY_SLOPE
 from sean.models.sean.generator import Generator
 from sean.models.sean.norm import ModulatedNorm, SEANNorm, SEANResBlk
 from sean.onnx.graph import Graph, Shape
+from sean.ops.color_matching import SMOOTHED
 from sean.plan.patch_plan import NUM_TAPS, SCALES
 
 ROW_TABLES = ("label_patches", "mask_patches", "region_patches")
@@ -54,8 +55,29 @@ def _build(generator: Generator, form: "type[_Modulation]") -> Graph:
             x, level = graph.doubled(x), level + 1
     x = graph("LeakyRelu", x, alpha=LEAKY_SLOPE)
     picture = graph("Tanh", graph.conv(x, generator.to_rgb, "to_rgb"))
+    if generator.match_color:
+        picture = _matched(graph, picture, graph.onehot(segmap, generator.num_regions), codes)
     graph.output(picture, "picture", "float32", ["batch", 3, "height", "width"])
     return graph
+
+
+def _matched(graph: Graph, picture: str, onehot: str, codes: str) -> str:
+    """`match_mean_colors` with `style_colors` of codes [b, 6, k, d]."""
+    bounds = [graph.constant([edge]) for edge in (0, COLOR_DIM)]
+    of_blocks = graph("Slice", codes, *bounds, graph.constant([3]))
+    last = graph.constant(NUM_STYLED_BLOCKS - 1)
+    colors = graph("Gather", of_blocks, last, axis=1)
+    zero = graph.constant(0, "float32")
+    differences = graph("Abs", graph("Sub", of_blocks, graph("Unsqueeze", colors, graph.constant([1]))))
+    agree = graph("Equal", graph("ReduceMax", differences, axes=[1, 3], keepdims=0), zero)
+    largest = graph("ReduceMax", graph("Abs", graph("Gather", codes, last, axis=1)), axes=[2], keepdims=0)
+    known = graph("Unsqueeze", graph("And", agree, graph("Greater", largest, zero)), graph.constant([2]))
+    means, _ = graph.region_means(picture, onehot)
+    shifts = graph("Mul", graph("Sub", colors, means), graph("Cast", known, to=1))
+    flat = graph("MatMul", graph("Transpose", shifts, perm=[0, 2, 1]), graph.reshape(onehot, 0, 0, -1))
+    shift = graph("Reshape", flat, graph("Shape", picture))
+    averaged = graph("AveragePool", shift, kernel_shape=[SMOOTHED] * 2, pads=[SMOOTHED // 2] * 4, count_include_pad=0)
+    return graph("Clip", graph("Add", picture, averaged), graph.constant(-1, "float32"), graph.constant(1, "float32"))
 
 
 def _block(graph: Graph, modulation: "_Modulation", x: str, block: SEANResBlk, index: int, level: int) -> str:

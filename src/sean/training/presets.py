@@ -106,6 +106,7 @@ def portraits(size: int) -> TrainConfig:
         encoder_channels=24,
         encoder_norm="group",
         mean_color=True,
+        match_color=True,
     )
     return replace(
         config,

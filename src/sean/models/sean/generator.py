@@ -4,13 +4,22 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from sean.models.base import NoiseSource
-from sean.models.configs import BLOCKS, NUM_STYLED_BLOCKS, SIZE_MULTIPLE, EncoderLevel, block_width, num_encoders
+from sean.models.configs import (
+    BLOCKS,
+    COLOR_DIM,
+    NUM_STYLED_BLOCKS,
+    SIZE_MULTIPLE,
+    EncoderLevel,
+    block_width,
+    num_encoders,
+)
 from sean.models.layers import LEAKY_SLOPE
 from sean.models.sean.norm import ALL_COLUMNS, DrawNoise, ModulatedNorm, SEANNorm, SEANResBlk
+from sean.ops.color_matching import match_mean_colors
 from sean.plan.patch_plan import SegmapPlan
 from sean.plan.planner import Edges, plan_segmap
 from sean.segmap import onehot, resize_segmap
@@ -77,6 +86,7 @@ class Generator(Backbone):
         mask_branch: whether norms with a style branch also have a mask branch.
         noise: whether the norms have noise.
         encoders: which norms share a style encoder. The code matrices hold the codes of all encoders side by side.
+        match_color: see `SEANConfig.match_color`.
     """
 
     def __init__(
@@ -91,6 +101,7 @@ class Generator(Backbone):
         mask_branch: bool = True,
         noise: bool = True,
         encoders: EncoderLevel = "unified",
+        match_color: bool = False,
     ) -> None:
         norms_so_far = 0
 
@@ -114,6 +125,7 @@ class Generator(Backbone):
         super().__init__(stem, base_channels, max_channels, make_norm)
         self.num_regions = num_regions
         self.instance_edges = instance_edges
+        self.match_color = match_color
         self.code_dim = style_dim * num_encoders(encoders, base_channels, max_channels)
 
     def forward(
@@ -156,7 +168,8 @@ class Generator(Backbone):
             return standard_normal((len(x), 1, *x.shape[2:]), rng, x)
 
         x = self.stem(self.coarse_onehot(segmap).to(codes[0].dtype))
-        return self.run_blocks(x, plan, [*codes, None], draw_noise if noise else None)
+        picture = self.run_blocks(x, plan, [*codes, None], draw_noise if noise else None)
+        return match_mean_colors(picture, plan.levels[-1], *style_colors(codes)) if self.match_color else picture
 
     def coarse_onehot(self, segmap: Int[Tensor, "b h w"]) -> Float[Tensor, "b k hs ws"]:
         """The input of the stem: the one-hot segmap at 1/32 of its size."""
@@ -209,3 +222,15 @@ def per_block_codes(style_codes: Float[Tensor, "v k d"] | Sequence[Tensor], plan
     if fewest < plan.num_variants:
         raise ValueError(f"expected style codes of {plan.num_variants} samples or variants, got {fewest}")
     return codes
+
+
+def style_colors(codes: Sequence[Float[Tensor, "v k d"]]) -> tuple[Float[Tensor, "v k 3"], Bool[Tensor, "v k"]]:
+    """The mean colours at the beginning of codes, and whether a region has one.
+
+    Args:
+        codes: of each styled block. A region has no colour if its code is zero, or if its blocks' colours differ (style
+            crossover): then the network decides.
+    """
+    colors = torch.stack([code[..., :COLOR_DIM] for code in codes])
+    agree = (colors == colors[-1]).all(dim=-1).all(dim=0)
+    return colors[-1], agree & (codes[-1] != 0).any(dim=-1)

@@ -48,6 +48,7 @@ class SEANModel(StyledModel):
             mask_branch=config.mask_branch,
             noise=config.noise,
             encoders=config.encoders,
+            match_color=config.match_color,
         )
 
     @property
