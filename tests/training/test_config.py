@@ -8,7 +8,7 @@ import pytest
 from sean.errors import InputError
 from sean.losses.weights import LossWeights
 from sean.models.configs import ModelConfig, SEANConfig
-from sean.training.config import TrainConfig
+from sean.training.config import TrainConfig, check_start
 from sean.training.presets import PRESETS, preset
 
 from ..models.architectures import ARCHITECTURES
@@ -161,3 +161,10 @@ def test_what_is_computed_may_not_change(field: str) -> None:
     }
     with pytest.raises(InputError, match=field):
         replace(TrainConfig(), **{field: changes[field]}).changes_of(TrainConfig())  # type: ignore[arg-type]
+
+
+def test_a_start_may_differ_in_settings_without_weights() -> None:
+    start = SEANConfig(mean_color=True, image_size=(128, 128))
+    check_start(start, replace(start, match_color=True, image_size=(256, 256)), "a folder")
+    with pytest.raises(InputError, match=r"\(mean_color True there, False here\)"):
+        check_start(start, replace(start, mean_color=False), "a folder")

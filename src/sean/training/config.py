@@ -246,8 +246,12 @@ def check_steps(done: int, steps: int) -> None:
         raise InputError(f"expected at least {done} steps, as the run has done so many, got {steps}")
 
 
+WEIGHTLESS = ("image_size", "match_color")
+"""Settings of a network that no weight depends on."""
+
+
 def check_start(start: NetworkConfig, wanted: NetworkConfig, place: str) -> None:
-    """Check that the weights of a network fit the network of a new training; they fit any image size.
+    """Check that the weights of a network fit the network of a new training, which may differ in `WEIGHTLESS` settings.
 
     Args:
         start: config of the network whose weights are taken.
@@ -260,7 +264,7 @@ def check_start(start: NetworkConfig, wanted: NetworkConfig, place: str) -> None
     if type(start) is not type(wanted):
         difference = f"architecture {start.architecture} there, {wanted.architecture} here"
     else:
-        names = [each.name for each in fields(wanted) if each.name != "image_size"]
+        names = [each.name for each in fields(wanted) if each.name not in WEIGHTLESS]
         pairs = [(name, getattr(start, name), getattr(wanted, name)) for name in names]
         difference = "; ".join(f"{name} {there} there, {here} here" for name, there, here in pairs if there != here)
     if difference:
