@@ -76,7 +76,9 @@ def _matched(graph: Graph, picture: str, onehot: str, codes: str) -> str:
     shifts = graph("Mul", graph("Sub", colors, means), graph("Cast", known, to=1))
     flat = graph("MatMul", graph("Transpose", shifts, perm=[0, 2, 1]), graph.reshape(onehot, 0, 0, -1))
     shift = graph("Reshape", flat, graph("Shape", picture))
-    averaged = graph("AveragePool", shift, kernel_shape=[SMOOTHED] * 2, pads=[SMOOTHED // 2] * 4, count_include_pad=0)
+    margin = [SMOOTHED // 2] * 2
+    wide = graph("Pad", shift, graph.constant([0, 0, *margin, 0, 0, *margin]), mode="edge")
+    averaged = graph("AveragePool", wide, kernel_shape=[SMOOTHED] * 2)
     return graph("Clip", graph("Add", picture, averaged), graph.constant(-1, "float32"), graph.constant(1, "float32"))
 
 
