@@ -3,9 +3,11 @@
 import torch
 from torch import Tensor
 
-from sean.ops.color_matching import SMOOTHED, match_mean_colors
+from sean.ops.color_matching import match_mean_colors
 from sean.plan.patch_plan import PatchPlan
 from sean.plan.planner import plan_segmap
+
+WINDOW = 5
 
 
 def plan_of(segmap: Tensor, variants: Tensor | None = None) -> PatchPlan:
@@ -21,8 +23,8 @@ def test_regions_get_their_colours_and_keep_their_texture() -> None:
     torch.manual_seed(0)
     picture = torch.rand(1, 3, 32, 64) * 0.4 - 0.2
     colors = torch.tensor([[[0.3, -0.5, 0.1], [0.0, 0.2, -0.3]]])
-    matched = match_mean_colors(picture, plan_of(halves()), colors, torch.tensor([[True, True]]))
-    inside = slice(SMOOTHED // 2, 32 - SMOOTHED // 2)
+    matched = match_mean_colors(picture, plan_of(halves()), colors, torch.tensor([[True, True]]), WINDOW)
+    inside = slice(WINDOW // 2, 32 - WINDOW // 2)
     for label, part in ((0, picture[..., :32]), (1, picture[..., 32:])):
         shift = colors[0, label] - part.mean(dim=(0, 2, 3))
         own = matched[..., 32 * label : 32 * label + 32]
@@ -34,8 +36,8 @@ def test_a_label_without_a_colour_and_pixels_of_no_region_stay() -> None:
     segmap = halves().clone()
     segmap[:, :, 48:] = 2  # "no region" of a model with two
     colors, known = torch.full((1, 2, 3), 0.25), torch.tensor([[True, False]])
-    matched = match_mean_colors(picture, plan_of(segmap), colors, known)
-    assert torch.equal(matched[..., 32 + SMOOTHED :], picture[..., 32 + SMOOTHED :])
+    matched = match_mean_colors(picture, plan_of(segmap), colors, known, WINDOW)
+    assert torch.equal(matched[..., 32 + WINDOW :], picture[..., 32 + WINDOW :])
     assert (matched != picture)[..., :32].all()
 
 
@@ -43,7 +45,9 @@ def test_each_variant_and_sample_has_its_own_colours() -> None:
     segmap = torch.zeros(2, 32, 64, dtype=torch.long)
     variants = torch.stack([halves()[0], 2 + 0 * halves()[0]])
     colors = torch.tensor([[[0.1, 0.2, 0.3]], [[-0.1, 0.0, 0.5]], [[0.6, -0.6, 0.0]]])
-    matched = match_mean_colors(torch.zeros(2, 3, 32, 64), plan_of(segmap, variants), colors, torch.ones(3, 1).bool())
+    matched = match_mean_colors(
+        torch.zeros(2, 3, 32, 64), plan_of(segmap, variants), colors, torch.ones(3, 1).bool(), WINDOW
+    )
     torch.testing.assert_close(matched[0, :, 5, 5], colors[0, 0])
     torch.testing.assert_close(matched[0, :, 5, -5], colors[1, 0])
     torch.testing.assert_close(matched[1, :, 5, 5], colors[2, 0])
@@ -51,7 +55,9 @@ def test_each_variant_and_sample_has_its_own_colours() -> None:
 
 def test_shifts_are_averaged_across_a_border_of_regions() -> None:
     colors = torch.tensor([[[0.0] * 3, [1.0] * 3]])
-    matched = match_mean_colors(torch.zeros(1, 3, 32, 64), plan_of(halves()), colors, torch.tensor([[True, True]]))
+    matched = match_mean_colors(
+        torch.zeros(1, 3, 32, 64), plan_of(halves()), colors, torch.tensor([[True, True]]), WINDOW
+    )
     expected = torch.tensor([0.0, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.0])
     torch.testing.assert_close(matched[0, 0, 0, 28:36], expected)
     torch.testing.assert_close(matched[0, 2, 31, 28:36], expected)
@@ -60,7 +66,7 @@ def test_shifts_are_averaged_across_a_border_of_regions() -> None:
 def test_values_are_clipped() -> None:
     picture = torch.where(halves().unsqueeze(1) == 1, 0.9, -0.9).expand(1, 3, 32, 64)
     plan = plan_of(torch.zeros(1, 32, 64, dtype=torch.long))
-    matched = match_mean_colors(picture, plan, torch.full((1, 1, 3), 0.5), torch.tensor([[True]]))
+    matched = match_mean_colors(picture, plan, torch.full((1, 1, 3), 0.5), torch.tensor([[True]]), WINDOW)
     assert matched.max() == 1
     torch.testing.assert_close(matched.min(), torch.tensor(-0.4))
 
@@ -68,7 +74,7 @@ def test_values_are_clipped() -> None:
 def test_means_of_a_large_region_are_exact() -> None:
     picture = torch.full((1, 3, 512, 512), 0.1)
     plan = plan_of(torch.zeros(1, 512, 512, dtype=torch.long))
-    matched = match_mean_colors(picture, plan, torch.full((1, 1, 3), 0.1), torch.tensor([[True]]))
+    matched = match_mean_colors(picture, plan, torch.full((1, 1, 3), 0.1), torch.tensor([[True]]), WINDOW)
     torch.testing.assert_close(matched, picture, rtol=0, atol=1e-7)
 
 
@@ -80,7 +86,7 @@ def test_gradients() -> None:
     weights = torch.rand(1, 3, 32, 32, dtype=torch.float64)
 
     def loss(picture: Tensor, colors: Tensor) -> Tensor:
-        return (match_mean_colors(picture, plan, colors, known) * weights).sum()
+        return (match_mean_colors(picture, plan, colors, known, WINDOW) * weights).sum()
 
     assert torch.autograd.gradcheck(loss, (picture, colors), fast_mode=True)
 
@@ -88,6 +94,6 @@ def test_gradients() -> None:
 def test_sixteen_bits_are_matched_in_thirty_two() -> None:
     picture = torch.full((1, 3, 32, 64), 0.3, dtype=torch.bfloat16)
     plan = plan_of(halves())
-    matched = match_mean_colors(picture, plan, torch.full((1, 2, 3), 0.123), torch.ones(1, 2).bool())
+    matched = match_mean_colors(picture, plan, torch.full((1, 2, 3), 0.123), torch.ones(1, 2).bool(), WINDOW)
     assert matched.dtype == torch.float32
     torch.testing.assert_close(matched, torch.full_like(matched, 0.123))

@@ -25,12 +25,11 @@ from sean.models.sean.generator import (
     Generator,
     check_edges,
     check_size,
+    in_style_colors,
     per_block_codes,
     standard_normal,
-    style_colors,
 )
 from sean.models.sean.norm import SEANNorm, SEANResBlk
-from sean.ops.color_matching import match_mean_colors
 from sean.ops.normalization import scale_shift_activate
 from sean.plan.patch_plan import PatchPlan, SegmapPlan
 
@@ -49,7 +48,7 @@ class Renderer:
     def __init__(self, generator: Generator, num_kept: int = 4, dtype: torch.dtype | None = None) -> None:
         self._coarse_onehot = generator.coarse_onehot
         self._instance_edges = generator.instance_edges
-        self._match_color = generator.match_color
+        self._color_window = generator.color_window
         self._stem = PackedConv(cast(nn.Conv2d, generator.stem), dtype)
         self._blocks = [_PackedBlock(block, dtype) for block in generator.blocks if isinstance(block, SEANResBlk)]
         self._to_rgb = PackedConv(generator.to_rgb)
@@ -98,7 +97,7 @@ class Renderer:
             if double:  # by the next block
                 level = next(levels)
         picture = self._to_rgb(F.leaky_relu_(x, LEAKY_SLOPE)).tanh_()
-        return match_mean_colors(picture, plan.levels[-1], *style_colors(codes)) if self._match_color else picture
+        return in_style_colors(picture, plan, codes, self._color_window)
 
     def _style(self, codes: list[Tensor]) -> "_Style":
         """The kept tables of these codes, looked up by content."""

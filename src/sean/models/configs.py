@@ -37,6 +37,9 @@ NORM_GROUPS = 8
 COLOR_DIM = 3
 """Width of the part of a style code that holds the region's mean colour, in models with `mean_color`."""
 
+COLOR_WINDOWS = 32
+"""Halves of windows along the shorter side of a picture; a window averages the shifts of `SEANConfig.match_color`."""
+
 LITE_VARIANTS = ("lite0", "lite1")
 """Sizes of EfficientNet-Lite."""
 

@@ -19,7 +19,6 @@ from sean.models.layers import LEAKY_SLOPE
 from sean.models.sean.generator import Generator
 from sean.models.sean.norm import ModulatedNorm, SEANNorm, SEANResBlk
 from sean.onnx.graph import Graph, Shape
-from sean.ops.color_matching import SMOOTHED
 from sean.plan.patch_plan import NUM_TAPS, SCALES
 
 ROW_TABLES = ("label_patches", "mask_patches", "region_patches")
@@ -55,14 +54,15 @@ def _build(generator: Generator, form: "type[_Modulation]") -> Graph:
             x, level = graph.doubled(x), level + 1
     x = graph("LeakyRelu", x, alpha=LEAKY_SLOPE)
     picture = graph("Tanh", graph.conv(x, generator.to_rgb, "to_rgb"))
-    if generator.match_color:
-        picture = _matched(graph, picture, graph.onehot(segmap, generator.num_regions), codes)
+    if generator.color_window is not None:
+        onehot = graph.onehot(segmap, generator.num_regions)
+        picture = _in_style_colors(graph, picture, onehot, codes, generator.color_window)
     graph.output(picture, "picture", "float32", ["batch", 3, "height", "width"])
     return graph
 
 
-def _matched(graph: Graph, picture: str, onehot: str, codes: str) -> str:
-    """`match_mean_colors` with `style_colors` of codes [b, 6, k, d]."""
+def _in_style_colors(graph: Graph, picture: str, onehot: str, codes: str, window: int) -> str:
+    """`in_style_colors` with codes [b, 6, k, d]."""
     bounds = [graph.constant([edge]) for edge in (0, COLOR_DIM)]
     of_blocks = graph("Slice", codes, *bounds, graph.constant([3]))
     last = graph.constant(NUM_STYLED_BLOCKS - 1)
@@ -76,9 +76,9 @@ def _matched(graph: Graph, picture: str, onehot: str, codes: str) -> str:
     shifts = graph("Mul", graph("Sub", colors, means), graph("Cast", known, to=1))
     flat = graph("MatMul", graph("Transpose", shifts, perm=[0, 2, 1]), graph.reshape(onehot, 0, 0, -1))
     shift = graph("Reshape", flat, graph("Shape", picture))
-    margin = [SMOOTHED // 2] * 2
+    margin = [window // 2] * 2
     wide = graph("Pad", shift, graph.constant([0, 0, *margin, 0, 0, *margin]), mode="edge")
-    averaged = graph("AveragePool", wide, kernel_shape=[SMOOTHED] * 2)
+    averaged = graph("AveragePool", graph("AveragePool", wide, kernel_shape=[window, 1]), kernel_shape=[1, window])
     return graph("Clip", graph("Add", picture, averaged), graph.constant(-1, "float32"), graph.constant(1, "float32"))
 
 

@@ -137,9 +137,9 @@ def test_regions_are_rendered_in_the_mean_colours_of_their_pictures() -> None:
     segmap[:, :, 32:] = 2
     image[:, 0, :, :32] += 0.4
     made = model(image, segmap)
-    model.generator.match_color = False
+    window, model.generator.color_window = model.generator.color_window, None
     plain = model(image, segmap)
-    model.generator.match_color = True
+    model.generator.color_window = window
     for part in (slice(2, 29), slice(35, 62)):  # away from the border, where colours run into each other
         wanted = image[..., part].mean(dim=(0, 2, 3))
         error = (made[..., part].mean(dim=(0, 2, 3)) - wanted).abs().max()
@@ -155,11 +155,9 @@ def test_the_network_decides_where_a_region_has_no_single_colour(kind: str) -> N
     model = random_model(ARCHITECTURES["sean in the styles' colours"])
     segmap = torch.zeros(1, 32, 64, dtype=torch.long)
     codes = torch.randn(1, K, model.code_dim).double().tanh()
-    styles = [codes] * 6 if kind == "crossover" else [torch.zeros_like(codes)] * 6
-    if kind == "crossover":
-        styles[0] = -codes
-    made = model.render(segmap, styles)
-    model.generator.match_color = False
-    assert torch.equal(made, model.render(segmap, styles))
-    if kind == "crossover":
-        assert not torch.equal(model.render(segmap, codes), made)
+    styles = {"crossover": [-codes, *[codes] * 5], "no code": [torch.zeros_like(codes)] * 6}[kind]
+    matched = [model.render(segmap, each) for each in (styles, codes)]
+    model.generator.color_window = None
+    made = [model.render(segmap, each) for each in (styles, codes)]
+    assert torch.equal(matched[0], made[0])
+    assert not torch.equal(matched[1], made[1])

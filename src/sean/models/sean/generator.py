@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from sean.models.base import NoiseSource
@@ -86,7 +86,8 @@ class Generator(Backbone):
         mask_branch: whether norms with a style branch also have a mask branch.
         noise: whether the norms have noise.
         encoders: which norms share a style encoder. The code matrices hold the codes of all encoders side by side.
-        match_color: see `SEANConfig.match_color`.
+        color_window: side of the window over which the shifts of `SEANConfig.match_color` are averaged, in pixels; None
+            leaves the network's colours.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class Generator(Backbone):
         mask_branch: bool = True,
         noise: bool = True,
         encoders: EncoderLevel = "unified",
-        match_color: bool = False,
+        color_window: int | None = None,
     ) -> None:
         norms_so_far = 0
 
@@ -125,7 +126,7 @@ class Generator(Backbone):
         super().__init__(stem, base_channels, max_channels, make_norm)
         self.num_regions = num_regions
         self.instance_edges = instance_edges
-        self.match_color = match_color
+        self.color_window = color_window
         self.code_dim = style_dim * num_encoders(encoders, base_channels, max_channels)
 
     def forward(
@@ -169,7 +170,7 @@ class Generator(Backbone):
 
         x = self.stem(self.coarse_onehot(segmap).to(codes[0].dtype))
         picture = self.run_blocks(x, plan, [*codes, None], draw_noise if noise else None)
-        return match_mean_colors(picture, plan.levels[-1], *style_colors(codes)) if self.match_color else picture
+        return in_style_colors(picture, plan, codes, self.color_window)
 
     def coarse_onehot(self, segmap: Int[Tensor, "b h w"]) -> Float[Tensor, "b k hs ws"]:
         """The input of the stem: the one-hot segmap at 1/32 of its size."""
@@ -224,13 +225,24 @@ def per_block_codes(style_codes: Float[Tensor, "v k d"] | Sequence[Tensor], plan
     return codes
 
 
-def style_colors(codes: Sequence[Float[Tensor, "v k d"]]) -> tuple[Float[Tensor, "v k 3"], Bool[Tensor, "v k"]]:
-    """The mean colours at the beginning of codes, and whether a region has one.
+def in_style_colors(
+    picture: Float[Tensor, "b 3 h w"],
+    plan: SegmapPlan,
+    codes: Sequence[Float[Tensor, "v k d"]],
+    window: int | None,
+) -> Float[Tensor, "b 3 h w"]:
+    """A picture whose regions have the mean colours at the beginning of their codes; see `SEANConfig.match_color`.
 
     Args:
-        codes: of each styled block. A region has no colour if its code is zero, or if its blocks' colours differ (style
-            crossover): then the network decides.
+        picture: RGB in [-1, 1].
+        plan: of its segmap.
+        codes: of each styled block. A region keeps the network's colour if its code is zero, or if its blocks' colours
+            differ (style crossover).
+        window: see `match_mean_colors`; None leaves the picture as it is.
     """
+    if window is None:
+        return picture
     colors = torch.stack([code[..., :COLOR_DIM] for code in codes])
     agree = (colors == colors[-1]).all(dim=-1).all(dim=0)
-    return colors[-1], agree & (codes[-1] != 0).any(dim=-1)
+    known = agree & (codes[-1] != 0).any(dim=-1)
+    return match_mean_colors(picture, plan.levels[-1], colors[-1], known, window)
