@@ -19,8 +19,8 @@ def match_mean_colors(
 ) -> Float[Tensor, "b 3 h w"]:
     """Shift every region of a picture to a mean colour. Differentiable with respect to picture and colours.
 
-    The shifts are averaged over a window, so that regions get no outlines and small ones suit their surroundings, and the
-    result is clipped: means are exact but for thin regions and for colours near black and white.
+    The shifts are averaged over a window, so that regions get no outlines and small ones suit their surroundings; the
+    result is clipped. Means are exact but for thin regions and for colours near black and white.
 
     Args:
         picture: RGB in [-1, 1].
