@@ -23,3 +23,10 @@ def test_an_encoder_that_keeps_colours() -> None:
 def test_colours_are_matched_with_those_of_the_codes_only() -> None:
     with pytest.raises(InputError, match="expected mean_color with match_color"):
         SEANConfig(match_color=True)
+
+
+def test_colours_are_averaged_over_a_sixteenth_of_the_picture() -> None:
+    sizes = {(256, 256): 17, (128, 512): 9, (32, 64): 3}
+    for size, window in sizes.items():
+        assert SEANConfig(mean_color=True, match_color=True, image_size=size).color_window == window
+    assert SEANConfig(mean_color=True).color_window is None

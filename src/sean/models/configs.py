@@ -37,9 +37,6 @@ NORM_GROUPS = 8
 COLOR_DIM = 3
 """Width of the part of a style code that holds the region's mean colour, in models with `mean_color`."""
 
-COLOR_WINDOWS = 32
-"""Halves of windows along the shorter side of a picture; a window averages the shifts of `SEANConfig.match_color`."""
-
 LITE_VARIANTS = ("lite0", "lite1")
 """Sizes of EfficientNet-Lite."""
 
@@ -146,6 +143,14 @@ class SEANConfig(ModelConfig):
             )
         if self.match_color and not self.mean_color:
             raise InputError("expected mean_color with match_color, which takes the colours from the codes; set both")
+
+    @property
+    def color_window(self) -> int | None:
+        """Side of the window over which the shifts of match_color are averaged; None without match_color.
+
+        In pixels: odd, and about a sixteenth of the picture.
+        """
+        return 2 * (min(self.image_size) // 32) + 1 if self.match_color else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,8 +86,7 @@ class Generator(Backbone):
         mask_branch: whether norms with a style branch also have a mask branch.
         noise: whether the norms have noise.
         encoders: which norms share a style encoder. The code matrices hold the codes of all encoders side by side.
-        color_window: side of the window over which the shifts of `SEANConfig.match_color` are averaged, in pixels; None
-            leaves the network's colours.
+        color_window: see `SEANConfig.color_window`.
     """
 
     def __init__(

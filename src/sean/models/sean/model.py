@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from sean.models.base import NoiseSource, StyledModel
-from sean.models.configs import COLOR_WINDOWS, NUM_STYLED_BLOCKS, SEANConfig, num_encoders
+from sean.models.configs import NUM_STYLED_BLOCKS, SEANConfig, num_encoders
 from sean.models.sean.encoder import StyleEncoder, StyleEncoders
 from sean.models.sean.generator import Generator
 from sean.plan.patch_plan import SegmapPlan
@@ -48,7 +48,7 @@ class SEANModel(StyledModel):
             mask_branch=config.mask_branch,
             noise=config.noise,
             encoders=config.encoders,
-            color_window=2 * (min(config.image_size) // COLOR_WINDOWS) + 1 if config.match_color else None,
+            color_window=config.color_window,
         )
 
     @property
