@@ -15,6 +15,8 @@ from sean.onnx.generator import dense_generator, fast_generator
 from sean.onnx.graph import Graph
 from sean.onnx.layers import add_module
 from sean.onnx.parser import face_parser
+from sean.onnx.plan import plan_inputs
+from sean.plan.planner import plan_segmap
 
 from ..models.reference import randomize
 from .conftest import LABELS, K, tiny_model
@@ -73,6 +75,22 @@ def test_styles_differ_by_block() -> None:
             expected = model.render(sample.segmap, list(codes.unbind(1)))
         assert largest_difference(picture, expected) <= 1e-3
         assert largest_difference(picture, render(model, sample)) > 1e-3
+
+
+@torch.no_grad()
+def test_colours_are_matched_with_styles_per_instance() -> None:
+    """One picture, two matrices of codes."""
+    model = tiny_model(**VARIANTS["colours matched"])
+    sample = next(samples(model, 2))
+    segmap, codes = sample.segmap[:1], sample.codes
+    variants = (torch.arange(segmap.shape[2]) >= 40).long().expand_as(segmap)
+    runner = Runner(fast_generator(model.generator).model())
+    inputs = {"segmap": segmap.int().numpy(), "codes": codes.numpy()}
+    (picture,) = runner(**inputs, **plan_inputs(segmap.numpy(), K, variants=variants.numpy()))
+    blocks = list(codes.unbind(1))
+    expected = model.render(segmap, blocks, plan=plan_segmap(segmap, variants))
+    assert largest_difference(picture, expected) <= 1e-3
+    assert largest_difference(model.render(segmap, blocks, plan=plan_segmap(segmap, 0 * variants)), expected) > 0.05
 
 
 PARSERS: dict[str, ParserConfig] = {

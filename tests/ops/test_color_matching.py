@@ -5,7 +5,7 @@ from torch import Tensor
 
 from sean.ops.color_matching import match_mean_colors
 from sean.plan.patch_plan import PatchPlan
-from sean.plan.planner import plan_segmap
+from sean.plan.planner import Planner, plan_segmap
 
 WINDOW = 5
 
@@ -51,6 +51,18 @@ def test_each_variant_and_sample_has_its_own_colours() -> None:
     torch.testing.assert_close(matched[0, :, 5, 5], colors[0, 0])
     torch.testing.assert_close(matched[0, :, 5, -5], colors[1, 0])
     torch.testing.assert_close(matched[1, :, 5, 5], colors[2, 0])
+
+
+def test_a_variant_that_an_edit_has_removed_is_left_out() -> None:
+    """The plan's numbering still has its regions."""
+    segmap = torch.zeros(1, 32, 64, dtype=torch.long)
+    planner = Planner(segmap, halves(), scales=(1,))
+    planner.update(segmap, 0 * halves())
+    colors = torch.tensor([[[0.1, 0.2, 0.3]]])
+    plan = planner.plan.levels[-1]
+    assert plan.regions.tolist() == [[0, 0], [1, 0]]
+    matched = match_mean_colors(torch.zeros(1, 3, 32, 64), plan, colors, torch.tensor([[True]]), WINDOW)
+    torch.testing.assert_close(matched, colors[0, 0].view(1, 3, 1, 1).expand_as(matched))
 
 
 def test_shifts_are_averaged_across_a_border_of_regions() -> None:

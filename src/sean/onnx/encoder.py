@@ -20,9 +20,9 @@ def style_encoder(encoder: StyleEncoder | StyleEncoders) -> Graph:
     for index, each in enumerate(encoders):
         features = add_module(graph, image, each.features, f"encoders.{index}")
         stride = _stride(each)
-        own, present = graph.region_means(features, graph.onehot(graph.strided(segmap, stride), each.num_regions))
+        own, present = _region_means(graph, features, graph.strided(segmap, stride), each.num_regions)
         if each.mean_color:
-            colors, _ = graph.region_means(image, graph.onehot(segmap, each.num_regions))
+            colors, _ = _region_means(graph, image, segmap, each.num_regions)
             shown = graph("Unsqueeze", graph("Cast", present, to=1), graph.constant([2]))
             codes.append(graph("Mul", colors, shown))
             width += 3
@@ -47,3 +47,14 @@ def _stride(encoder: StyleEncoder) -> int:
 
 def _width(encoder: StyleEncoder) -> int:
     return _convolutions(encoder)[-1][1]
+
+
+def _region_means(graph: Graph, features: str, segmap: str, num_regions: int) -> tuple[str, str]:
+    """Mean features of every region [b, k, d], zero for absent regions, and whether each is present [b, k]."""
+    onehot = graph.reshape(graph.onehot(segmap, num_regions), 0, 0, -1)
+    counts = graph("ReduceSum", onehot, graph.constant([2]))
+    flat = graph("Transpose", graph.reshape(features, 0, 0, -1), perm=[0, 2, 1])
+    one = graph.constant(1, "float32")
+    means = graph("Div", graph("MatMul", onehot, flat), graph("Max", counts, one))
+    present = graph("Greater", graph("Squeeze", counts, graph.constant([2])), graph.constant(0, "float32"))
+    return means, present

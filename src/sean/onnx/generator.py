@@ -55,31 +55,42 @@ def _build(generator: Generator, form: "type[_Modulation]") -> Graph:
     x = graph("LeakyRelu", x, alpha=LEAKY_SLOPE)
     picture = graph("Tanh", graph.conv(x, generator.to_rgb, "to_rgb"))
     if generator.color_window is not None:
-        onehot = graph.onehot(segmap, generator.num_regions)
-        picture = _in_style_colors(graph, picture, onehot, codes, generator.color_window)
+        picture = _in_style_colors(graph, picture, modulation.region_ids(segmap), codes, generator)
     graph.output(picture, "picture", "float32", ["batch", 3, "height", "width"])
     return graph
 
 
-def _in_style_colors(graph: Graph, picture: str, onehot: str, codes: str, window: int) -> str:
-    """`in_style_colors` with codes [b, 6, k, d]."""
+def _in_style_colors(graph: Graph, picture: str, ids: str, codes: str, generator: Generator) -> str:
+    """`in_style_colors` with codes [v, 6, k, d] and the region of every pixel, see `_Modulation.region_ids`."""
+    window = generator.color_window
+    assert window is not None
+    zero, one = graph.constant(0, "float32"), graph.constant(1, "float32")
     bounds = [graph.constant([edge]) for edge in (0, COLOR_DIM)]
     of_blocks = graph("Slice", codes, *bounds, graph.constant([3]))
     last = graph.constant(NUM_STYLED_BLOCKS - 1)
     colors = graph("Gather", of_blocks, last, axis=1)
-    zero = graph.constant(0, "float32")
     differences = graph("Abs", graph("Sub", of_blocks, graph("Unsqueeze", colors, graph.constant([1]))))
     agree = graph("Equal", graph("ReduceMax", differences, axes=[1, 3], keepdims=0), zero)
     largest = graph("ReduceMax", graph("Abs", graph("Gather", codes, last, axis=1)), axes=[2], keepdims=0)
-    known = graph("Unsqueeze", graph("And", agree, graph("Greater", largest, zero)), graph.constant([2]))
-    means, _ = graph.region_means(picture, onehot)
-    shifts = graph("Mul", graph("Sub", colors, means), graph("Cast", known, to=1))
-    flat = graph("MatMul", graph("Transpose", shifts, perm=[0, 2, 1]), graph.reshape(onehot, 0, 0, -1))
-    shift = graph("Reshape", flat, graph("Shape", picture))
+    known = graph.reshape(graph("Cast", graph("And", agree, graph("Greater", largest, zero)), to=1), -1, 1)
+    # one row for each of the v * k regions, one column for each pixel of the batch
+    num_regions = graph(
+        "Mul", graph("Gather", graph("Shape", codes), graph.constant(0)), graph.constant(generator.num_regions)
+    )
+    numbers = graph("Range", graph.constant(1), graph("Add", num_regions, graph.constant(1)), graph.constant(1))
+    flat_ids = graph("Cast", graph.reshape(ids, 1, -1), to=7)
+    onehot = graph("Cast", graph("Equal", graph.reshape(numbers, -1, 1), flat_ids), to=1)
+    pixels = graph("Transpose", picture, perm=[0, 2, 3, 1])
+    sums = graph("MatMul", onehot, graph.reshape(pixels, -1, COLOR_DIM))
+    counts = graph("ReduceSum", onehot, graph.constant([1]))
+    means = graph("Div", sums, graph("Max", counts, one))
+    shifts = graph("Mul", graph("Sub", graph.reshape(colors, -1, COLOR_DIM), means), known)
+    of_pixels = graph("MatMul", graph("Transpose", onehot, perm=[1, 0]), shifts)
+    shift = graph("Transpose", graph("Reshape", of_pixels, graph("Shape", pixels)), perm=[0, 3, 1, 2])
     margin = [window // 2] * 2
     wide = graph("Pad", shift, graph.constant([0, 0, *margin, 0, 0, *margin]), mode="edge")
     averaged = graph("AveragePool", graph("AveragePool", wide, kernel_shape=[window, 1]), kernel_shape=[1, window])
-    return graph("Clip", graph("Add", picture, averaged), graph.constant(-1, "float32"), graph.constant(1, "float32"))
+    return graph("Clip", graph("Add", picture, averaged), graph.constant(-1, "float32"), one)
 
 
 def _block(graph: Graph, modulation: "_Modulation", x: str, block: SEANResBlk, index: int, level: int) -> str:
@@ -113,6 +124,10 @@ class _Modulation(ABC):
     @abstractmethod
     def prepare(self, segmap: str) -> None:
         """Add the values that all norms share."""
+
+    @abstractmethod
+    def region_ids(self, segmap: str) -> str:
+        """1 + variant * k + label of every pixel [b, h, w], 0 for "no region"."""
 
     @abstractmethod
     def scale_shift(self, norm: PackedNorm, name: str, mu: str | None, level: int) -> list[str]:
@@ -191,6 +206,15 @@ class _Dense(_Modulation):
         parts = [graph("Gather", size, graph.constant([index])) for index in (0, 2, 3)]
         return graph("Concat", parts[0], graph.constant([style_dim]), *parts[1:], axis=0)
 
+    def region_ids(self, segmap: str) -> str:
+        graph = self.graph
+        batch = graph("Gather", graph("Shape", segmap), graph.constant(0))
+        samples = graph("Range", graph.constant(0), batch, graph.constant(1))
+        first = graph("Mul", graph.reshape(samples, -1, 1, 1), graph.constant(self.num_regions))
+        labels = graph("Cast", segmap, to=7)
+        ids = graph("Add", graph("Add", first, labels), graph.constant(1))
+        return graph("Where", graph("Less", labels, graph.constant(self.num_regions)), ids, graph.constant(0))
+
 
 class _Fast(_Modulation):
     def prepare(self, segmap: str) -> None:
@@ -229,6 +253,11 @@ class _Fast(_Modulation):
         # splitting the few rows is cheaper than splitting the maps
         halves = graph.outputs(2, "Split", rows, axis=1)
         return [graph("Transpose", graph("Gather", half, tables["pixels"]), perm=[0, 3, 1, 2]) for half in halves]
+
+    def region_ids(self, segmap: str) -> str:
+        graph, tables = self.graph, self._levels[-1]
+        centres = graph("Gather", "region_patches_1", graph.constant(NUM_TAPS // 2), axis=1)
+        return graph("Gather", graph("Gather", centres, tables["region_rows"]), tables["pixels"])
 
     def _products(self, vectors: str, weight: Tensor, name: str) -> str:
         """W[tap] @ vector of every vector and tap, [9 * (1 + n), o]; the first nine are those of "outside"."""

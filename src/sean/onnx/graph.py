@@ -93,21 +93,6 @@ class Graph:
         equal = self("Equal", self("Unsqueeze", segmap, self.constant([1])), regions)
         return self("Cast", equal, to=TensorProto.FLOAT)
 
-    def region_means(self, features: str, onehot: str) -> tuple[str, str]:
-        """Mean features of every region [b, k, d], zero for absent regions, and whether each is present [b, k].
-
-        Args:
-            features: [b, d, h, w].
-            onehot: [b, k, h, w], see `onehot`.
-        """
-        planes = self.reshape(onehot, 0, 0, -1)
-        counts = self("ReduceSum", planes, self.constant([2]))
-        flat = self("Transpose", self.reshape(features, 0, 0, -1), perm=[0, 2, 1])
-        one = self.constant(1, "float32")
-        means = self("Div", self("MatMul", planes, flat), self("Max", counts, one))
-        present = self("Greater", self("Squeeze", counts, self.constant([2])), self.constant(0, "float32"))
-        return means, present
-
     def conv(self, x: str, conv: torch.nn.Conv2d, name: str, **attributes: Any) -> str:
         """A convolution of torch; attributes are added to its own."""
         weights = [self.weight(conv.weight, f"{name}.weight")]

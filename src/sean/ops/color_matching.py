@@ -1,5 +1,5 @@
 """Regions in the mean colours of their styles: the means, without the spreads, of Reinhard et al. 2001, "Color Transfer
-between Images". Light and texture are the network's; the colour that the eye takes for the region's is exact.
+between Images". Light and texture are the network's; the colour that the eye takes for the region's is the style's.
 """
 
 import torch
@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from sean.ops.modulation import region_index
 from sean.plan.patch_plan import NUM_TAPS, PatchPlan
 
 
@@ -26,7 +27,7 @@ def match_mean_colors(
         picture: RGB in [-1, 1].
         plan: of the picture's segmap at full size.
         colors: RGB in [-1, 1] by variant and label, see `PatchPlan.regions`.
-        known: whether there is a colour; regions without one are not shifted.
+        known: whether there is a colour; regions without one have a shift of zero.
         window: side of the window in pixels, odd.
 
     Returns:
@@ -34,16 +35,17 @@ def match_mean_colors(
     """
     picture = picture.to(torch.promote_types(picture.dtype, torch.float32))
     b, _, h, w = picture.shape
-    ids = (plan.region_patches[:, NUM_TAPS // 2] - 1)[plan.region_rows][plan.pixels].flatten().long()
-    variants, labels = plan.regions.long().unbind(dim=1)
-    labels = labels.clamp(max=colors.shape[1])  # the row of "no region"
-    wanted = F.pad(colors.to(picture.dtype), (0, 0, 0, 1))[variants, labels]
+    num_variants, num_regions = known.shape
+    # row 0 is that of "no region"
+    rows = F.pad(region_index(plan, num_variants, num_regions), (1, 0))[plan.region_patches[:, NUM_TAPS // 2]]
+    ids = rows[plan.region_rows][plan.pixels].flatten().long()
+    wanted = F.pad(colors.flatten(0, 1).to(picture.dtype), (0, 0, 1, 0))
     # in 64 bits, as a sum over a whole picture, pixel by pixel, would be wrong in its fourth digit in 32
     sums = torch.zeros_like(wanted, dtype=torch.float64)
     sums = sums.index_add(0, ids, picture.permute(0, 2, 3, 1).reshape(-1, 3).double())
     counts = torch.bincount(ids, minlength=len(sums)).clamp_min(1)
     means = (sums / counts.unsqueeze(1)).to(picture.dtype)
-    shifts = (wanted - means) * F.pad(known, (0, 1))[variants, labels].unsqueeze(1)
+    shifts = (wanted - means) * F.pad(known.flatten(), (1, 0)).unsqueeze(1)
     shift = shifts.index_select(0, ids).view(b, h, w, 3).permute(0, 3, 1, 2)
     wide = F.pad(shift.contiguous(), [window // 2] * 4, mode="replicate")
     averaged = wide.unfold(-2, window, 1).mean(dim=-1).unfold(-1, window, 1).mean(dim=-1)

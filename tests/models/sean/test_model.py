@@ -8,7 +8,7 @@ from torch import nn
 
 from sean.models.base import StyledModel
 from sean.models.build import new_model
-from sean.models.configs import SEANConfig, num_encoders
+from sean.models.configs import COLOR_DIM, SEANConfig, num_encoders
 from sean.models.sean.encoder import StyleEncoder, StyleEncoders
 from sean.models.sean.norm import SEANNorm
 
@@ -147,6 +147,25 @@ def test_regions_are_rendered_in_the_mean_colours_of_their_pictures() -> None:
     codes, _ = model.encode(image, segmap)
     codes[..., :3] = torch.tensor([0.3, 0.0, -0.3])
     assert (model.render(segmap, codes).mean(dim=(0, 2, 3)) - codes[0, 0, :3]).abs().max() < 0.02
+
+
+@torch.no_grad()
+def test_a_style_moves_the_colour_of_its_neighbours_as_a_whole() -> None:
+    """Pixels beyond a style's reach keep their differences, and regions beyond it stay as they are."""
+    model = random_model(replace(ARCHITECTURES["sean in the styles' colours"], style_dim=16))
+    segmap = torch.zeros(1, 32, 96, dtype=torch.long)
+    segmap[:, :20, :24] = 1
+    segmap[:, :, 64:] = 2
+    codes = torch.randn(1, K, model.code_dim).double().tanh()
+    other = codes.clone()
+    other[:, 1, COLOR_DIM:] *= -1
+    made, after = (model.render(segmap, [codes] * 5 + [last]) for last in (codes, other))
+    assert torch.equal(made[..., 70:], after[..., 70:])
+    made, after = made[0, :, :, 40:60], after[0, :, :, 40:60]
+    for channel in range(3):
+        moved = (after - made)[channel][(made.abs() < 1)[channel] & (after.abs() < 1)[channel]]
+        assert moved.abs().min() > 1e-12  # little, in a small random network
+        torch.testing.assert_close(moved, moved[:1].expand_as(moved), atol=1e-14, rtol=0)
 
 
 @torch.no_grad()
