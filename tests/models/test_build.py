@@ -32,6 +32,7 @@ def test_defaults_are_the_papers() -> None:
         "encoders": "unified",
         "encoder_norm": "instance",
         "mean_color": False,
+        "match_color": False,
         "downsampling": True,
         "noise": True,
         "mask_branch": True,
