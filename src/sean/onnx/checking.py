@@ -35,8 +35,9 @@ class Sample:
 
 
 def samples(model: SEANModel, count: int, bank: Tensor | None = None) -> Iterator[Sample]:
-    """Pairs of styles and maps, two at a time: maps of blocks of labels, with pixel noise; every other region has one
-    style in all blocks, the rest another in each.
+    """Pairs of styles and maps, two at a time: maps of blocks of labels, with pixel noise.
+
+    Every other region has one style in all blocks; the styles of the rest are mixed by block.
 
     Args:
         model: gives the sizes.

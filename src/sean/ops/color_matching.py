@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from sean.ops.modulation import region_index
-from sean.plan.patch_plan import NUM_TAPS, PatchPlan
+from sean.plan.patch_plan import PatchPlan
 
 
 def match_mean_colors(
@@ -36,9 +36,8 @@ def match_mean_colors(
     picture = picture.to(torch.promote_types(picture.dtype, torch.float32))
     b, _, h, w = picture.shape
     num_variants, num_regions = known.shape
-    # row 0 is that of "no region"
-    rows = F.pad(region_index(plan, num_variants, num_regions), (1, 0))[plan.region_patches[:, NUM_TAPS // 2]]
-    ids = rows[plan.region_rows][plan.pixels].flatten().long()
+    # 0 is "no region"
+    ids = region_index(plan, num_variants, num_regions).index_select(0, plan.region_map.flatten()).long()
     wanted = F.pad(colors.flatten(0, 1).to(picture.dtype), (0, 0, 1, 0))
     # in 64 bits, as a sum over a whole picture, pixel by pixel, would be wrong in its fourth digit in 32
     sums = torch.zeros_like(wanted, dtype=torch.float64)

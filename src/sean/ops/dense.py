@@ -13,10 +13,9 @@ from sean.segmap import onehot
 
 
 def region_map(plan: PatchPlan) -> tuple[Int[Tensor, "b h w"], Int[Tensor, "b h w"]]:
-    """Variant and label of every pixel of a plan: the centre of its 3x3 patch."""
-    patches = plan.region_rows.index_select(0, plan.pixels.flatten())
-    regions = plan.region_patches[:, 4].index_select(0, patches) - 1
-    variants, labels = plan.regions.index_select(0, regions).view(*plan.pixels.shape, 2).unbind(dim=-1)
+    """Variant and label of every pixel of a plan."""
+    regions = plan.region_map
+    variants, labels = plan.regions.index_select(0, regions.flatten()).view(*regions.shape, 2).unbind(dim=-1)
     return variants, labels
 
 

@@ -72,6 +72,12 @@ class PatchPlan:
         """Whether the mask branch convolves over all pixels."""
         return self.mask_patches is None
 
+    @property
+    def region_map(self) -> Int[Tensor, "b h w"]:
+        """The row of `regions` of every pixel: the centre of its 3x3 patch."""
+        patches = self.region_rows.index_select(0, self.pixels.flatten())
+        return (self.region_patches[:, NUM_TAPS // 2].index_select(0, patches) - 1).view(self.pixels.shape)
+
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "PatchPlan":
         """The plan on another device."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
